@@ -1,0 +1,95 @@
+//! `…/backupInstances/recoveryPoints`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::arm::Resource;
+use crate::object_type::by_object_type;
+
+/// `AzureBackupRecoveryPointResource`.
+pub type RecoveryPointResource = Resource<RecoveryPoint>;
+
+by_object_type! {
+    /// `AzureBackupRecoveryPoint`.
+    pub enum RecoveryPoint {
+        /// A point in time (the only kind there is).
+        AzureBackupDiscreteRecoveryPoint(AzureBackupDiscreteRecoveryPoint),
+    }
+}
+
+/// `AzureBackupDiscreteRecoveryPoint`.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AzureBackupDiscreteRecoveryPoint {
+    /// What people call it.
+    pub friendly_name: Option<String>,
+    /// In which tiers it is.
+    pub recovery_point_data_stores_details: Option<Vec<RecoveryPointDataStoreDetails>>,
+    /// The time that a restore brings back.
+    pub recovery_point_time: Timestamp,
+    /// The policy at that time.
+    pub policy_name: Option<String>,
+    /// Its version at that time.
+    pub policy_version: Option<String>,
+    /// Its id, as restore requests name it.
+    pub recovery_point_id: Option<String>,
+    /// `Incremental` for Kubernetes.
+    pub recovery_point_type: Option<String>,
+    /// The tag that says how long it is kept.
+    pub retention_tag_name: Option<String>,
+    /// Its version.
+    pub retention_tag_version: Option<String>,
+    /// Read-only: when it goes.
+    pub expiry_time: Option<Timestamp>,
+    /// Read-only: all, or only part of what was to be taken.
+    pub recovery_point_state: Option<RecoveryPointCompletionState>,
+    /// Ours: BLAKE3 of the sealed manifest.
+    pub manifest_digest: Option<String>,
+    /// Ours: objects in it.
+    pub object_count: Option<u64>,
+    /// Ours: bytes of them before compression.
+    pub size_in_bytes: Option<u64>,
+    /// Ours: bytes that had to be stored anew.
+    pub new_bytes: Option<u64>,
+    /// Ours: the job that made it.
+    pub job_id: Option<String>,
+    /// Ours: `cut at R` or `smeared A..B`: how consistent in time it is.
+    pub consistency: Option<String>,
+}
+
+/// `RecoveryPointCompletionState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecoveryPointCompletionState {
+    /// All that was to be taken.
+    Completed,
+    /// Not all: see the job's warnings.
+    Partial,
+}
+
+/// `RecoveryPointDataStoreDetails`: a recovery point in one tier.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryPointDataStoreDetails {
+    /// When it came there.
+    pub creation_time: Option<Timestamp>,
+    /// When it goes from there.
+    pub expiry_time: Option<Timestamp>,
+    /// The tier's id.
+    pub id: Option<String>,
+    /// Opaque.
+    pub meta_data: Option<String>,
+    /// For example `COMMITTED`.
+    pub state: Option<String>,
+    /// `OperationalStore` or `VaultStore`.
+    #[serde(rename = "type")]
+    pub store_type: Option<String>,
+    /// May it be chosen?
+    pub visible: Option<bool>,
+    /// Read-only, archive only.
+    pub rehydration_expiry_time: Option<Timestamp>,
+    /// Read-only, archive only.
+    pub rehydration_status: Option<String>,
+}

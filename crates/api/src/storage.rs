@@ -1,0 +1,88 @@
+//! `Microsoft.Storage/storageAccounts` and their blob containers: where recovery points go.
+
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::arm::Resource;
+use crate::secret::Secret;
+
+/// `StorageAccount`.
+pub type StorageAccountResource = Resource<StorageAccount>;
+
+/// `StorageAccountProperties`, as far as it means anything here, and ours.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageAccount {
+    /// Ours: what is behind the account; absent means [`Backend::Embedded`].
+    pub backend: Option<Backend>,
+    /// Read-only.
+    pub provisioning_state: Option<String>,
+    /// Read-only: `{"blob": URL}`.
+    pub primary_endpoints: Option<PrimaryEndpoints>,
+}
+
+/// `Endpoints`.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrimaryEndpoints {
+    /// The blob service's URL.
+    pub blob: Option<String>,
+}
+
+/// What is behind a storage account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Backend {
+    /// A folder of the server's, served over its data plane.
+    #[default]
+    Embedded,
+    /// Any S3 service.
+    S3(S3Backend),
+}
+
+/// An S3 service.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct S3Backend {
+    /// For example `https://s3.eu-central-1.amazonaws.com`.
+    pub endpoint: String,
+    /// For example `eu-central-1`; absent: `us-east-1`.
+    pub region: Option<String>,
+    /// True: `endpoint/bucket/key`; false: `bucket.endpoint/key`. Absent means true.
+    pub path_style: Option<bool>,
+    /// The access key.
+    pub access_key_id: String,
+    /// Write-only; kept encrypted.
+    pub secret_access_key: Option<Secret>,
+    /// Write-only; of temporary credentials.
+    pub session_token: Option<Secret>,
+    /// PEM of the CA to trust instead of the public ones.
+    pub ca_certificate: Option<String>,
+}
+
+impl StorageAccount {
+    /// Takes the secret key out, so that the rest can be stored and answered.
+    pub fn take_secrets(&mut self) -> (Option<Secret>, Option<Secret>) {
+        match &mut self.backend {
+            Some(Backend::S3(s3)) => (s3.secret_access_key.take(), s3.session_token.take()),
+            _ => (None, None),
+        }
+    }
+}
+
+/// `BlobContainer`: `…/blobServices/default/containers/{name}`.
+pub type BlobContainerResource = Resource<BlobContainer>;
+
+/// `ContainerProperties`, as far as it means anything here, and ours.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlobContainer {
+    /// Ours: the bucket of an S3 backend; absent: the container's name.
+    pub bucket: Option<String>,
+    /// `None`; anything else is refused.
+    pub public_access: Option<String>,
+}
