@@ -1,0 +1,603 @@
+//! The operations of S3 that are served, each a few lines over [`folder`](super::folder),
+//! [`listing`](super::listing) and [`upload`](super::upload).
+//!
+//! Whoever comes here has passed the gate: the signature is right and bucket and key lie in the
+//! credential's scope. Only the prefix of a listing is left to check.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use base64::Engine;
+use futures::StreamExt;
+use http::StatusCode;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
+    HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+    PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
+};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio_util::io::ReaderStream;
+
+use super::DataPlaneMetrics;
+use super::folder::{self, Created, ObjectMeta};
+use super::key::{Bucket, Key};
+use super::limits::{IO_BUFFER_BYTES, MAX_KEYS_PER_PAGE, MAX_OBJECT_BYTES};
+use super::listing::{self, Query};
+use super::scope::Scope;
+use super::upload::{Completed, Upload, UploadError};
+
+/// The S3 operations over the folder of all embedded accounts.
+pub(super) struct Objects {
+    blobs: Arc<Path>,
+    metrics: DataPlaneMetrics,
+}
+
+/// The content of a request, written to a staging file and synchronised.
+struct Received {
+    staged: PathBuf,
+    size: u64,
+    sha256: digest::Digest,
+}
+
+impl Received {
+    fn hex(&self) -> String {
+        self.sha256
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+impl Objects {
+    pub(super) fn new(blobs: Arc<Path>, metrics: DataPlaneMetrics) -> Self {
+        Self { blobs, metrics }
+    }
+
+    fn place(&self, bucket: &str, key: &str) -> S3Result<(Bucket, PathBuf, Key)> {
+        let refused = |e: super::key::InvalidName| {
+            S3Error::with_message(S3ErrorCode::InvalidArgument, e.to_string())
+        };
+        let bucket = Bucket::parse(bucket).map_err(refused)?;
+        let container = bucket.folder(&self.blobs);
+        Ok((bucket, container, Key::parse(key).map_err(refused)?))
+    }
+
+    /// Writes a body to a staging file. Whatever goes wrong, the file does not stay.
+    async fn receive(
+        &self,
+        body: Option<StreamingBlob>,
+        announced_sha256: Option<&str>,
+    ) -> S3Result<Received> {
+        let (file, staged) = self.blocking(folder::stage).await?;
+        let received = self
+            .write_body(body, file, staged.clone())
+            .await
+            .and_then(|received| {
+                let digest =
+                    base64::engine::general_purpose::STANDARD.encode(received.sha256.as_ref());
+                match announced_sha256 {
+                    Some(announced) if announced != digest => Err(S3Error::with_message(
+                        S3ErrorCode::BadDigest,
+                        "the content does not have the announced SHA-256",
+                    )),
+                    _ => Ok(received),
+                }
+            });
+        if received.is_err() {
+            let _gone_or_found_at_the_next_start = tokio::fs::remove_file(&staged).await;
+        }
+        received
+    }
+
+    async fn write_body(
+        &self,
+        body: Option<StreamingBlob>,
+        file: File,
+        staged: PathBuf,
+    ) -> S3Result<Received> {
+        let mut file =
+            tokio::io::BufWriter::with_capacity(IO_BUFFER_BYTES, tokio::fs::File::from_std(file));
+        let mut context = digest::Context::new(&digest::SHA256);
+        let mut size = 0_u64;
+        if let Some(mut body) = body {
+            while let Some(chunk) = body.next().await {
+                let chunk = chunk.map_err(|e| {
+                    S3Error::with_message(
+                        S3ErrorCode::IncompleteBody,
+                        format!("the body ended too early: {e}"),
+                    )
+                })?;
+                size += chunk.len() as u64;
+                if size > MAX_OBJECT_BYTES {
+                    return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
+                }
+                context.update(&chunk);
+                file.write_all(&chunk).await.map_err(disk)?;
+            }
+        }
+        file.flush().await.map_err(disk)?;
+        file.into_inner().sync_all().await.map_err(disk)?;
+        self.metrics.received_bytes.inc_by(size);
+        Ok(Received {
+            staged,
+            size,
+            sha256: context.finish(),
+        })
+    }
+
+    /// Runs `work` on the folder of all accounts where blocking is allowed.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> S3Result<T> {
+        self.blocking_upload(move |blobs| Ok(work(blobs)?)).await
+    }
+
+    async fn blocking_upload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, UploadError> + Send + 'static,
+    ) -> S3Result<T> {
+        let blobs = Arc::clone(&self.blobs);
+        match tokio::task::spawn_blocking(move || work(&blobs)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(UploadError::Io(e))) => Err(disk(e)),
+            Ok(Err(e @ UploadError::NoSuchUpload)) => Err(S3Error::with_message(
+                S3ErrorCode::NoSuchUpload,
+                e.to_string(),
+            )),
+            Ok(Err(e @ UploadError::InvalidPart(_))) => Err(S3Error::with_message(
+                S3ErrorCode::InvalidPart,
+                e.to_string(),
+            )),
+            Err(e) => Err(S3Error::with_source(
+                S3ErrorCode::InternalError,
+                Box::new(e),
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl S3 for Objects {
+    async fn put_object(
+        &self,
+        req: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let input = req.input;
+        let (_, container, key) = self.place(&input.bucket, &input.key)?;
+        if !self
+            .blocking({
+                let container = container.clone();
+                move |_| Ok(container.is_dir())
+            })
+            .await?
+        {
+            return Err(S3Error::new(S3ErrorCode::NoSuchBucket));
+        }
+        let only_if_absent = condition_is_absent(input.if_none_match.as_ref())?;
+        if only_if_absent && exists(&container, &key).await? {
+            return Err(already_exists(true));
+        }
+        let received = self
+            .receive(input.body, input.checksum_sha256.as_deref())
+            .await?;
+        let created = self
+            .blocking(move |_| {
+                let created = folder::publish(&received.staged, &container, &key)?;
+                let same = match &created {
+                    Created::Existed(_) if !only_if_absent => folder::has_content(
+                        &container,
+                        &key,
+                        received.sha256.as_ref(),
+                        received.size,
+                    )?,
+                    _ => false,
+                };
+                Ok((created, same))
+            })
+            .await?;
+        match created {
+            // A client that lost the first answer sends the same content again: it is stored.
+            (Created::New(meta), _) | (Created::Existed(meta), true) => {
+                let output = PutObjectOutput {
+                    e_tag: Some(ETag::Strong(meta.etag)),
+                    ..Default::default()
+                };
+                Ok(S3Response::new(output))
+            }
+            (Created::Existed(_), false) => Err(already_exists(only_if_absent)),
+        }
+    }
+
+    async fn get_object(
+        &self,
+        req: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = req.input;
+        let (_, container, key) = self.place(&input.bucket, &input.key)?;
+        let (file, meta) = self
+            .blocking(move |_| folder::open(&container, &key))
+            .await?;
+        check_conditions(&meta, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let range = match input.range {
+            Some(range) => range
+                .check(meta.size)
+                .map_err(|_| S3Error::new(S3ErrorCode::InvalidRange))?,
+            None => 0..meta.size,
+        };
+        let length = range.end - range.start;
+        let mut file = tokio::fs::File::from_std(file);
+        file.seek(io::SeekFrom::Start(range.start))
+            .await
+            .map_err(disk)?;
+        let sent = self.metrics.sent_bytes.clone();
+        let body =
+            ReaderStream::with_capacity(file.take(length), IO_BUFFER_BYTES).inspect(move |chunk| {
+                if let Ok(chunk) = chunk {
+                    sent.inc_by(chunk.len() as u64);
+                }
+            });
+        let content_range = input.range.map(|_| {
+            format!(
+                "bytes {}-{}/{}",
+                range.start,
+                range.end.saturating_sub(1),
+                meta.size
+            )
+        });
+        let mut response = S3Response::new(GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            body: Some(StreamingBlob::wrap(body)),
+            content_length: Some(length.cast_signed()),
+            content_range,
+            e_tag: Some(ETag::Strong(meta.etag)),
+            last_modified: Some(meta.modified.into()),
+            ..Default::default()
+        });
+        response.status = input.range.map(|_| StatusCode::PARTIAL_CONTENT);
+        Ok(response)
+    }
+
+    async fn head_object(
+        &self,
+        req: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = req.input;
+        let (_, container, key) = self.place(&input.bucket, &input.key)?;
+        let meta = self
+            .blocking(move |_| folder::head(&container, &key))
+            .await?;
+        check_conditions(&meta, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        Ok(S3Response::new(HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: Some(meta.size.cast_signed()),
+            e_tag: Some(ETag::Strong(meta.etag)),
+            last_modified: Some(meta.modified.into()),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        req: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let prefix = req.input.prefix.clone().unwrap_or_default();
+        let scope = req
+            .extensions
+            .get::<Scope>()
+            .ok_or_else(|| S3Error::new(S3ErrorCode::InternalError))?;
+        let is_inside = prefix
+            .strip_prefix(scope.prefix.as_str())
+            .is_some_and(|rest| rest.starts_with('/'));
+        if !is_inside {
+            return Err(S3Error::with_message(
+                S3ErrorCode::AccessDenied,
+                "this credential lists only below its own prefix",
+            ));
+        }
+        let input = req.input;
+        let by_folder = match input.delimiter.as_deref() {
+            None | Some("") => false,
+            Some("/") => true,
+            Some(_) => {
+                return Err(S3Error::with_message(
+                    S3ErrorCode::InvalidArgument,
+                    "the only delimiter is the slash",
+                ));
+            }
+        };
+        let limit = usize::try_from(input.max_keys.unwrap_or(i32::MAX))
+            .unwrap_or(0)
+            .clamp(1, MAX_KEYS_PER_PAGE);
+        let after = input
+            .continuation_token
+            .clone()
+            .or_else(|| input.start_after.clone())
+            .unwrap_or_default();
+        let container = Bucket::parse(&input.bucket)
+            .map_err(|e| S3Error::with_message(S3ErrorCode::InvalidBucketName, e.to_string()))?
+            .folder(&self.blobs);
+        let listed_prefix = prefix.clone();
+        let page = self
+            .blocking(move |_| {
+                listing::list(
+                    &container,
+                    Query {
+                        prefix: &listed_prefix,
+                        after: &after,
+                        by_folder,
+                        limit,
+                    },
+                )
+            })
+            .await?;
+        Ok(S3Response::new(listed(input, prefix, page, limit)))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let (bucket, container, key) = self.place(&req.input.bucket, &req.input.key)?;
+        if exists(&container, &key).await? {
+            return Err(already_exists(false));
+        }
+        let id = self
+            .blocking_upload(move |blobs| Upload::begin(blobs, &bucket, &key))
+            .await?;
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(req.input.bucket),
+            key: Some(req.input.key),
+            upload_id: Some(id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(
+        &self,
+        req: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let input = req.input;
+        let (bucket, _, key) = self.place(&input.bucket, &input.key)?;
+        let received = self
+            .receive(input.body, input.checksum_sha256.as_deref())
+            .await?;
+        let etag = self
+            .blocking_upload(move |blobs| {
+                let put = Upload::find(blobs, &input.upload_id, &bucket, &key).and_then(|upload| {
+                    upload.put_part(input.part_number, &received.staged, &received.hex())
+                });
+                if put.is_err() {
+                    let _gone_or_found_at_the_next_start = std::fs::remove_file(&received.staged);
+                }
+                put
+            })
+            .await?;
+        Ok(S3Response::new(UploadPartOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            ..Default::default()
+        }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = req.input;
+        let (bucket, container, key) = self.place(&input.bucket, &input.key)?;
+        let only_if_absent = condition_is_absent(input.if_none_match.as_ref())?;
+        let mut parts = Vec::new();
+        for part in input
+            .multipart_upload
+            .and_then(|upload| upload.parts)
+            .unwrap_or_default()
+        {
+            let number = part
+                .part_number
+                .ok_or_else(|| S3Error::new(S3ErrorCode::InvalidPart))?;
+            let etag = part
+                .e_tag
+                .and_then(ETag::into_strong)
+                .ok_or_else(|| S3Error::new(S3ErrorCode::InvalidPart))?;
+            parts.push((number, etag));
+        }
+        let upload_id = input.upload_id;
+        let completed = self
+            .blocking_upload(move |blobs| {
+                Upload::find(blobs, &upload_id, &bucket, &key)?
+                    .complete(blobs, &container, &key, &parts)
+            })
+            .await?;
+        match completed {
+            Completed::New(meta) => Ok(S3Response::new(CompleteMultipartUploadOutput {
+                bucket: Some(input.bucket),
+                key: Some(input.key),
+                e_tag: Some(ETag::Strong(meta.etag)),
+                ..Default::default()
+            })),
+            Completed::Existed => Err(already_exists(only_if_absent)),
+        }
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let (bucket, _, key) = self.place(&req.input.bucket, &req.input.key)?;
+        let id = req.input.upload_id;
+        self.blocking_upload(move |blobs| Upload::find(blobs, &id, &bucket, &key)?.abort())
+            .await?;
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+}
+
+fn listed(
+    input: ListObjectsV2Input,
+    prefix: String,
+    page: listing::Page,
+    limit: usize,
+) -> ListObjectsV2Output {
+    let count = page.objects.len() + page.common_prefixes.len();
+    let contents = page
+        .objects
+        .into_iter()
+        .map(|(key, meta)| Object {
+            key: Some(key),
+            size: Some(meta.size.cast_signed()),
+            last_modified: Some(meta.modified.into()),
+            e_tag: Some(ETag::Strong(meta.etag)),
+            ..Default::default()
+        })
+        .collect();
+    let prefixes = page
+        .common_prefixes
+        .into_iter()
+        .map(|p| CommonPrefix { prefix: Some(p) })
+        .collect();
+    ListObjectsV2Output {
+        name: Some(input.bucket),
+        prefix: Some(prefix),
+        delimiter: input.delimiter,
+        max_keys: i32::try_from(limit).ok(),
+        key_count: i32::try_from(count).ok(),
+        continuation_token: input.continuation_token,
+        start_after: input.start_after,
+        is_truncated: Some(page.next_after.is_some()),
+        next_continuation_token: page.next_after,
+        contents: Some(contents),
+        common_prefixes: Some(prefixes),
+        ..Default::default()
+    }
+}
+
+async fn exists(container: &Path, key: &Key) -> S3Result<bool> {
+    match tokio::fs::symlink_metadata(key.file(container)).await {
+        Ok(_) => Ok(true),
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(disk(e)),
+    }
+}
+
+/// Whether the writer asked to create only; a condition on a certain version cannot hold here.
+fn condition_is_absent(condition: Option<&ETagCondition>) -> S3Result<bool> {
+    match condition {
+        None => Ok(false),
+        Some(ETagCondition::Any) => Ok(true),
+        Some(ETagCondition::ETag(_)) => Err(S3Error::with_message(
+            S3ErrorCode::NotImplemented,
+            "the only condition for writing is If-None-Match: *",
+        )),
+    }
+}
+
+fn check_conditions(
+    meta: &ObjectMeta,
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let matches = |condition: &ETagCondition| match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(tag) => tag.value() == meta.etag,
+    };
+    if if_match.is_some_and(|condition| !matches(condition)) {
+        return Err(S3Error::new(S3ErrorCode::PreconditionFailed));
+    }
+    if if_none_match.is_some_and(matches) {
+        return Err(S3Error::new(S3ErrorCode::NotModified));
+    }
+    Ok(())
+}
+
+/// An object is never replaced. A writer that asked to create only learns that its condition
+/// failed; one that asked to replace learns that it may not.
+fn already_exists(only_if_absent: bool) -> S3Error {
+    if only_if_absent {
+        S3Error::with_message(
+            S3ErrorCode::PreconditionFailed,
+            "an object of this name exists",
+        )
+    } else {
+        S3Error::with_message(
+            S3ErrorCode::AccessDenied,
+            "an object of this name exists, and objects are never replaced",
+        )
+    }
+}
+
+/// What the disk refused, in the words of S3. The details are logged here, once: a client has no
+/// business with the server's paths.
+fn disk(error: io::Error) -> S3Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => S3Error::new(S3ErrorCode::NoSuchKey),
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => S3Error::with_message(
+            S3ErrorCode::InvalidArgument,
+            "an object cannot be the folder of another one",
+        ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            tracing::error!(error = %error, "the embedded store's disk is full");
+            with_status(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "InsufficientStorage",
+                "the server's disk is full",
+            )
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            tracing::error!(error = %error, "the embedded store's folder cannot be written");
+            S3Error::with_message(
+                S3ErrorCode::AccessDenied,
+                "the server's storage folder is read-only",
+            )
+        }
+        _ => {
+            tracing::error!(error = %error, "the embedded store's disk failed");
+            S3Error::with_message(
+                S3ErrorCode::InternalError,
+                "the server's disk failed; its log says how",
+            )
+        }
+    }
+}
+
+fn with_status(status: StatusCode, code: &'static str, message: &'static str) -> S3Error {
+    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
+    error.set_status_code(status);
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_be_full_and_a_read_only_one_read_only() {
+        let full = disk(io::Error::from_raw_os_error(28));
+        assert_eq!(full.status_code(), Some(StatusCode::INSUFFICIENT_STORAGE));
+        assert_eq!(full.code().as_str(), "InsufficientStorage");
+        let read_only = disk(io::Error::from_raw_os_error(30));
+        assert_eq!(*read_only.code(), S3ErrorCode::AccessDenied);
+        assert!(read_only.message().unwrap().contains("read-only"));
+        assert_eq!(
+            *disk(io::ErrorKind::NotFound.into()).code(),
+            S3ErrorCode::NoSuchKey
+        );
+        assert_eq!(
+            *disk(io::Error::from_raw_os_error(5)).code(),
+            S3ErrorCode::InternalError
+        );
+    }
+}

@@ -1,0 +1,573 @@
+//! The data plane driven by the client that extensions use, over a real socket.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use axum::Router;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::path::Path as Location;
+use object_store::{
+    ClientOptions, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    RetryConfig,
+};
+use uuid::Uuid;
+
+use super::*;
+
+/// Scopes as a test sets them.
+#[derive(Default)]
+struct Jobs(Mutex<HashMap<Uuid, JobScope>>);
+
+#[async_trait::async_trait]
+impl JobScopes for Jobs {
+    async fn scope(&self, job: Uuid) -> Result<JobScope, String> {
+        Ok(self
+            .0
+            .lock()
+            .unwrap()
+            .get(&job)
+            .cloned()
+            .unwrap_or(JobScope::Unknown))
+    }
+}
+
+struct Served {
+    dir: tempfile::TempDir,
+    jobs: Arc<Jobs>,
+    issuer: CredentialIssuer,
+    metrics: DataPlaneMetrics,
+    endpoint: String,
+    ca_pem: Option<String>,
+}
+
+const BACKUP: Uuid = Uuid::from_u128(1);
+const RESTORE: Uuid = Uuid::from_u128(2);
+const ENDED: Uuid = Uuid::from_u128(3);
+const UNKNOWN: Uuid = Uuid::from_u128(4);
+
+async fn served(tls: bool) -> Served {
+    let _another_test_was_first = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let bucket = Bucket::new("acct", "box").unwrap();
+    create_container(dir.path(), &bucket).unwrap();
+    let prefix = Key::parse("instances/one").unwrap();
+    let scope = |rights| {
+        JobScope::Open(Scope {
+            bucket: bucket.clone(),
+            prefix: prefix.clone(),
+            rights,
+        })
+    };
+    let jobs = Arc::new(Jobs(Mutex::new(HashMap::from([
+        (BACKUP, scope(Rights::ReadCreate)),
+        (RESTORE, scope(Rights::Read)),
+        (ENDED, JobScope::Ended),
+    ]))));
+    let issuer = CredentialIssuer::new(&[7; 32]);
+    let metrics = DataPlaneMetrics::default();
+    let plane = DataPlane::open(
+        dir.path().to_path_buf(),
+        issuer.clone(),
+        Arc::clone(&jobs) as Arc<dyn JobScopes>,
+        metrics.clone(),
+    )
+    .unwrap();
+    let app = Router::new().fallback(move |request: Request<Body>| {
+        let plane = plane.clone();
+        async move { plane.handle(request).await }
+    });
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (endpoint, ca_pem) = listen(listener, address, app, tls).await;
+    Served {
+        dir,
+        jobs,
+        issuer,
+        metrics,
+        endpoint,
+        ca_pem,
+    }
+}
+
+async fn listen(
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    app: Router,
+    tls: bool,
+) -> (String, Option<String>) {
+    if !tls {
+        tokio::spawn(
+            axum_server::from_tcp(listener)
+                .unwrap()
+                .serve(app.into_make_service()),
+        );
+        return (format!("http://{address}"), None);
+    }
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = certificate.cert.pem();
+    let config = axum_server::tls_rustls::RustlsConfig::from_pem(
+        pem.clone().into_bytes(),
+        certificate.signing_key.serialize_pem().into_bytes(),
+    )
+    .await
+    .unwrap();
+    tokio::spawn(
+        axum_server::from_tcp_rustls(listener, config)
+            .unwrap()
+            .serve(app.into_make_service()),
+    );
+    (format!("https://localhost:{}", address.port()), Some(pem))
+}
+
+impl Served {
+    fn client(&self, job: Uuid) -> AmazonS3 {
+        self.client_with(&self.issuer.credential(job), "acct.box")
+    }
+
+    fn client_with(&self, credential: &JobCredential, bucket: &str) -> AmazonS3 {
+        let mut options = ClientOptions::new().with_allow_http(true);
+        if let Some(pem) = &self.ca_pem {
+            options = options.with_root_certificate(
+                object_store::Certificate::from_pem(pem.as_bytes()).unwrap(),
+            );
+        }
+        AmazonS3Builder::new()
+            .with_endpoint(&self.endpoint)
+            .with_region("strongroom")
+            .with_bucket_name(bucket)
+            .with_access_key_id(&credential.access_key_id)
+            .with_secret_access_key(&credential.secret_access_key)
+            .with_virtual_hosted_style_request(false)
+            .with_client_options(options)
+            .with_retry(RetryConfig {
+                max_retries: 0,
+                ..Default::default()
+            })
+            .build()
+            .unwrap()
+    }
+
+    fn file(&self, key: &str) -> PathBuf {
+        self.dir.path().join("acct/box").join(key)
+    }
+}
+
+fn at(key: &str) -> Location {
+    Location::from(format!("instances/one/{key}"))
+}
+
+fn create() -> object_store::PutOptions {
+    PutMode::Create.into()
+}
+
+/// The code that the data plane answered with, out of the client's error.
+fn code_of(error: object_store::Error) -> String {
+    let text = format!("{error:?}");
+    let code = text
+        .split("<Code>")
+        .nth(1)
+        .and_then(|rest| rest.split("</Code>").next());
+    code.map_or(text.clone(), str::to_owned)
+}
+
+#[tokio::test]
+async fn an_object_is_created_once_and_read_back_over_tls() {
+    let served = served(true).await;
+    let client = served.client(BACKUP);
+    let content = Bytes::from((0..3_000_000_u32).map(|n| n as u8).collect::<Vec<u8>>());
+    client
+        .put_opts(&at("points/p1/manifest"), content.clone().into(), create())
+        .await
+        .unwrap();
+    assert_eq!(
+        client
+            .get(&at("points/p1/manifest"))
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap(),
+        content
+    );
+    assert_eq!(
+        std::fs::read(served.file("instances/one/points/p1/manifest")).unwrap(),
+        content
+    );
+    assert_eq!(served.metrics.received_bytes.get(), 3_000_000);
+    assert_eq!(served.metrics.sent_bytes.get(), 3_000_000);
+
+    let again = client
+        .put_opts(&at("points/p1/manifest"), "other".into(), create())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(again, object_store::Error::AlreadyExists { .. }),
+        "{again:?}"
+    );
+    assert_eq!(
+        std::fs::read(served.file("instances/one/points/p1/manifest")).unwrap(),
+        content
+    );
+}
+
+#[tokio::test]
+async fn replacing_is_refused_but_sending_the_same_again_is_not() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    let first = client.put(&at("a"), "content".into()).await.unwrap();
+    let same = client.put(&at("a"), "content".into()).await.unwrap();
+    assert_eq!(first.e_tag, same.e_tag);
+    let other = client.put(&at("a"), "CONTENT".into()).await.unwrap_err();
+    assert!(
+        matches!(other, object_store::Error::PermissionDenied { .. }),
+        "{other:?}"
+    );
+    assert_eq!(
+        std::fs::read(served.file("instances/one/a")).unwrap(),
+        b"content"
+    );
+}
+
+#[tokio::test]
+async fn of_two_creators_at_once_one_succeeds() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    let attempts = (0..8).map(|n| {
+        let client = &client;
+        async move {
+            client
+                .put_opts(&at("m"), format!("writer {n}").into(), create())
+                .await
+                .is_ok()
+        }
+    });
+    let winners = futures::future::join_all(attempts)
+        .await
+        .into_iter()
+        .filter(|won| *won)
+        .count();
+    assert_eq!(winners, 1);
+}
+
+#[tokio::test]
+async fn ranges_heads_and_conditions_are_answered() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    client.put(&at("a"), "0123456789".into()).await.unwrap();
+    assert_eq!(client.get_range(&at("a"), 2..5).await.unwrap(), "234");
+    assert_eq!(client.get_range(&at("a"), 8..50).await.unwrap(), "89");
+    assert!(client.get_range(&at("a"), 10..11).await.is_err());
+    let meta = client.head(&at("a")).await.unwrap();
+    assert_eq!(meta.size, 10);
+    let unchanged = GetOptions {
+        if_match: meta.e_tag.clone(),
+        ..Default::default()
+    };
+    assert!(client.get_opts(&at("a"), unchanged).await.is_ok());
+    let changed = GetOptions {
+        if_match: Some("\"x\"".to_owned()),
+        ..Default::default()
+    };
+    let refused = client.get_opts(&at("a"), changed).await.unwrap_err();
+    assert!(
+        matches!(refused, object_store::Error::Precondition { .. }),
+        "{refused:?}"
+    );
+    for missing in ["b", "a/b", "folder"] {
+        let error = client.head(&at(missing)).await.unwrap_err();
+        assert!(
+            matches!(error, object_store::Error::NotFound { .. }),
+            "{missing}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_listing_of_many_pages_is_complete_and_in_order() {
+    let served = served(false).await;
+    let client = served.client(RESTORE);
+    let mut expected = Vec::new();
+    std::fs::create_dir_all(served.file("instances/one/packs")).unwrap();
+    for n in 0..2345 {
+        let key = format!("instances/one/packs/{n:05}");
+        std::fs::write(served.file(&key), b"x").unwrap();
+        expected.push(key);
+    }
+    let listed: Vec<String> = client
+        .list(Some(&Location::from("instances/one/packs")))
+        .map_ok(|meta| meta.location.to_string())
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(listed, expected);
+    let folders = client
+        .list_with_delimiter(Some(&Location::from("instances/one")))
+        .await
+        .unwrap();
+    assert_eq!(
+        folders.common_prefixes,
+        [Location::from("instances/one/packs")]
+    );
+}
+
+#[tokio::test]
+async fn a_multipart_upload_becomes_one_object() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    let mut upload = client.put_multipart(&at("packs/1")).await.unwrap();
+    let part = vec![1_u8; 5 * 1024 * 1024];
+    upload
+        .put_part(PutPayload::from(part.clone()))
+        .await
+        .unwrap();
+    upload
+        .put_part(PutPayload::from_static(b"end"))
+        .await
+        .unwrap();
+    upload.complete().await.unwrap();
+    let whole = client
+        .get(&at("packs/1"))
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
+    assert_eq!(whole.len(), part.len() + 3);
+    assert!(whole.ends_with(b"end"));
+
+    assert!(
+        client.put_multipart(&at("packs/1")).await.is_err(),
+        "an object was about to be replaced"
+    );
+    let mut dropped = client.put_multipart(&at("packs/2")).await.unwrap();
+    dropped
+        .put_part(PutPayload::from_static(b"never"))
+        .await
+        .unwrap();
+    dropped.abort().await.unwrap();
+    assert!(client.head(&at("packs/2")).await.is_err());
+    assert_eq!(
+        std::fs::read_dir(served.dir.path().join(".staging/uploads"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert_eq!(
+        std::fs::read_dir(served.dir.path().join(".staging/objects"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_credential_opens_nothing_but_its_own_prefix() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    std::fs::create_dir_all(served.file("instances/two")).unwrap();
+    std::fs::write(served.file("instances/two/secret"), b"x").unwrap();
+    for outside in [
+        "instances/two/secret",
+        "instances/oneself/a",
+        "instances/one",
+        "a",
+    ] {
+        let outside = Location::from(outside);
+        assert_eq!(
+            code_of(client.get(&outside).await.unwrap_err()),
+            "AccessDenied",
+            "{outside}"
+        );
+        assert_eq!(
+            code_of(client.put(&outside, "x".into()).await.unwrap_err()),
+            "AccessDenied",
+            "{outside}"
+        );
+    }
+    for prefix in ["instances", "instances/two", "instances/oneself"] {
+        let listed = client
+            .list(Some(&Location::from(prefix)))
+            .try_collect::<Vec<_>>()
+            .await;
+        assert_eq!(code_of(listed.unwrap_err()), "AccessDenied", "{prefix}");
+    }
+    assert_eq!(
+        code_of(client.list(None).try_collect::<Vec<_>>().await.unwrap_err()),
+        "AccessDenied"
+    );
+    let other_bucket = served.client_with(&served.issuer.credential(BACKUP), "acct.other");
+    assert_eq!(
+        code_of(other_bucket.get(&at("a")).await.unwrap_err()),
+        "AccessDenied"
+    );
+}
+
+#[tokio::test]
+async fn a_key_cannot_climb_out_of_its_folder() {
+    let served = served(false).await;
+    std::fs::write(served.dir.path().join("server.key"), b"x").unwrap();
+    let client = served.client(BACKUP);
+    for key in [
+        "..",
+        "../../../server.key",
+        "a/../../../x",
+        ".",
+        "a\\..\\b",
+        ".hidden",
+        "a b",
+        "ü",
+    ] {
+        // `Location::from` would encode these; a hostile client does not.
+        let location = Location::parse(format!("instances/one/{key}")).unwrap_or_else(|_| at(key));
+        assert!(client.get(&location).await.is_err(), "{key}");
+        let error = client.put(&location, "x".into()).await.unwrap_err();
+        assert!(
+            matches!(code_of(error).as_str(), "InvalidArgument" | "AccessDenied"),
+            "{key}"
+        );
+    }
+    assert_eq!(
+        std::fs::read_dir(served.dir.path().join("acct/box"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn deleting_is_refused() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    client.put(&at("a"), "x".into()).await.unwrap();
+    assert!(client.delete(&at("a")).await.is_err());
+    assert!(client.copy(&at("a"), &at("b")).await.is_err());
+    assert!(served.file("instances/one/a").exists());
+    assert!(!served.file("instances/one/b").exists());
+}
+
+#[tokio::test]
+async fn a_restore_reads_and_writes_nothing() {
+    let served = served(false).await;
+    served
+        .client(BACKUP)
+        .put(&at("a"), "x".into())
+        .await
+        .unwrap();
+    let client = served.client(RESTORE);
+    assert!(client.get(&at("a")).await.is_ok());
+    assert_eq!(
+        code_of(client.put(&at("b"), "x".into()).await.unwrap_err()),
+        "AccessDenied"
+    );
+    assert!(client.put_multipart(&at("b")).await.is_err());
+}
+
+#[tokio::test]
+async fn the_credential_ends_with_its_job() {
+    let served = served(false).await;
+    let client = served.client(BACKUP);
+    client.put(&at("a"), "x".into()).await.unwrap();
+    served
+        .jobs
+        .0
+        .lock()
+        .unwrap()
+        .insert(BACKUP, JobScope::Ended);
+    assert_eq!(
+        code_of(client.get(&at("a")).await.unwrap_err()),
+        "AccessDenied"
+    );
+    assert_eq!(
+        code_of(served.client(ENDED).get(&at("a")).await.unwrap_err()),
+        "AccessDenied"
+    );
+    assert_eq!(
+        code_of(served.client(UNKNOWN).get(&at("a")).await.unwrap_err()),
+        "InvalidAccessKeyId"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_secret_or_a_foreign_key_is_refused() {
+    let served = served(false).await;
+    let mut wrong = served.issuer.credential(BACKUP);
+    wrong.secret_access_key = served.issuer.credential(RESTORE).secret_access_key;
+    let client = served.client_with(&wrong, "acct.box");
+    assert_eq!(
+        code_of(client.get(&at("a")).await.unwrap_err()),
+        "SignatureDoesNotMatch"
+    );
+    let foreign = JobCredential {
+        access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+        secret_access_key: "x".to_owned(),
+    };
+    let client = served.client_with(&foreign, "acct.box");
+    assert_eq!(
+        code_of(client.get(&at("a")).await.unwrap_err()),
+        "InvalidAccessKeyId"
+    );
+}
+
+#[tokio::test]
+async fn an_unsigned_or_differently_signed_request_never_reaches_the_store() {
+    let served = served(false).await;
+    let plane = DataPlane::open(
+        served.dir.path().to_path_buf(),
+        served.issuer.clone(),
+        Arc::clone(&served.jobs) as Arc<dyn JobScopes>,
+        DataPlaneMetrics::default(),
+    )
+    .unwrap();
+    let signed = "AWS4-HMAC-SHA256 Credential=x";
+    for (uri, authorization) in [
+        ("/acct.box/instances/one/a", ""),
+        ("/acct.box/instances/one/a", "AWS key:signature"),
+        ("/acct.box/instances/one/a?X-Amz-Signature=1", signed),
+        (
+            "/acct.box/instances/one/a?Signature=1&Expires=9999999999&AWSAccessKeyId=x",
+            signed,
+        ),
+        ("/acct.box/instances/one/a?%53ignature=1", signed),
+    ] {
+        let request = Request::get(uri)
+            .header(header::AUTHORIZATION, authorization)
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(
+            plane.handle(request).await.status(),
+            StatusCode::BAD_REQUEST,
+            "{uri} {authorization}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_is_gone_is_said_to_be_gone() {
+    let served = served(false).await;
+    remove_container(served.dir.path(), &Bucket::new("acct", "box").unwrap()).unwrap();
+    let error = served
+        .client(BACKUP)
+        .put(&at("a"), "x".into())
+        .await
+        .unwrap_err();
+    assert_eq!(code_of(error), "NoSuchBucket");
+}
+
+#[test]
+fn the_control_planes_bearer_requests_are_not_the_data_planes() {
+    let with = |value: &str| {
+        Request::get("/")
+            .header(header::AUTHORIZATION, value)
+            .body(())
+            .unwrap()
+    };
+    assert!(is_data_plane_request(&with(
+        "AWS4-HMAC-SHA256 Credential=…"
+    )));
+    assert!(!is_data_plane_request(&with("Bearer AWS4-HMAC-SHA256")));
+    assert!(!is_data_plane_request(&Request::get("/").body(()).unwrap()));
+}
