@@ -34,7 +34,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::sync::Semaphore;
 
 pub use key::{Bucket, InvalidName, Key};
-pub use scope::{CredentialIssuer, JobCredential, JobScope, JobScopes, Rights, Scope};
+pub use scope::{CredentialIssuer, JobCredential, JobScope, JobScopes, Scope};
 
 /// The signature scheme that marks a request of the data plane.
 const SIGNATURE_V4: &[u8] = b"AWS4-HMAC-SHA256";

@@ -23,24 +23,16 @@ const ACCESS_KEY_PREFIX: &str = "SR";
 /// Separates this use of the server's key from every other one.
 const SECRET_CONTEXT: &[u8] = b"strongroom data plane secret v1\0";
 
-/// What a credential may do with the objects of its scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rights {
-    /// Read objects and list them: what a restore needs.
-    Read,
-    /// Read, list, and create objects that do not exist yet: what a backup needs.
-    ReadCreate,
-}
-
 /// What a credential opens: the objects below one prefix of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The container.
     pub bucket: Bucket,
-    /// Only keys below this prefix, which is a whole number of segments.
+    /// Only keys below this prefix, which is a whole number of segments, may be read and listed.
     pub prefix: Key,
-    /// What may be done with them.
-    pub rights: Rights,
+    /// Objects may be created below this prefix, which lies in the other one; a restore gets the
+    /// folder of its reports only, so that it cannot add to what is restored from.
+    pub create_below: Key,
 }
 
 /// What is known about the job that a credential belongs to.
@@ -173,15 +165,22 @@ impl Gate {
     }
 }
 
-/// What an operation of S3 needs; `None` for everything that is not served.
-fn needed(operation: &str) -> Option<Rights> {
+/// What an operation of S3 does to objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Create,
+}
+
+/// How `operation` goes about objects; `None` for everything that is not served.
+fn access_of(operation: &str) -> Option<Access> {
     match operation {
-        "GetObject" | "HeadObject" | "ListObjectsV2" => Some(Rights::Read),
+        "GetObject" | "HeadObject" | "ListObjectsV2" => Some(Access::Read),
         "PutObject"
         | "CreateMultipartUpload"
         | "UploadPart"
         | "CompleteMultipartUpload"
-        | "AbortMultipartUpload" => Some(Rights::ReadCreate),
+        | "AbortMultipartUpload" => Some(Access::Create),
         _ => None,
     }
 }
@@ -195,14 +194,11 @@ impl S3Access for Gate {
             .ok_or_else(|| denied("a signature is needed"))?;
         let scope = self.scope_of(&access_key_id).await?;
         let operation = cx.s3_op().name();
-        let needed = needed(operation).ok_or_else(|| {
+        let access = access_of(operation).ok_or_else(|| {
             denied(format!(
                 "{operation} is not among what a job's credential may do"
             ))
         })?;
-        if needed == Rights::ReadCreate && scope.rights != Rights::ReadCreate {
-            return Err(denied("this credential only reads"));
-        }
         let inside = match cx.s3_path() {
             S3Path::Root => false,
             S3Path::Bucket { bucket } => **bucket == *scope.bucket.to_string(),
@@ -210,7 +206,11 @@ impl S3Access for Gate {
                 let key = Key::parse(key).map_err(|e| {
                     S3Error::with_message(S3ErrorCode::InvalidArgument, e.to_string())
                 })?;
-                **bucket == *scope.bucket.to_string() && key.is_below(&scope.prefix)
+                let below = match access {
+                    Access::Read => &scope.prefix,
+                    Access::Create => &scope.create_below,
+                };
+                **bucket == *scope.bucket.to_string() && key.is_below(below)
             }
         };
         if !inside {

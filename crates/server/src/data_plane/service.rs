@@ -558,8 +558,9 @@ fn disk(error: io::Error) -> S3Error {
         }
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
             tracing::error!(error = %error, "the embedded store's folder cannot be written");
-            S3Error::with_message(
-                S3ErrorCode::AccessDenied,
+            with_status(
+                StatusCode::FORBIDDEN,
+                "ReadOnlyAccess",
                 "the server's storage folder is read-only",
             )
         }
@@ -589,7 +590,7 @@ mod tests {
         assert_eq!(full.status_code(), Some(StatusCode::INSUFFICIENT_STORAGE));
         assert_eq!(full.code().as_str(), "InsufficientStorage");
         let read_only = disk(io::Error::from_raw_os_error(30));
-        assert_eq!(*read_only.code(), S3ErrorCode::AccessDenied);
+        assert_eq!(read_only.code().as_str(), "ReadOnlyAccess");
         assert!(read_only.message().unwrap().contains("read-only"));
         assert_eq!(
             *disk(io::ErrorKind::NotFound.into()).code(),

@@ -54,16 +54,16 @@ async fn served(tls: bool) -> Served {
     let bucket = Bucket::new("acct", "box").unwrap();
     create_container(dir.path(), &bucket).unwrap();
     let prefix = Key::parse("instances/one").unwrap();
-    let scope = |rights| {
+    let scope = |create_below: &str| {
         JobScope::Open(Scope {
             bucket: bucket.clone(),
             prefix: prefix.clone(),
-            rights,
+            create_below: Key::parse(create_below).unwrap(),
         })
     };
     let jobs = Arc::new(Jobs(Mutex::new(HashMap::from([
-        (BACKUP, scope(Rights::ReadCreate)),
-        (RESTORE, scope(Rights::Read)),
+        (BACKUP, scope("instances/one")),
+        (RESTORE, scope("instances/one/reports")),
         (ENDED, JobScope::Ended),
     ]))));
     let issuer = CredentialIssuer::new(&[7; 32]);
@@ -450,7 +450,7 @@ async fn deleting_is_refused() {
 }
 
 #[tokio::test]
-async fn a_restore_reads_and_writes_nothing() {
+async fn a_restore_reads_and_creates_only_reports() {
     let served = served(false).await;
     served
         .client(BACKUP)
@@ -464,6 +464,7 @@ async fn a_restore_reads_and_writes_nothing() {
         "AccessDenied"
     );
     assert!(client.put_multipart(&at("b")).await.is_err());
+    assert!(client.put(&at("reports/j/1/0"), "x".into()).await.is_ok());
 }
 
 #[tokio::test]
