@@ -1,0 +1,58 @@
+//! `Backup`: the vault asks the extension to make one recovery point.
+
+use jiff::Timestamp;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strongroom_core::selection::Selection;
+use uuid::Uuid;
+
+use super::job_status::JobStatus;
+use super::schema;
+
+/// What is to be backed up, and where to. Immutable: a changed wish is another job.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "clusterbackup.dataprotection.microsoft.com",
+    version = "v1alpha1",
+    kind = "Backup",
+    plural = "backups",
+    shortname = "srb",
+    category = "strongroom",
+    namespaced,
+    status = "JobStatus",
+    derive = "PartialEq",
+    doc = "A backup job of a vault: makes one recovery point of this cluster.",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Step", type_ = "string", json_path = ".status.step"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self == oldSelf", "message": "a job's spec is immutable"}
+]))]
+pub struct BackupSpec {
+    /// The vault's job.
+    #[schemars(schema_with = "schema::uuid")]
+    pub job_id: Uuid,
+    /// The recovery point that it makes.
+    #[schemars(schema_with = "schema::uuid")]
+    pub recovery_point_id: Uuid,
+    /// The backup instance's resource id.
+    #[schemars(length(min = 1, max = 2048))]
+    pub backup_instance_id: String,
+    /// The backup configuration: which objects.
+    #[schemars(schema_with = "schema::object")]
+    pub selection: Selection,
+    /// The recovery point before this one, against which unchanged objects are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_uuid")]
+    pub parent_recovery_point_id: Option<Uuid>,
+    /// The job's secrets, sealed to the extension's public key for this one custom resource.
+    #[schemars(length(min = 1, max = 131072))]
+    pub sealed: String,
+    /// When the vault gives the job up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_time")]
+    pub deadline: Option<Timestamp>,
+}

@@ -1,0 +1,99 @@
+//! The extension's rights, each with its reason. The ClusterRole and the Role are generated from
+//! these tables, and the reasons stand in their annotation for whoever reviews a cluster.
+//!
+//! Be clear about what this amounts to: whoever can create any object, roles included, can do
+//! anything. No tool that restores whole applications can have less. What protects the cluster is
+//! that nobody but the extension's pod has this credential, that the vault's own one can do nothing
+//! of it ([`crate::access::trusted_access`]), and that the namespace is closed to other pods'
+//! privileges (restricted pod security).
+
+use crate::access::{Permission, Rule, trusted_access};
+use crate::crd::GROUP;
+
+/// In the whole cluster.
+pub const CLUSTER_RULES: &[Rule] = &[
+    Rule {
+        groups: &["*"],
+        resources: &["*"],
+        verbs: &["get", "list"],
+        reason: "A backup reads objects of every kind, kinds of custom resources that do not exist \
+                 yet among them, and RBAC can only name kinds one by one or all. Secrets are among \
+                 them: an application does not start without its own. A backup configuration \
+                 leaves them out when it says so; RBAC cannot take one kind out of all.",
+    },
+    Rule {
+        groups: &["*"],
+        resources: &["*"],
+        verbs: &["create", "patch", "update"],
+        reason: "A restore creates objects of every kind that was backed up, patches those that \
+                 are there when the conflict policy says so, and writes the status of custom \
+                 resources. There is no delete: neither policy removes anything.",
+    },
+    Rule {
+        groups: &["rbac.authorization.k8s.io"],
+        resources: &["clusterroles", "roles"],
+        verbs: &["bind", "escalate"],
+        reason: "A restored Role may grant what the extension does not have itself, and a restored \
+                 binding may refer to such a role. RBAC allows that only with these two verbs.",
+    },
+];
+
+/// In the extension's own namespace.
+pub const NAMESPACE_RULES: &[Rule] = &[
+    Rule {
+        groups: &[GROUP],
+        resources: &["backups", "restores"],
+        verbs: &["get", "list", "watch"],
+        reason: "The jobs that vaults ask for.",
+    },
+    Rule {
+        groups: &[GROUP],
+        resources: &["backups/status", "restores/status", "backupextensions/status"],
+        verbs: &["get", "patch", "update"],
+        reason: "How the jobs stand, and how the extension itself does.",
+    },
+    Rule {
+        groups: &[GROUP],
+        resources: &["backupextensions"],
+        verbs: &["create", "get", "list", "patch", "update", "watch"],
+        reason: "The one object in which the extension tells that it is there.",
+    },
+    Rule {
+        groups: &[""],
+        resources: &["secrets"],
+        verbs: &["create", "get", "patch", "update"],
+        reason: "Its own private key, to which job secrets are sealed.",
+    },
+];
+
+/// The rights that installing and removing the extension take, for a check before anything is done.
+/// Making roles takes the rights that they grant (RBAC prevents escalation), so those are in it.
+pub fn needed_to_install(namespace: &str) -> Vec<Permission> {
+    let mut all = Vec::new();
+    let verbs = ["get", "create", "patch", "delete"];
+    for (group, resource) in [
+        ("", "namespaces"),
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+        ("rbac.authorization.k8s.io", "clusterroles"),
+        ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ] {
+        all.extend(verbs.map(|verb| Permission::cluster_wide(verb, group, resource)));
+    }
+    for (group, resource) in [
+        ("", "serviceaccounts"),
+        ("apps", "deployments"),
+        ("rbac.authorization.k8s.io", "roles"),
+        ("rbac.authorization.k8s.io", "rolebindings"),
+    ] {
+        all.extend(verbs.map(|verb| Permission::in_namespace(verb, group, resource, namespace)));
+    }
+    all.push(Permission::in_namespace("list", "", "pods", namespace));
+    all.push(Permission::in_namespace("list", "apps", "replicasets", namespace));
+    all.push(Permission::in_namespace("create", "", "serviceaccounts/token", namespace));
+    all.extend(CLUSTER_RULES.iter().flat_map(|rule| rule.permissions(None)));
+    all.extend(NAMESPACE_RULES.iter().flat_map(|rule| rule.permissions(Some(namespace))));
+    all.extend(trusted_access::RULES.iter().flat_map(|rule| rule.permissions(Some(namespace))));
+    all.sort();
+    all.dedup();
+    all
+}

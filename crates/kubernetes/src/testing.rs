@@ -1,0 +1,1 @@
+//! In-memory API server for tests.
