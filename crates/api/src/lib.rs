@@ -17,6 +17,7 @@
 //! meaning lives in `strongroom-core`.
 
 pub mod arm;
+pub mod client;
 pub mod cluster;
 pub mod decode;
 pub mod error;

@@ -41,6 +41,28 @@ pub fn is_supported(provider: &str, version: &str) -> bool {
     }
 }
 
+/// What our own client sends for other providers: the versions whose shapes these types follow.
+const BY_PROVIDER: [(&str, &str); 4] = [
+    ("microsoft.kubernetes", "2024-01-01"),
+    ("microsoft.containerservice", "2024-09-01"),
+    ("microsoft.kubernetesconfiguration", "2023-05-01"),
+    ("microsoft.storage", "2023-05-01"),
+];
+/// As [`BY_PROVIDER`], for subscriptions and resource groups.
+const RESOURCES: &str = "2022-09-01";
+
+/// The version that our own client sends to a path: its last provider decides.
+#[must_use]
+pub fn for_path(path: &str) -> &'static str {
+    let lower = path.to_ascii_lowercase();
+    let Some((_, rest)) = lower.rsplit_once("/providers/") else {
+        return RESOURCES;
+    };
+    let provider = rest.split('/').next().unwrap_or_default();
+    let known = BY_PROVIDER.iter().find(|(name, _)| *name == provider);
+    known.map_or(LATEST, |(_, version)| version)
+}
+
 /// `YYYY-MM-DD`, with an optional `-preview`, `-alpha`, `-beta` or `-privatepreview`.
 #[must_use]
 pub fn is_well_formed(version: &str) -> bool {
@@ -90,5 +112,20 @@ mod tests {
         ] {
             assert!(!is_supported("Microsoft.Kubernetes", refused), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_last_provider_of_a_path_decides_what_we_send() {
+        let cluster =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c";
+        assert_eq!(for_path("/subscriptions/s/resourcegroups/g"), RESOURCES);
+        assert_eq!(for_path(cluster), "2024-01-01");
+        let extension =
+            format!("{cluster}/providers/Microsoft.KubernetesConfiguration/extensions/e");
+        assert_eq!(for_path(&extension), "2023-05-01");
+        assert_eq!(
+            for_path("/subscriptions/s/providers/Microsoft.DataProtection/backupVaults"),
+            LATEST
+        );
     }
 }
