@@ -1,0 +1,250 @@
+//! Reports of jobs: an append-only list of JSON lines in sealed segments, one list an attempt.
+//!
+//! A segment's name tells its number and its first line, so that a page is found without reading
+//! what is before it; both are bound by the seal, as every object's path is. The last segment says
+//! that it is the last, so that a report cut by a crash (or by the store) is told from a whole one.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::crypto::Role;
+use crate::error::{Error, Result};
+use crate::limits::{REPORT_LINE_MAX, REPORT_PAGE_MAX, REPORT_SEGMENT_MAX, REPORT_SEGMENT_TARGET};
+use crate::objects::{Objects, to_json};
+use crate::repository::Repository;
+
+/// What a finished report holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ReportSummary {
+    /// Lines.
+    pub lines: u64,
+    /// Bytes of the lines.
+    pub bytes: u64,
+}
+
+/// A page of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ReportPage {
+    /// The lines, each one JSON value as it was appended.
+    pub lines: Vec<Vec<u8>>,
+    /// Number of the line after the page's last, if there are more.
+    pub next: Option<u64>,
+    /// Lines in the whole report as far as it was written.
+    pub total: u64,
+    /// True when the writer finished the report; false when it is at work or was cut off.
+    pub complete: bool,
+}
+
+/// First line of a segment's plaintext; the report's lines follow, one a line.
+#[derive(Serialize, Deserialize)]
+struct SegmentHead {
+    lines: u64,
+    last: bool,
+}
+
+fn folder(job: Uuid, attempt: u32) -> String {
+    format!("reports/{job}/{attempt}")
+}
+
+/// Appends to the report of one attempt of a job. Holds one segment in memory.
+pub struct ReportWriter {
+    objects: Arc<Objects>,
+    folder: String,
+    number: u64,
+    first_line: u64,
+    lines: u64,
+    buffer: Vec<u8>,
+    summary: ReportSummary,
+}
+
+impl ReportWriter {
+    /// Appends one line: a JSON value without a line break.
+    pub async fn append(&mut self, line: &[u8]) -> Result<()> {
+        if line.len() > REPORT_LINE_MAX {
+            return Err(Error::TooLarge {
+                what: "a line of a report".into(),
+                size: line.len() as u64,
+                limit: REPORT_LINE_MAX as u64,
+            });
+        }
+        if line.contains(&b'\n') || serde_json::from_slice::<&RawValue>(line).is_err() {
+            return Err(Error::Internal {
+                doing: "appending to a report",
+                why: "the line is not one JSON value on one line".into(),
+            });
+        }
+        if !self.buffer.is_empty() && self.buffer.len() + line.len() >= REPORT_SEGMENT_TARGET {
+            self.send(false).await?;
+        }
+        self.buffer.extend_from_slice(line);
+        self.buffer.push(b'\n');
+        self.lines += 1;
+        self.summary.lines += 1;
+        self.summary.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the lines appended so far durable, as a segment of their own. Each costs one object of
+    /// the store, so this is for the moments at which a writer must not lose them.
+    pub async fn flush(&mut self) -> Result<()> {
+        if self.buffer.is_empty() { Ok(()) } else { self.send(false).await }
+    }
+
+    /// Sends what is left and marks the report as whole. Must be called; a report without it reads
+    /// as incomplete.
+    pub async fn finish(mut self) -> Result<ReportSummary> {
+        self.send(true).await?;
+        Ok(self.summary)
+    }
+
+    async fn send(&mut self, last: bool) -> Result<()> {
+        let mut plaintext = to_json(&SegmentHead {
+            lines: self.lines,
+            last,
+        })?;
+        plaintext.push(b'\n');
+        plaintext.extend_from_slice(&self.buffer);
+        let path = format!("{}/{:08}-{:012}", self.folder, self.number, self.first_line);
+        let bytes = self
+            .objects
+            .seal_document(Role::Report, &path, &plaintext)?;
+        if !self.objects.create(&path, vec![bytes]).await? {
+            return Err(Error::Exists { what: path });
+        }
+        self.number += 1;
+        self.first_line += self.lines;
+        self.lines = 0;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// A segment as its name tells it.
+struct Segment {
+    path: String,
+    first_line: u64,
+}
+
+impl Repository {
+    /// Starts the report of one attempt of a job. Attempts do not share a report: the second writer
+    /// of the same attempt fails with [`Error::Exists`] at its first segment.
+    pub fn report_writer(&self, job: Uuid, attempt: u32) -> ReportWriter {
+        ReportWriter {
+            objects: Arc::clone(&self.objects),
+            folder: folder(job, attempt),
+            number: 0,
+            first_line: 0,
+            lines: 0,
+            buffer: Vec::new(),
+            summary: ReportSummary::default(),
+        }
+    }
+
+    /// Reads lines of a report from line `skip` on: at most `take`, at most
+    /// [`REPORT_PAGE_MAX`]. Reads only the segments that hold them, and the last.
+    pub async fn read_report(
+        &self,
+        job: Uuid,
+        attempt: u32,
+        skip: u64,
+        take: u64,
+    ) -> Result<ReportPage> {
+        let folder = folder(job, attempt);
+        let segments = self.segments(&folder).await?;
+        let Some(last) = segments.last() else {
+            return Err(Error::NotFound {
+                what: format!("the report of attempt {attempt} of job {job}"),
+            });
+        };
+        let (head, _) = self.read_segment(last).await?;
+        let total = last.first_line + head.lines;
+        let end = skip.saturating_add(take.min(REPORT_PAGE_MAX)).min(total);
+        let mut lines = Vec::new();
+        for (at, segment) in segments.iter().enumerate() {
+            let next_first = segments.get(at + 1).map_or(total, |next| next.first_line);
+            if segment.first_line >= end || next_first <= skip {
+                continue;
+            }
+            let (head, text) = self.read_segment(segment).await?;
+            let next = segments.get(at + 1);
+            if next.is_some() && (head.last || segment.first_line + head.lines != next_first) {
+                return Err(Error::corrupt(
+                    &segment.path,
+                    "its lines do not lead to the next",
+                ));
+            }
+            let from =
+                usize::try_from(skip.saturating_sub(segment.first_line)).unwrap_or(usize::MAX);
+            let want = usize::try_from(end - skip).unwrap_or(usize::MAX) - lines.len();
+            lines.extend(
+                text.split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty())
+                    .skip(from)
+                    .take(want)
+                    .map(<[u8]>::to_vec),
+            );
+        }
+        let next = Some(end).filter(|end| *end < total && *end > skip);
+        Ok(ReportPage {
+            lines,
+            next,
+            total,
+            complete: head.last,
+        })
+    }
+
+    async fn segments(&self, folder: &str) -> Result<Vec<Segment>> {
+        let mut segments = Vec::new();
+        for (expected, found) in (0_u64..).zip(self.objects.list(folder).await?) {
+            let numbers = found
+                .path
+                .strip_prefix(folder)
+                .and_then(|name| name.strip_prefix('/'))
+                .and_then(|name| name.split_once('-'))
+                .and_then(|(number, first)| {
+                    Some((number.parse::<u64>().ok()?, first.parse::<u64>().ok()?))
+                });
+            match numbers {
+                Some((number, first_line)) if number == expected => {
+                    segments.push(Segment {
+                        path: found.path,
+                        first_line,
+                    });
+                }
+                _ => {
+                    let why = format!("segment {expected} of the report is missing");
+                    return Err(Error::corrupt(folder, why));
+                }
+            }
+        }
+        Ok(segments)
+    }
+
+    async fn read_segment(&self, segment: &Segment) -> Result<(SegmentHead, Vec<u8>)> {
+        let path = &segment.path;
+        let plaintext = self
+            .objects
+            .read_document(Role::Report, path, REPORT_SEGMENT_MAX)
+            .await?;
+        let cut = plaintext.iter().position(|byte| *byte == b'\n');
+        let (head, text) = cut
+            .and_then(|cut| plaintext.split_at_checked(cut + 1))
+            .ok_or_else(|| Error::corrupt(path, "it has no head"))?;
+        let head: SegmentHead = crate::objects::from_json(path, head)?;
+        let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+        if lines == head.lines {
+            Ok((head, text.to_vec()))
+        } else {
+            Err(Error::corrupt(
+                path,
+                "it has another number of lines than it says",
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

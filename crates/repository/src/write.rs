@@ -1,0 +1,440 @@
+//! Writing a recovery point: runs in order of groups, entries in order of names, then the seal.
+//!
+//! The writer walks its parent's run alongside the entries that come and writes only what differs.
+//! It holds one open frame (≤ 0.5 MiB and one body), one open leaf, one open pack (16 MiB) and one
+//! pack on its way, besides one leaf for each layer of the parent's run; nothing grows with the
+//! number of entries but the list of leaves (about 0.3 bytes an entry).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::crypto::{Content, Kind, Role};
+use crate::error::{Error, Result};
+use crate::id::{Location, PackId, Place};
+use crate::leaf::{Entry, Record, put_bytes, put_number};
+use crate::limits::{
+    BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, MANIFEST_MAX, META_MAX,
+    NAME_MAX, PACK_TARGET, RUNS_MAX,
+};
+use crate::manifest::{self, Manifest, PackRef, RunInfo};
+use crate::objects::{FORMAT_VERSION, Objects, to_json};
+use crate::read::Point;
+
+mod claim;
+mod packs;
+mod resume;
+mod run;
+
+pub(crate) use claim::Claim;
+use packs::Packs;
+use resume::Earlier;
+use run::{OpenRun, Passed};
+
+/// How a point is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct WriterOptions {
+    /// A point of the same repository to deduplicate against. One that does not exist (any more) or
+    /// does not open is passed over; `Stats::parent` says what was used.
+    pub parent: Option<Uuid>,
+    /// Number of this attempt at the point: higher than that of any writer that may still be alive.
+    pub attempt: u32,
+}
+
+/// What writing a point came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Entries in the point.
+    pub entries: u64,
+    /// Bytes of all their bodies.
+    pub bytes: u64,
+    /// Entries that are as the parent has them.
+    pub unchanged: u64,
+    /// Entries whose body an earlier attempt had sent.
+    pub resumed: u64,
+    /// Bytes that this attempt sent to the store.
+    pub new_bytes: u64,
+    /// Packs that this attempt sent.
+    pub packs: u64,
+    /// The parent that was used.
+    pub parent: Option<Uuid>,
+}
+
+/// A sealed point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Keyed hash of the manifest, in hexadecimal. Whoever keeps it can tell a replaced manifest
+    /// from the real one.
+    pub digest: String,
+    /// What writing came to.
+    pub stats: Stats,
+}
+
+/// Writes one recovery point.
+///
+/// After an error of `put`, `start_run` or `finish_run` the writer is of no further use: drop it and
+/// begin again with the next attempt, which finds what was sent. If the error is a damaged parent
+/// ([`Error::Corrupt`]), begin without it. `seal` may be called again.
+pub struct PointWriter {
+    objects: Arc<Objects>,
+    point: Uuid,
+    claim: String,
+    parent: Option<Point>,
+    earlier: Earlier,
+    packs: Packs,
+    frame: Vec<u8>,
+    run: Option<OpenRun>,
+    runs: Vec<RunInfo>,
+    /// Packs that hold something of the point.
+    needed: BTreeSet<PackId>,
+    stats: Stats,
+}
+
+impl PointWriter {
+    pub(crate) async fn begin(
+        objects: Arc<Objects>,
+        point: Uuid,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let (claim, parent) = claim::stake(&objects, point, &options).await?;
+        let earlier = Earlier::load(&objects, point, parent.as_ref()).await?;
+        let packs = Packs::new(
+            Arc::clone(&objects),
+            point,
+            options.attempt,
+            earlier.next_number(options.attempt),
+            earlier.sizes(),
+        );
+        let stats = Stats {
+            parent: parent.as_ref().map(Point::id),
+            ..Stats::default()
+        };
+        Ok(Self {
+            objects,
+            point,
+            claim,
+            parent,
+            earlier,
+            packs,
+            frame: Vec::new(),
+            run: None,
+            runs: Vec::new(),
+            needed: BTreeSet::new(),
+            stats,
+        })
+    }
+
+    /// What writing has come to so far.
+    pub fn stats(&self) -> Stats {
+        let (new_bytes, packs) = self.packs.sent();
+        Stats {
+            new_bytes,
+            packs,
+            ..self.stats.clone()
+        }
+    }
+
+    /// Starts the run of a group. Groups come in strictly ascending order of bytes.
+    pub async fn start_run(
+        &mut self,
+        group: impl Into<String>,
+        header: serde_json::Value,
+    ) -> Result<()> {
+        let group = group.into();
+        if self.run.is_some() {
+            return Err(self.misuse("a run was started before the one before was finished"));
+        }
+        if let Some(last) = self.runs.last().filter(|last| last.group >= group) {
+            return Err(Error::OutOfOrder {
+                previous: last.group.clone(),
+                name: group,
+            });
+        }
+        check_size("the name of a run", group.len(), GROUP_MAX)?;
+        check_size("the header of a run", to_json(&header)?.len(), HEADER_MAX)?;
+        check_size("the list of runs", self.runs.len() + 1, RUNS_MAX)?;
+        let hasher = self.objects.keys.hasher(Content::Run);
+        let run = OpenRun::new(group, header, hasher, self.parent.as_ref()).await?;
+        self.earlier.start_run(&run.group);
+        self.run = Some(run);
+        Ok(())
+    }
+
+    /// Adds an entry to the open run. Names come in strictly ascending order of bytes (the order of
+    /// an API server's lists, if the name is `namespace/name`).
+    pub async fn put(
+        &mut self,
+        name: impl Into<String>,
+        meta: impl Into<Bytes>,
+        body: Bytes,
+    ) -> Result<()> {
+        let (name, meta) = (name.into(), meta.into());
+        check_size("the name of an entry", name.len(), NAME_MAX)?;
+        check_size("the metadata of an entry", meta.len(), META_MAX)?;
+        check_size("the body of an entry", body.len(), BODY_MAX)?;
+        let id = self.objects.keys.content_id(Content::Body, &body);
+        let size = body.len() as u64;
+        self.run()?.count(&name, &meta, size, id)?;
+        let before = loop {
+            let passed = self.run()?.pass_parent(Some(&name)).await?;
+            self.write_waiting().await?;
+            if let Passed::At(before) = passed {
+                break before;
+            }
+        };
+        if let Some((entry, carried)) = &before
+            && (&entry.meta, entry.size, entry.id) == (&meta, size, id)
+        {
+            let (entry, carried) = (entry.clone(), *carried);
+            self.needed.insert(entry.location.frame.pack);
+            self.stats.unchanged += 1;
+            if carried {
+                self.run()?.wait(Record::Live(entry), false);
+            }
+            return self.write_waiting().await;
+        }
+        self.run()?.changed = true;
+        let known = match before {
+            Some((entry, _)) if (entry.size, entry.id) == (size, id) => Some(entry.location),
+            _ => self
+                .earlier
+                .find(&name, size, id)
+                .await?
+                .inspect(|_| self.stats.resumed += 1),
+        };
+        let awaits_frame = known.is_none();
+        let location = known.unwrap_or(Location {
+            // The frame's place is known when it is written; until then the record waits.
+            frame: Place {
+                pack: self.packs.current(),
+                offset: 0,
+                length: 0,
+            },
+            within: self.frame.len() as u32,
+        });
+        if awaits_frame {
+            self.frame.extend_from_slice(&body);
+        }
+        self.run()?.wait(
+            Record::Live(Entry {
+                name,
+                meta,
+                size,
+                location,
+                id,
+            }),
+            awaits_frame,
+        );
+        self.write_waiting().await
+    }
+
+    /// Ends the open run.
+    pub async fn finish_run(&mut self) -> Result<()> {
+        loop {
+            let passed = self.run()?.pass_parent(None).await?;
+            self.write_waiting().await?;
+            if let Passed::At(_) = passed {
+                break;
+            }
+        }
+        self.flush_frame().await?;
+        self.flush_leaf()?;
+        let Some(mut run) = self.run.take() else {
+            return Err(self.misuse("a run was finished that was not started"));
+        };
+        let layers = if run.changed || run.has_written() {
+            run.write_index(&mut self.packs, &self.earlier, &self.objects)?
+        } else {
+            run.parent_layers()
+        };
+        self.needed.extend(run.packs_of(&layers));
+        self.stats.entries += run.entries;
+        self.stats.bytes += run.bytes;
+        self.runs.push(RunInfo {
+            group: run.group,
+            header: run.header,
+            entries: run.entries,
+            bytes: run.bytes,
+            content: crate::id::ContentId(*run.content.finalize().as_bytes()),
+            layers,
+        });
+        if self.packs.len() >= PACK_TARGET {
+            self.packs.send().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is left and creates the manifest, whereby the recovery point exists. Sealing the
+    /// same entries and headers again is no error and gives the digest of the point that exists;
+    /// other content is [`Error::Exists`]. `created` is the caller's time of the point and is not
+    /// compared.
+    pub async fn seal(
+        &mut self,
+        header: serde_json::Value,
+        created: jiff::Timestamp,
+    ) -> Result<Sealed> {
+        if self.run.is_some() {
+            return Err(self.misuse("the point was sealed while a run was open"));
+        }
+        check_size("the header of a point", to_json(&header)?.len(), HEADER_MAX)?;
+        self.packs.send().await?;
+        self.packs.wait().await?;
+        let manifest = Manifest {
+            format: FORMAT_VERSION,
+            point: self.point,
+            parent: self.stats.parent,
+            created,
+            header,
+            runs: self.runs.clone(),
+            packs: self.pack_refs()?,
+        };
+        let plaintext = to_json(&manifest)?;
+        check_size("a manifest", plaintext.len(), MANIFEST_MAX)?;
+        let path = manifest::path(self.point);
+        let bytes = self
+            .objects
+            .seal_document(Role::Manifest, &path, &plaintext)?;
+        let length = bytes.len() as u64;
+        let claimed = claim::check(&self.objects, self.point, &self.claim).await;
+        if claimed.is_ok() && self.objects.create(&path, vec![bytes]).await? {
+            self.packs.count_sent(length);
+            let digest = self
+                .objects
+                .keys
+                .content_id(Content::Manifest, &plaintext)
+                .to_string();
+            return Ok(Sealed {
+                digest,
+                stats: self.stats(),
+            });
+        }
+        // The point exists already, or the claim is gone (which it may be when the point exists).
+        match Manifest::read(&self.objects, self.point).await {
+            Ok((existing, digest)) if existing.same_content(&manifest) => Ok(Sealed {
+                digest: digest.to_string(),
+                stats: self.stats(),
+            }),
+            Ok(_) => Err(Error::Exists {
+                what: format!("recovery point {}", self.point),
+            }),
+            Err(error) => Err(claimed.err().unwrap_or(error)),
+        }
+    }
+
+    fn pack_refs(&self) -> Result<Vec<PackRef>> {
+        let size = |pack: &PackId| {
+            self.packs
+                .size(*pack)
+                .map(|size| PackRef { pack: *pack, size })
+                .ok_or_else(|| {
+                    Error::corrupt(
+                        format!("pack {pack}"),
+                        "the parent refers to it but does not name it",
+                    )
+                })
+        };
+        self.needed.iter().map(size).collect()
+    }
+
+    /// Hands records to the leaf as far as their bodies have a place, and closes the frame when it
+    /// is full or too much waits for it.
+    async fn write_waiting(&mut self) -> Result<()> {
+        let waiting = self.run()?.waiting();
+        if self.frame.len() >= FRAME_TARGET
+            || waiting.records >= FRAME_WAITING_MAX
+            || waiting.bytes >= FRAME_TARGET
+        {
+            self.flush_frame().await?;
+        }
+        self.drain()?;
+        self.send_full_pack().await
+    }
+
+    /// Writes the open frame and gives its place to the records that wait for it.
+    async fn flush_frame(&mut self) -> Result<()> {
+        if self.run()?.waiting().awaiting > 0 {
+            let frame = std::mem::take(&mut self.frame);
+            let place = self.packs.add(Kind::Frame, &frame, None, None)?;
+            self.frame = frame;
+            self.frame.clear();
+            self.run()?.settle(place);
+        }
+        self.drain()?;
+        self.send_full_pack().await
+    }
+
+    /// Moves settled records into the leaf, closing leaves that are full.
+    fn drain(&mut self) -> Result<()> {
+        let point = self.point;
+        while let Some(record) = self.run()?.settled() {
+            if let Record::Live(entry) = &record {
+                self.needed.insert(entry.location.frame.pack);
+            }
+            if self.run()?.leaf_must_close(&record, point) {
+                self.flush_leaf()?;
+            }
+            self.run()?.push(&record, point);
+        }
+        Ok(())
+    }
+
+    fn flush_leaf(&mut self) -> Result<()> {
+        match &mut self.run {
+            Some(run) => run.flush_leaf(&mut self.packs, &self.earlier, &self.objects),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends the open pack when it is full, with a leaf that describes all bodies in it: what
+    /// resumes finds them by that leaf.
+    async fn send_full_pack(&mut self) -> Result<()> {
+        if self.packs.len() < PACK_TARGET || self.run()?.waiting().records > 0 {
+            return Ok(());
+        }
+        self.flush_leaf()?;
+        self.packs.send().await
+    }
+
+    fn run(&mut self) -> Result<&mut OpenRun> {
+        let why = "an entry was given outside a run";
+        self.run.as_mut().ok_or(Error::Misuse {
+            point: self.point,
+            why,
+        })
+    }
+
+    fn misuse(&self, why: &'static str) -> Error {
+        Error::Misuse {
+            point: self.point,
+            why,
+        }
+    }
+}
+
+fn check_size(what: &str, size: usize, limit: usize) -> Result<()> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        what: what.into(),
+        size: size as u64,
+        limit: limit as u64,
+    })
+}
+
+/// What an entry adds to the content id of its run.
+pub(crate) fn entry_commitment(
+    name: &str,
+    meta: &[u8],
+    size: u64,
+    id: crate::id::ContentId,
+) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + meta.len() + 48);
+    put_bytes(&mut bytes, name.as_bytes());
+    put_bytes(&mut bytes, meta);
+    put_number(&mut bytes, size);
+    bytes.extend_from_slice(&id.0);
+    bytes
+}
