@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// volume is one image file.
+type volume struct {
+	ID    string
+	Size  int64 // bytes
+	Block bool  // published as a device, without a file system
+}
+
+// snapshot is a copy of a volume's image file.
+type snapshot struct {
+	ID      string
+	Volume  string
+	Size    int64 // bytes
+	Created time.Time
+}
+
+// store is the folder of image files and what is known about them (state.json). An entry is written
+// after its file is whole, and is removed before its file goes: a crash leaves at most a file that
+// the next call of the same name overwrites.
+type store struct {
+	mu  sync.Mutex // held during each change, the copying included
+	dir string
+
+	Volumes   map[string]*volume
+	Snapshots map[string]*snapshot
+}
+
+func openStore(dir string) (*store, error) {
+	s := &store{dir: dir, Volumes: map[string]*volume{}, Snapshots: map[string]*snapshot{}}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	state, err := os.ReadFile(s.statePath())
+	if os.IsNotExist(err) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, json.Unmarshal(state, s)
+}
+
+// save replaces state.json in one step.
+func (s *store) save() error {
+	state, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	next := s.statePath() + ".next"
+	if err := os.WriteFile(next, state, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, s.statePath())
+}
+
+func (s *store) statePath() string             { return filepath.Join(s.dir, "state.json") }
+func (s *store) volumePath(id string) string   { return filepath.Join(s.dir, "vol-"+id+".img") }
+func (s *store) snapshotPath(id string) string { return filepath.Join(s.dir, "snap-"+id+".img") }
+
+// idOf makes an id, which is also part of a file name, from the name that the caller chose. The same
+// name gives the same id: that is what makes the calls idempotent.
+func idOf(name string) string {
+	return strings.NewReplacer("/", "-", " ", "-").Replace(name)
+}
+
+// copyImage copies an image; holes stay holes, and a file system that can shares the blocks.
+func copyImage(from, to string) error {
+	_, err := run("cp", "--sparse=always", "--reflink=auto", from, to)
+	return err
+}
+
+// removeImage removes an image file; one that is gone already is as good.
+func removeImage(path string) error {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
