@@ -1,0 +1,1 @@
+//! Equality: what counts, what does not, and that every difference is named.

@@ -1,0 +1,139 @@
+//! The list of codes, each with its class and its page.
+//!
+//! Contract: alphabetical; one line for each code, one file `codes/<Code>.md` for each line.
+
+use super::Class;
+
+macro_rules! catalogue {
+    ($($code:ident: $class:ident,)+) => {
+        /// A code of the catalogue. The variants are documented by their pages: see [`Code::page`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = include_str!(concat!("codes/", stringify!($code), ".md"))] $code,)+
+        }
+
+        impl Code {
+            /// Every code, alphabetically.
+            pub const ALL: &'static [Self] = &[$(Self::$code,)+];
+
+            /// The code as it appears on every surface.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$code => stringify!($code),)+ }
+            }
+
+            /// What the reader must do.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(Self::$code => Class::$class,)+ }
+            }
+
+            /// The Markdown of the code's page.
+            #[must_use]
+            pub const fn source(self) -> &'static str {
+                match self { $(Self::$code => include_str!(concat!("codes/", stringify!($code), ".md")),)+ }
+            }
+
+            /// The code of this name, in any case; codes of foreign surfaces give `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
+            }
+        }
+    };
+}
+
+catalogue! {
+    AdmissionRefused: Denied,
+    AdmissionWebhookUnavailable: NotReady,
+    ApiGroupUnavailable: NotReady,
+    AuthenticationFailed: Denied,
+    AuthorizationFailed: Denied,
+    BackupStorageLocationFull: NotReady,
+    ClusterAssignedValueTaken: Conflict,
+    ClusterLostDuringJob: NotReady,
+    Conflict: Conflict,
+    FinishedJobStatusRefused: NotReady,
+    InternalServerError: Internal,
+    InvalidApiVersionParameter: Invalid,
+    InvalidContentType: Invalid,
+    InvalidQueryParameterValue: Invalid,
+    InvalidRequestContent: Invalid,
+    InvalidResourceId: Invalid,
+    InvalidResourceLocation: Invalid,
+    InvalidResourceName: Invalid,
+    InvalidResourceType: Invalid,
+    JobDeadlineExceeded: NotReady,
+    JobSecretsUnreadable: Invalid,
+    KubernetesBackupCustomResourcesTrackingTimeOutError: NotReady,
+    KubernetesBackupGenericWarning: NotReady,
+    KubernetesBackupListExtensionsError: Denied,
+    LinkedAuthorizationFailed: Denied,
+    MethodNotAllowed: Invalid,
+    MissingApiVersionParameter: Invalid,
+    NamespaceTerminating: Conflict,
+    NotFound: NotFound,
+    ObjectExistsAndDiffers: Conflict,
+    ObjectInvalidInTarget: Invalid,
+    ObjectTerminating: Conflict,
+    ObjectTooLarge: Invalid,
+    OperationCancelled: Conflict,
+    OperationNotFound: NotFound,
+    OwnerNotRestored: NotFound,
+    PreconditionFailed: Conflict,
+    PropertyChangeNotAllowed: Conflict,
+    QuotaExceeded: Conflict,
+    RecoveryPointCorrupt: Corrupt,
+    RecoveryPointSmeared: Busy,
+    RepositoryBelongsToAnother: Conflict,
+    RepositoryFormatNotSupported: Invalid,
+    RequestEntityTooLarge: Invalid,
+    ResourceGroupNotFound: NotFound,
+    ResourceInUse: Conflict,
+    ResourceNotFound: NotFound,
+    ResourceTypeFilterMatchesNothing: NotFound,
+    ResourceTypeNotServed: NotFound,
+    ResourceTypeRemovedDuringBackup: Conflict,
+    ServiceUnavailable: Busy,
+    SubscriptionNotFound: NotFound,
+    TooManyRequests: Busy,
+    UnknownObjectType: Invalid,
+    UserErrorBackupFailedBackupStorageLocationReadOnly: Denied,
+    UserErrorBackupInstanceAlreadyExists: Conflict,
+    UserErrorBackupPluginPodRestartedDuringBackup: NotReady,
+    UserErrorBackupPluginPodRestartedDuringRestore: NotReady,
+    UserErrorBackupStorageLocationNotReady: NotReady,
+    UserErrorClusterAuthenticationFailed: Denied,
+    UserErrorClusterCertificateNotTrusted: Denied,
+    UserErrorClusterPermissionMissing: Denied,
+    UserErrorClusterUnreachable: NotReady,
+    UserErrorDefaultRetentionRuleMissing: Invalid,
+    UserErrorDeleteBackupFailedBackupStorageLocationReadOnly: Denied,
+    UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation: Denied,
+    UserErrorInvalidBackupPolicy: Invalid,
+    UserErrorInvalidKubeconfig: Invalid,
+    UserErrorInvalidLabelSelector: Invalid,
+    UserErrorInvalidNamespaceFilter: Invalid,
+    UserErrorInvalidNamespaceMapping: Invalid,
+    UserErrorInvalidResourceTypeFilter: Invalid,
+    UserErrorInvalidRestoreTarget: Invalid,
+    UserErrorInvalidRetentionDuration: Invalid,
+    UserErrorInvalidScheduleInterval: Invalid,
+    UserErrorInvalidStorageAccount: Invalid,
+    UserErrorJobAlreadyInProgress: Conflict,
+    UserErrorKubernetesBackupExtensionHasErrors: NotReady,
+    UserErrorKubernetesBackupExtensionNotFoundError: NotReady,
+    UserErrorKubernetesBackupExtensionUnhealthy: NotReady,
+    UserErrorNamespaceNotFound: NotFound,
+    UserErrorNoDefaultBackupStorageLocationFound: NotFound,
+    UserErrorPVCNotBoundToVolume: NotReady,
+    UserErrorProtectionNotConfigured: Conflict,
+    UserErrorRecoveryPointNotFound: NotFound,
+    UserErrorRestorePlanChanged: Conflict,
+    UserErrorRetentionTagNotInPolicy: Invalid,
+    UserErrorSourceandTargetClusterCRDVersionMismatch: NotFound,
+    UserErrorStorageClassMissingForPVC: NotFound,
+    UserErrorTrustedAccessMissing: Denied,
+    VolumeDataNotProtected: NotReady,
+}

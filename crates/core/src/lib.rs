@@ -1,0 +1,23 @@
+//! The domain of Strongroom: its nouns and its decisions, and nothing that acts.
+//!
+//! Contract: no async, clock, randomness, file, network, Kubernetes client or HTTP in here. Time and
+//! identifiers come in as arguments; a function either returns a value with the rule that decided it,
+//! or says why its input is invalid. Every other crate depends on this one, this one on none of them.
+
+pub mod equality;
+pub mod error;
+pub mod finding;
+pub mod id;
+pub mod job;
+pub mod limits;
+pub mod name;
+pub mod object;
+pub mod pointer;
+pub mod policy;
+pub mod recovery_point;
+pub mod report;
+pub mod restore;
+pub mod selection;
+
+pub use error::{Class, Code, Problem};
+pub use object::{ObjectFacts, ObjectRef, Owner, ResourceType};

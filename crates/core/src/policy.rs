@@ -1,0 +1,195 @@
+//! A backup policy: when to back up and how long to keep.
+//!
+//! Contract: [`PolicySpec`] is parsed input, [`BackupPolicy`] its validated meaning; only a valid policy
+//! can be asked anything. Validation names every fault at once.
+//! Source: <https://learn.microsoft.com/azure/backup/azure-kubernetes-service-cluster-backup#create-a-backup-policy>
+//! and the published model `BackupPolicy` of `Microsoft.DataProtection`.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Problem};
+
+pub mod duration;
+pub mod retention;
+pub mod schedule;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use duration::RetentionDuration;
+pub use retention::{DataStore, FirstOf, Lifecycle, RetentionRule, Tagging};
+pub use schedule::RepeatingInterval;
+
+/// Name of the tag and of the retention rule that every policy has.
+pub const DEFAULT_TAG: &str = "Default";
+
+/// A policy as it is sent: texts, not yet understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicySpec {
+    /// Name of the backup rule, for example `BackupHourly`.
+    pub backup_rule_name: String,
+    /// Repeating intervals, for example `R/2023-01-04T09:00:00+00:00/PT4H`.
+    pub repeating_time_intervals: Vec<String>,
+    /// Time zone in which calendar days are counted; empty means UTC.
+    pub time_zone: String,
+    /// Which backups get which tag.
+    pub tagging: Vec<TaggingSpec>,
+    /// How long tagged backups are kept.
+    pub retention: Vec<RetentionSpec>,
+}
+
+/// A tagging criterion as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaggingSpec {
+    /// The tag.
+    pub tag: String,
+    /// Whether it is the tag of all that no other criterion takes.
+    pub is_default: bool,
+    /// Smaller wins; published defaults: Yearly 10, Monthly 15, Weekly 20, Daily 25, Default 99.
+    pub priority: i64,
+    /// Absolute criteria: `FirstOfDay`, `FirstOfWeek`, `FirstOfMonth`, `FirstOfYear`, `AllBackup`.
+    pub absolute_criteria: Vec<String>,
+}
+
+/// A retention rule as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetentionSpec {
+    /// Name of the rule: the tag whose backups it keeps.
+    pub name: String,
+    /// Whether it is the Default rule.
+    pub is_default: bool,
+    /// One for each data store, in the order in which a backup moves through them.
+    pub lifecycles: Vec<LifecycleSpec>,
+}
+
+/// A lifecycle as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LifecycleSpec {
+    /// The data store: `OperationalStore`, `VaultStore`.
+    pub source_data_store: String,
+    /// How long, for example `P7D`.
+    pub delete_after: String,
+}
+
+/// A policy that can be followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackupPolicy {
+    /// Name of the backup rule.
+    pub backup_rule_name: String,
+    /// When backups are due; empty means on demand only.
+    pub intervals: Vec<RepeatingInterval>,
+    /// Where calendar days begin.
+    pub time_zone: TimeZone,
+    /// Criteria in the order in which they are asked: smallest priority first, Default last.
+    pub tagging: Vec<Tagging>,
+    /// Rules, `Default` among them, one for each name.
+    pub retention: Vec<RetentionRule>,
+}
+
+impl PolicySpec {
+    /// Validates the policy.
+    ///
+    /// # Errors
+    /// One [`Problem`] for each fault: no `Default` retention rule, an interval that does not parse or
+    /// is shorter than 5 minutes, a duration that does not parse, a tag without a rule, doubled names
+    /// or priorities, an unknown time zone.
+    pub fn validate(&self) -> Result<BackupPolicy, Vec<Problem>> {
+        validate::policy(self)
+    }
+
+    /// The published default template: every four hours from `start`, kept for seven days in the
+    /// operational store.
+    #[must_use]
+    pub fn default_template(start: Timestamp) -> Self {
+        Self {
+            backup_rule_name: "BackupHourly".to_owned(),
+            repeating_time_intervals: vec![format!(
+                "R/{}+00:00/PT4H",
+                start.strftime("%Y-%m-%dT%H:%M:%S")
+            )],
+            time_zone: "UTC".to_owned(),
+            tagging: vec![TaggingSpec {
+                tag: DEFAULT_TAG.to_owned(),
+                is_default: true,
+                priority: 99,
+                absolute_criteria: Vec::new(),
+            }],
+            retention: vec![RetentionSpec {
+                name: DEFAULT_TAG.to_owned(),
+                is_default: true,
+                lifecycles: vec![LifecycleSpec {
+                    source_data_store: "OperationalStore".to_owned(),
+                    delete_after: "P7D".to_owned(),
+                }],
+            }],
+        }
+    }
+}
+
+impl BackupPolicy {
+    /// The next time after `after` at which a backup is due; `None` when the schedule has ended or
+    /// there is none. After a downtime this is one time in the future, never a list of missed ones.
+    #[must_use]
+    pub fn next_due(&self, after: Timestamp) -> Option<Timestamp> {
+        self.intervals
+            .iter()
+            .filter_map(|interval| interval.next_due(after, &self.time_zone))
+            .min()
+    }
+
+    /// The rule that keeps backups of a tag; an unknown tag falls to `Default`.
+    #[must_use]
+    pub fn retention_of(&self, tag: &str) -> Option<&RetentionRule> {
+        let named = |name: &str| {
+            self.retention
+                .iter()
+                .find(|rule| rule.name.eq_ignore_ascii_case(name))
+        };
+        named(tag).or_else(|| named(DEFAULT_TAG))
+    }
+
+    /// The tag for an on-demand backup: the one asked for, or `Default` when none is.
+    ///
+    /// # Errors
+    /// When the policy has no retention rule of that name.
+    pub fn on_demand_tag(&self, requested: Option<&str>) -> Result<&str, Problem> {
+        let wanted = requested
+            .filter(|tag| !tag.is_empty())
+            .unwrap_or(DEFAULT_TAG);
+        let rule = self
+            .retention
+            .iter()
+            .find(|rule| rule.name.eq_ignore_ascii_case(wanted));
+        rule.map(|rule| rule.name.as_str()).ok_or_else(|| {
+            let names: Vec<&str> = self
+                .retention
+                .iter()
+                .map(|rule| rule.name.as_str())
+                .collect();
+            let message = format!(
+                "the policy has no retention tag {wanted}; it has {}",
+                names.join(", ")
+            );
+            Problem::new(Code::UserErrorRetentionTagNotInPolicy, message).at("retentionTagOverride")
+        })
+    }
+
+    /// The tag for a scheduled backup at `at`, given the times of the earlier successful ones: the
+    /// first criterion, by priority, of whose period this is the first.
+    #[must_use]
+    pub fn tag_for(&self, at: Timestamp, earlier: &[Timestamp]) -> &str {
+        let first = self.tagging.iter().find(|tagging| {
+            tagging
+                .criteria
+                .iter()
+                .any(|first_of| first_of.is_first(at, earlier, &self.time_zone))
+        });
+        first.map_or(DEFAULT_TAG, |tagging| tagging.tag.as_str())
+    }
+}

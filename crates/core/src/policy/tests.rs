@@ -1,0 +1,1 @@
+//! Policies: what is valid, when backups are due, which tag they get.

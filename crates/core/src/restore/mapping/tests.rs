@@ -1,0 +1,1 @@
+//! Namespace mapping: each kind of reference, swaps, and that nothing else is touched.

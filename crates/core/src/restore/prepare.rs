@@ -1,0 +1,170 @@
+//! What of a stored object a cluster would refuse or assign anew, and whether the object is restored at
+//! all.
+//!
+//! Contract: ask [`restorable`] first, with the object as it was stored; then [`prepare`] makes it fit
+//! for a create and says everything that it took off. What cannot be part of the create comes back in
+//! [`Prepared`]: the applier does it afterwards, in the order `status`, `release`, owner links. The
+//! table of fields, each row with its reason and source, is in `prepare/fields.rs`.
+
+use serde_json::{Value, json};
+
+use crate::object::{Owner, ResourceType};
+use crate::pointer;
+
+use super::owners;
+
+mod fields;
+mod finished;
+mod pods;
+mod restorable;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use fields::strip_assigned;
+pub use fields::{FIELDS, FieldRule};
+pub use restorable::restorable;
+
+/// A field that was taken off, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// JSON pointer to where it was.
+    pub pointer: String,
+    /// The reason.
+    pub why: &'static str,
+}
+
+/// Fields that are kept because the object had them, but that the cluster may have given to another
+/// object meanwhile or may not accept in its ranges. The first create carries them; when the API server
+/// refuses them, they are dropped and the cluster chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// How the API server names the field in `status.details.causes[].field`, as a prefix: `spec.clusterIP`.
+    pub field: &'static str,
+    /// JSON pointers to remove.
+    pub pointers: Vec<String>,
+    /// Why the field may be refused.
+    pub why: &'static str,
+}
+
+/// What [`prepare`] took off an object and what is to be done besides creating it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prepared {
+    /// Every field that was removed, with the reason; status, owners and managedFields included.
+    pub removed: Vec<Removed>,
+    /// Status to write through the status subresource after the create. Of a custom resource it is also
+    /// still in the object: the API server keeps it there when the definition has no status
+    /// subresource and ignores it when it has one, so write it only when the created object lacks it.
+    pub status: Option<Value>,
+    /// A merge patch to apply after the status has been written, and only then. Without it a finished
+    /// Job stays suspended and a finished Pod stays gated, which is safe: neither runs again.
+    pub release: Option<Value>,
+    /// The owner references, to be linked to the owners' new uids ([`owners::relink`]).
+    pub owners: Vec<Owner>,
+    /// What may be dropped when the API server refuses it.
+    pub retry_without: Vec<Fallback>,
+    /// The managedFields that the object had.
+    pub managed_fields: Option<Value>,
+}
+
+impl Prepared {
+    /// Drops the fallbacks that the API server refused, named by its `details.causes[].field`s; with no
+    /// names given, all of them. Returns the pointers removed: empty means that there is nothing left
+    /// to give way and the refusal stands.
+    pub fn relax(&self, object: &mut Value, refused_fields: &[&str]) -> Vec<String> {
+        let mut dropped = Vec::new();
+        for fallback in &self.retry_without {
+            let refused = refused_fields.is_empty()
+                || refused_fields.iter().any(|f| f.starts_with(fallback.field));
+            if refused {
+                let removed = fallback
+                    .pointers
+                    .iter()
+                    .filter(|p| pointer::remove(object, p).is_some());
+                dropped.extend(removed.cloned());
+            }
+        }
+        dropped
+    }
+}
+
+/// Makes a stored object fit for a create in another life of the cluster.
+pub fn prepare(resource: &ResourceType, object: &mut Value) -> Prepared {
+    let mut prepared = Prepared {
+        managed_fields: object.pointer("/metadata/managedFields").cloned(),
+        ..Prepared::default()
+    };
+    let finished = finished::detect(resource, object);
+    let status = object.get("status").cloned();
+    prepared.removed = strip_assigned(&resource.group, &resource.kind, object);
+    if object.pointer("/metadata/ownerReferences").is_some() {
+        prepared.owners = owners::separate(object);
+        prepared.removed.push(Removed {
+            pointer: "/metadata/ownerReferences".to_owned(),
+            why: "owners have new uids; the references are linked again after the create",
+        });
+    }
+    if let Some(status) = status {
+        if resource.is_custom() {
+            prepared.status = Some(status);
+        } else {
+            pointer::remove(object, "/status");
+            prepared.removed.push(Removed {
+                pointer: "/status".to_owned(),
+                why: "controllers observe the new object and write its status",
+            });
+            if let Some(finished) = finished {
+                finished::hold(finished, object, status, &mut prepared);
+            }
+        }
+    }
+    prepared.retry_without = fallbacks(resource, object);
+    prepared
+}
+
+/// Cluster addresses of Services are kept, because clients may know them; they are the only values of
+/// an object that two objects of one cluster compete for.
+/// Source: <https://kubernetes.io/docs/concepts/services-networking/service/#choosing-your-own-ip-address>
+fn fallbacks(resource: &ResourceType, object: &Value) -> Vec<Fallback> {
+    if !resource.is("", "Service") {
+        return Vec::new();
+    }
+    let mut fallbacks = Vec::new();
+    // `None` makes the Service headless: that is a choice, not an address.
+    let headless = object.pointer("/spec/clusterIP") == Some(&json!("None"));
+    let addresses = if headless {
+        Vec::new()
+    } else {
+        pointer::expand(object, "/spec/clusterIPs")
+    };
+    let address = if headless {
+        Vec::new()
+    } else {
+        pointer::expand(object, "/spec/clusterIP")
+    };
+    for (field, pointers, why) in [
+        (
+            "spec.clusterIP",
+            [address, addresses].concat(),
+            "the address is used by another Service or lies outside this cluster's range",
+        ),
+        (
+            "spec.ports",
+            pointer::expand(object, "/spec/ports/*/nodePort"),
+            "the node port is used by another Service or lies outside this cluster's range",
+        ),
+        (
+            "spec.healthCheckNodePort",
+            pointer::expand(object, "/spec/healthCheckNodePort"),
+            "the node port is used by another Service or lies outside this cluster's range",
+        ),
+    ] {
+        if !pointers.is_empty() {
+            fallbacks.push(Fallback {
+                field,
+                pointers,
+                why,
+            });
+        }
+    }
+    fallbacks
+}

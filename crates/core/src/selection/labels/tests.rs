@@ -1,0 +1,1 @@
+//! Label selectors: what parses, what it means, and that it never panics.

@@ -1,0 +1,1 @@
+//! Which namespaces, types and objects a selection takes, as tables of sentences.
