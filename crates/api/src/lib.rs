@@ -39,3 +39,6 @@ pub mod subscription;
 pub mod trusted_access;
 pub mod vault;
 pub mod version;
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,14 @@
 //! The payloads hold every field of a shape; a field that a type does not know would be missing from
 //! what is written.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-use strongroom_api::decode::{decode, decode_value};
-use strongroom_api::{
+use crate::decode::{decode, decode_value};
+use crate::{
     cluster, extension, instance, job, list, operation, policy, policy_template, recovery_point,
     resource_group, restore, storage, subscription, trusted_access, vault,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 #[track_caller]
 fn survives<T: Serialize + DeserializeOwned>(payload: &str) -> T {
@@ -44,7 +44,7 @@ macro_rules! shapes {
     ($($name:ident: $type:ty),+ $(,)?) => {$(
         #[test]
         fn $name() {
-            let payload = include_str!(concat!("payloads/", stringify!($name), ".json"));
+            let payload = include_str!(concat!("tests/payloads/", stringify!($name), ".json"));
             let typed = survives::<$type>(payload);
             let before: Value = serde_json::from_str(payload).unwrap();
             let untidied: $type = decode_value(untidied(&before)).unwrap();
@@ -92,7 +92,8 @@ fn small_shapes_survive() {
 
 #[test]
 fn null_reads_as_absent_where_clients_send_it() {
-    let mut payload: Value = serde_json::from_str(include_str!("payloads/instance.json")).unwrap();
+    let mut payload: Value =
+        serde_json::from_str(include_str!("tests/payloads/instance.json")).unwrap();
     payload["properties"]["datasourceAuthCredentials"] = Value::Null;
     payload["properties"]["dataSourceInfo"]["resourceProperties"] = Value::Null;
     payload["properties"]["policyInfo"]["policyParameters"]["backupDatasourceParametersList"][0]
@@ -111,7 +112,8 @@ fn null_reads_as_absent_where_clients_send_it() {
 
 #[test]
 fn an_unknown_object_type_is_refused_by_naming_what_is_accepted() {
-    let mut payload: Value = serde_json::from_str(include_str!("payloads/policy.json")).unwrap();
+    let mut payload: Value =
+        serde_json::from_str(include_str!("tests/payloads/policy.json")).unwrap();
     payload["properties"]["policyRules"][0]["trigger"]["objectType"] = json!("LunarTriggerContext");
     let error = decode_value::<policy::BackupPolicyResource>(payload).unwrap_err();
     assert_eq!(error.target, "properties");
@@ -165,7 +167,7 @@ fn a_body_that_does_not_fit_is_named_by_its_path() {
 #[test]
 fn secrets_are_taken_out_before_anything_is_stored() {
     let mut account: storage::StorageAccountResource =
-        decode(include_bytes!("payloads/storage_account.json")).unwrap();
+        decode(include_bytes!("tests/payloads/storage_account.json")).unwrap();
     assert!(!format!("{account:?}").contains("SK\""));
     let (key, token) = account.properties.take_secrets();
     assert_eq!(key.unwrap().expose(), "SK");
