@@ -34,7 +34,7 @@ pub enum Failure {
         cause: String,
     },
     /// The answer did not come in time.
-    #[error("no answer within {} s", limit.as_secs())]
+    #[error("no answer within {limit:?}")]
     Timeout {
         /// The limit that passed.
         limit: Duration,

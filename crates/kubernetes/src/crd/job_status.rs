@@ -172,6 +172,7 @@ impl JobStatus {
         "planDigest",
         "reportAttempt",
         "cut",
+        "journal",
         "conditions",
     ];
 }

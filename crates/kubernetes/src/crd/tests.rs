@@ -1,1 +1,162 @@
-//! Tests.
+//! The schemas are what is checked in, structural as far as can be told without an API server, and
+//! take the published samples.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::crd_folder;
+
+#[test]
+fn the_checked_in_yaml_is_what_the_types_generate() {
+    let update = std::env::var_os("STRONGROOM_UPDATE").is_some();
+    for crd in all_crds() {
+        let name = crd.metadata.name.clone().unwrap();
+        let path = crd_folder().join(format!("{name}.yaml"));
+        let generated = yaml(&crd).unwrap();
+        if update {
+            std::fs::create_dir_all(crd_folder()).unwrap();
+            std::fs::write(&path, &generated).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            there, generated,
+            "{} is not up to date: STRONGROOM_UPDATE=1 cargo test -p strongroom-kubernetes crd",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn there_is_no_stray_file_among_the_generated_ones() {
+    let files = std::fs::read_dir(crd_folder()).unwrap();
+    let mut there: Vec<String> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let names = all_crds().into_iter().map(|crd| format!("{}.yaml", crd.metadata.name.unwrap()));
+    let mut expected: Vec<String> = names.collect();
+    there.sort();
+    expected.sort();
+    assert_eq!(there, expected);
+}
+
+#[test]
+fn every_kind_is_served_in_the_published_group_and_version() {
+    let names: Vec<String> =
+        all_crds().into_iter().map(|crd| crd.metadata.name.unwrap()).collect();
+    assert_eq!(
+        names,
+        ["backups", "restores", "backupextensions", "backuphooks", "restorehooks"]
+            .map(|plural| format!("{plural}.{GROUP}"))
+    );
+    for crd in all_crds() {
+        assert_eq!(crd.spec.scope, "Namespaced");
+        assert_eq!(crd.spec.versions.len(), 1);
+        assert_eq!(crd.spec.versions[0].name, VERSION);
+    }
+    for crd in own_crds() {
+        let version = &crd.spec.versions[0];
+        assert!(version.subresources.as_ref().unwrap().status.is_some());
+    }
+}
+
+/// What the API server demands of a structural schema
+/// (<https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>),
+/// and what we demand: no string and no array without a limit.
+fn walk(at: &str, schema: &Value, complaints: &mut Vec<String>) {
+    let Some(fields) = schema.as_object() else { return };
+    let kind = schema["type"].as_str().unwrap_or_default();
+    if kind.is_empty() && schema["x-kubernetes-int-or-string"] != true {
+        complaints.push(format!("{at} has no type"));
+    }
+    for forbidden in ["$ref", "$defs", "oneOf", "anyOf", "allOf", "not"] {
+        if fields.contains_key(forbidden) {
+            complaints.push(format!("{at} has {forbidden}"));
+        }
+    }
+    let bounded = ["maxLength", "enum", "format"].iter().any(|limit| fields.contains_key(*limit));
+    if kind == "string" && !bounded {
+        complaints.push(format!("{at} is a string without a limit"));
+    }
+    if kind == "array" && !fields.contains_key("maxItems") {
+        complaints.push(format!("{at} is an array without a limit"));
+    }
+    for (name, child) in schema["properties"].as_object().into_iter().flatten() {
+        walk(&format!("{at}.{name}"), child, complaints);
+    }
+    walk(&format!("{at}[]"), &schema["items"], complaints);
+    walk(&format!("{at}{{}}"), &schema["additionalProperties"], complaints);
+}
+
+#[test]
+fn schemas_are_structural_and_everything_in_them_is_bounded() {
+    let mut complaints = Vec::new();
+    for crd in all_crds() {
+        let name = crd.spec.names.kind.clone();
+        let whole = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+        let properties = &whole["openAPIV3Schema"]["properties"];
+        for part in ["spec", "status"] {
+            if properties[part].is_object() {
+                walk(&format!("{name}.{part}"), &properties[part], &mut complaints);
+            }
+        }
+    }
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+#[test]
+fn the_published_backup_hook_is_read_in_both_shapes() {
+    let hook = json!({
+        "name": "hook1",
+        "includedNamespaces": ["hrweb"],
+        "excludedNamespaces": null,
+        "labelSelector": null,
+        "preHooks": [{"exec": {
+            "command": ["/sbin/fsfreeze", "--freeze", "/var/lib/postgresql/data"],
+            "container": "webcontainer", "onError": "Continue",
+        }}],
+        "postHooks": [{"exec": {
+            "container": "webcontainer", "command": ["/sbin/fsfreeze", "--unfreeze"],
+            "onError": "Fail", "timeout": "10s",
+        }}],
+    });
+    let flat: BackupHookSpec = serde_json::from_value(hook.clone()).unwrap();
+    let listed: BackupHookSpec = serde_json::from_value(json!({"backupHook": [hook]})).unwrap();
+    assert_eq!(flat.hooks(), listed.hooks());
+    let one = flat.hooks()[0];
+    assert_eq!(one.name.as_deref(), Some("hook1"));
+    assert_eq!(one.pre_hooks.as_ref().unwrap()[0].exec.command[0], "/sbin/fsfreeze");
+    assert_eq!(one.post_hooks.as_ref().unwrap()[0].exec.timeout.as_deref(), Some("10s"));
+}
+
+#[test]
+fn the_published_restore_hook_is_read_in_both_shapes() {
+    let hook = json!({
+        "name": "myhook1",
+        "includedNamespaces": ["hrweb"],
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "postHooks": [{"exec": {
+            "container": "webcontainer", "command": ["/bin/bash", "-c", "echo hello"],
+            "onError": "Fail", "execTimeout": "1m", "waitTimeout": "5m",
+        }}],
+    });
+    let flat: RestoreHookSpec = serde_json::from_value(hook.clone()).unwrap();
+    let listed: RestoreHookSpec = serde_json::from_value(json!({"restoreHook": [hook]})).unwrap();
+    assert_eq!(flat.hooks(), listed.hooks());
+    let exec = &flat.hooks()[0].post_hooks.as_ref().unwrap()[0].exec;
+    assert_eq!(exec.wait_timeout.as_deref(), Some("5m"));
+}
+
+#[test]
+fn every_optional_field_of_a_status_is_named_as_one() {
+    let empty = serde_json::to_value(JobStatus::default()).unwrap();
+    for field in JobStatus::OPTIONAL_FIELDS {
+        assert!(empty.get(field).is_none(), "{field} is written although it is empty");
+    }
+    // The schema knows every field; those that an empty status does not write are the optional ones.
+    let crd = all_crds().remove(0);
+    let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+    let known = &schema["openAPIV3Schema"]["properties"]["status"]["properties"];
+    for field in known.as_object().unwrap().keys() {
+        let optional = JobStatus::OPTIONAL_FIELDS.contains(&field.as_str());
+        assert_eq!(optional, empty.get(field).is_none(), "{field}");
+    }
+}
