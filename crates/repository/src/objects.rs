@@ -4,6 +4,7 @@
 //! Each object opens with an eight-byte preamble: `strong`, its role, its format version.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -265,43 +266,53 @@ impl Objects {
         }
     }
 
-    /// Calls `each` for every object below `folder`, in whatever order the store lists them.
-    pub(crate) async fn each_below(
+    /// Gathers something from every object below `folder`, in whatever order the store lists them.
+    /// Starts anew when a listing breaks off.
+    pub(crate) async fn gather<T: Default>(
         &self,
         folder: &str,
-        mut each: impl FnMut(Found) + Send,
-    ) -> Result<()> {
+        each: impl Fn(&mut T, Found),
+    ) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.gather_once(folder, &each).await {
+                Err(error) => pause_or_fail(error, attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn gather_once<T: Default>(
+        &self,
+        folder: &str,
+        each: impl Fn(&mut T, Found),
+    ) -> Result<T> {
         let location = self.location(folder);
+        let mut gathered = T::default();
         let mut list = self.store.list(Some(&location));
         while let Some(meta) = list.next().await {
             match meta {
                 Ok(meta) => {
                     if let Some(found) = self.found(&meta) {
-                        each(found);
+                        each(&mut gathered, found);
                     }
                 }
-                Err(object_store::Error::NotFound { .. }) => return Ok(()),
+                Err(object_store::Error::NotFound { .. }) => return Ok(T::default()),
                 Err(error) => return Err(classify(error, || format!("listing {folder}"), folder)),
             }
         }
-        Ok(())
+        Ok(gathered)
     }
 
     /// All objects below `folder`, sorted by path. For folders whose size is bounded by something
-    /// other than the number of entries; `each_below` streams.
+    /// other than the number of entries.
     pub(crate) async fn list(&self, folder: &str) -> Result<Vec<Found>> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let mut all = Vec::new();
-            match self.each_below(folder, |found| all.push(found)).await {
-                Ok(()) => {
-                    all.sort_by(|a, b| a.path.cmp(&b.path));
-                    return Ok(all);
-                }
-                Err(error) => pause_or_fail(error, attempt).await?,
-            }
-        }
+        let mut all: Vec<Found> = self
+            .gather(folder, |all: &mut Vec<_>, found| all.push(found))
+            .await?;
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
     }
 
     /// The bytes of a sealed document: an object with one section.
@@ -399,12 +410,19 @@ async fn retried<T, F: Future<Output = object_store::Result<T>>>(
     }
 }
 
+/// Tests let thousands of calls fail and do not wait.
+const BACKOFF: Duration = if cfg!(test) {
+    Duration::ZERO
+} else {
+    STORE_BACKOFF
+};
+
 /// Waits before the next try if there is one to make, else gives the error back.
 async fn pause_or_fail(error: Error, attempt: u32) -> Result<()> {
     if !error.is_transient() || attempt >= STORE_TRIES {
         return Err(error);
     }
     tracing::debug!(error = %error, attempt, "store call failed, trying again");
-    tokio::time::sleep(STORE_BACKOFF * 2_u32.saturating_pow(attempt - 1)).await;
+    tokio::time::sleep(BACKOFF * 2_u32.saturating_pow(attempt - 1)).await;
     Ok(())
 }

@@ -81,21 +81,18 @@ impl Repository {
             .filter(|point| sealed.binary_search(point).is_err());
         report.in_flight = at_work.count() as u64;
 
-        let mut candidates: BTreeMap<PackId, Found> = BTreeMap::new();
-        self.objects
-            .each_below("packs", |found| {
-                let pack = found
-                    .path
-                    .strip_prefix("packs/")
-                    .and_then(|path| path.parse().ok());
-                match pack {
-                    Some(pack) if !needed.has(pack) => {
-                        candidates.insert(pack, found);
-                    }
-                    _ => report.kept += 1,
-                }
-            })
-            .await?;
+        let gather = |(kept, candidates): &mut (u64, BTreeMap<PackId, Found>), found: Found| {
+            let pack = found
+                .path
+                .strip_prefix("packs/")
+                .and_then(|path| path.parse().ok());
+            match pack {
+                Some(pack) if !needed.has(pack) => drop(candidates.insert(pack, found)),
+                _ => *kept += 1,
+            }
+        };
+        let (kept, candidates) = self.objects.gather("packs", gather).await?;
+        report.kept = kept;
         let (now, ripe) = self.mark(&candidates, min_age).await?;
         for (pack, found) in candidates {
             if ripe.contains(&pack) && age(now, found.written_ms) >= min_age {

@@ -90,7 +90,11 @@ impl ReportWriter {
     /// Makes the lines appended so far durable, as a segment of their own. Each costs one object of
     /// the store, so this is for the moments at which a writer must not lose them.
     pub async fn flush(&mut self) -> Result<()> {
-        if self.buffer.is_empty() { Ok(()) } else { self.send(false).await }
+        if self.buffer.is_empty() {
+            Ok(())
+        } else {
+            self.send(false).await
+        }
     }
 
     /// Sends what is left and marks the report as whole. Must be called; a report without it reads

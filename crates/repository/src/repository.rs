@@ -14,10 +14,11 @@ use crate::error::{Error, Result};
 use crate::limits::FORMAT_MAX;
 use crate::manifest;
 use crate::objects::{
-    FORMAT_VERSION, Objects, PREAMBLE, after_preamble, from_json, open_section, preamble, to_json,
+    FORMAT_VERSION, Found, Objects, PREAMBLE, after_preamble, from_json, open_section, preamble,
+    to_json,
 };
 use crate::read::Point;
-use crate::write::{PointWriter, WriterOptions};
+use crate::write::{PointWriter, Sizes, WriterOptions};
 
 const FORMAT_PATH: &str = "format";
 
@@ -120,17 +121,15 @@ impl Repository {
     /// Starts or resumes the writing of a recovery point. A point that is sealed already is no
     /// error here; callers that resume look with [`Repository::point`] first.
     pub async fn begin(&self, point: Uuid, options: WriterOptions) -> Result<PointWriter> {
-        PointWriter::begin(Arc::clone(&self.objects), point, options).await
+        PointWriter::begin(Arc::clone(&self.objects), point, options, Sizes::default()).await
     }
 
     /// The sealed recovery points, in order of their ids.
     pub async fn points(&self) -> Result<Vec<Uuid>> {
-        let mut points = Vec::new();
-        self.objects
-            .each_below("points", |found| {
-                points.extend(point_of_manifest(&found.path))
-            })
-            .await?;
+        let gather = |points: &mut Vec<Uuid>, found: Found| {
+            points.extend(point_of_manifest(&found.path));
+        };
+        let mut points = self.objects.gather("points", gather).await?;
         points.sort();
         Ok(points)
     }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::id::{Location, PackId, Place};
 use crate::leaf::{Entry, Record, put_bytes, put_number};
 use crate::limits::{
-    BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, MANIFEST_MAX, META_MAX,
-    NAME_MAX, PACK_TARGET, RUNS_MAX,
+    BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, LEAF_TARGET, MANIFEST_MAX,
+    META_MAX, NAME_MAX, PACK_TARGET, RUNS_MAX,
 };
 use crate::manifest::{self, Manifest, PackRef, RunInfo};
 use crate::objects::{FORMAT_VERSION, Objects, to_json};
@@ -41,6 +41,25 @@ pub struct WriterOptions {
     pub parent: Option<Uuid>,
     /// Number of this attempt at the point: higher than that of any writer that may still be alive.
     pub attempt: u32,
+}
+
+/// Bytes after which frames, leaves and packs are closed. No part of the format: tests write small
+/// points in many pieces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) frame: usize,
+    pub(crate) leaf: usize,
+    pub(crate) pack: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            frame: FRAME_TARGET,
+            leaf: LEAF_TARGET,
+            pack: PACK_TARGET,
+        }
+    }
 }
 
 /// What writing a point came to.
@@ -79,6 +98,7 @@ pub struct Sealed {
 /// ([`Error::Corrupt`]), begin without it. `seal` may be called again.
 pub struct PointWriter {
     objects: Arc<Objects>,
+    sizes: Sizes,
     point: Uuid,
     claim: String,
     parent: Option<Point>,
@@ -97,6 +117,7 @@ impl PointWriter {
         objects: Arc<Objects>,
         point: Uuid,
         options: WriterOptions,
+        sizes: Sizes,
     ) -> Result<Self> {
         let (claim, parent) = claim::stake(&objects, point, &options).await?;
         let earlier = Earlier::load(&objects, point, parent.as_ref()).await?;
@@ -113,6 +134,7 @@ impl PointWriter {
         };
         Ok(Self {
             objects,
+            sizes,
             point,
             claim,
             parent,
@@ -260,7 +282,7 @@ impl PointWriter {
             content: crate::id::ContentId(*run.content.finalize().as_bytes()),
             layers,
         });
-        if self.packs.len() >= PACK_TARGET {
+        if self.packs.len() >= self.sizes.pack {
             self.packs.send().await?;
         }
         Ok(())
@@ -342,9 +364,9 @@ impl PointWriter {
     /// is full or too much waits for it.
     async fn write_waiting(&mut self) -> Result<()> {
         let waiting = self.run()?.waiting();
-        if self.frame.len() >= FRAME_TARGET
+        if self.frame.len() >= self.sizes.frame
             || waiting.records >= FRAME_WAITING_MAX
-            || waiting.bytes >= FRAME_TARGET
+            || waiting.bytes >= self.sizes.frame
         {
             self.flush_frame().await?;
         }
@@ -367,12 +389,12 @@ impl PointWriter {
 
     /// Moves settled records into the leaf, closing leaves that are full.
     fn drain(&mut self) -> Result<()> {
-        let point = self.point;
+        let (point, leaf) = (self.point, self.sizes.leaf);
         while let Some(record) = self.run()?.settled() {
             if let Record::Live(entry) = &record {
                 self.needed.insert(entry.location.frame.pack);
             }
-            if self.run()?.leaf_must_close(&record, point) {
+            if self.run()?.leaf_must_close(&record, point, leaf) {
                 self.flush_leaf()?;
             }
             self.run()?.push(&record, point);
@@ -390,7 +412,7 @@ impl PointWriter {
     /// Sends the open pack when it is full, with a leaf that describes all bodies in it: what
     /// resumes finds them by that leaf.
     async fn send_full_pack(&mut self) -> Result<()> {
-        if self.packs.len() < PACK_TARGET || self.run()?.waiting().records > 0 {
+        if self.packs.len() < self.sizes.pack || self.run()?.waiting().records > 0 {
             return Ok(());
         }
         self.flush_leaf()?;

@@ -10,6 +10,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use uuid::Uuid;
 
+use crate::write::Sizes;
 use crate::{Entropy, PointWriter, Repository, RepositoryKey, Result, Sealed, WriterOptions};
 
 /// group → name → (meta, body).
@@ -126,4 +127,45 @@ pub(super) async fn read(repository: &Repository, point: Uuid) -> Result<Content
         }
     }
     Ok(content)
+}
+
+/// Frames, leaves and packs so small that few entries fill many.
+pub(super) const TINY: Sizes = Sizes {
+    frame: 400,
+    leaf: 300,
+    pack: 2000,
+};
+
+/// Like [`write`], in tiny pieces.
+pub(super) async fn write_tiny(
+    repository: &Repository,
+    point: Uuid,
+    parent: Option<Uuid>,
+    attempt: u32,
+    content: &Content,
+) -> Result<Sealed> {
+    let options = WriterOptions { parent, attempt };
+    let objects = Arc::clone(&repository.objects);
+    let mut writer = PointWriter::begin(objects, point, options, TINY).await?;
+    fill(&mut writer, content).await?;
+    writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await
+}
+
+/// Some kinds with bodies that do not compress, `count` objects each.
+pub(super) fn noisy(count: u64) -> Content {
+    let mut content = Content::new();
+    for (kind, group) in ["configmaps.", "deployments.apps", "secrets."]
+        .into_iter()
+        .enumerate()
+    {
+        let run = content.entry(group.into()).or_default();
+        for number in 0..count {
+            let body = noise(
+                number + 1000 * kind as u64,
+                80 + (number as usize * 37) % 300,
+            );
+            run.insert(format!("shop/item-{number:04}"), (vec![number as u8], body));
+        }
+    }
+    content
 }

@@ -16,7 +16,7 @@ use crate::crypto::{Content, Kind};
 use crate::error::{Error, Result};
 use crate::id::{ContentId, PackId, Place};
 use crate::leaf::{Entry, LeafBuilder, Record};
-use crate::limits::{FRAME_WAITING_MAX, LAYERS_MAX, LEAF_TARGET};
+use crate::limits::{FRAME_WAITING_MAX, LAYERS_MAX};
 use crate::objects::{Objects, to_json};
 use crate::pack::LeafSpan;
 use crate::read::Point;
@@ -189,10 +189,10 @@ impl OpenRun {
     /// True when the leaf is full, or when the next body is in another pack of this point. A leaf
     /// thus never spans two new packs: what resumes after a kill makes the same leaves again and
     /// refers to those that are there.
-    pub(super) fn leaf_must_close(&self, record: &Record, point: Uuid) -> bool {
+    pub(super) fn leaf_must_close(&self, record: &Record, point: Uuid, target: usize) -> bool {
         let pack = own_pack(record, point);
         let other = pack.is_some() && self.leaf_pack.is_some() && pack != self.leaf_pack;
-        !self.leaf.is_empty() && (other || self.leaf.len() >= LEAF_TARGET)
+        !self.leaf.is_empty() && (other || self.leaf.len() >= target)
     }
 
     pub(super) fn push(&mut self, record: &Record, point: Uuid) {
