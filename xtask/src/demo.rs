@@ -12,7 +12,7 @@ use strongroom_e2e::sample;
 use strongroom_e2e::stage::{Expose, INSTANCE, Props, Reach, Stage, VAULT};
 use strongroom_e2e::state::State;
 
-use crate::cluster;
+use crate::cluster::{self, Tier, UpOptions};
 use crate::failure::{Doing, Failure, Result};
 use crate::product;
 use crate::talk::{Stopwatch, say};
@@ -69,15 +69,15 @@ fn props(arguments: &Arguments, binary: PathBuf) -> Result<Props> {
         return Ok(Props { binary, image: image.clone(), kubectl, reach: Reach::Address(address.clone()) });
     }
     let watch = Stopwatch::start();
-    let up = cluster::up_with_node(CLUSTER)?;
-    let image = cluster::load_strongroom(CLUSTER, &binary)?;
+    let cluster = cluster::up(&UpOptions { name: CLUSTER.to_owned(), tier: Some(Tier::Node), port: None })?;
+    let image = cluster.load_strongroom(&binary)?;
     say(format_args!("{:>7}  a real cluster is up, with the image {image}", watch.words()));
     let expose = Expose {
         xtask: std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
         cluster: CLUSTER.to_owned(),
-        address: cluster::HOST_AS_SEEN_BY_PODS.to_owned(),
     };
-    Ok(Props { binary, image, kubectl: Kubectl { program: up.kubectl, kubeconfig: up.kubeconfig }, reach: Reach::Exposed(expose) })
+    let kubectl = Kubectl { program: cluster.kubectl().get_program().into(), kubeconfig: cluster.kubeconfig };
+    Ok(Props { binary, image, kubectl, reach: Reach::Exposed(expose) })
 }
 
 fn play(stage: &Stage) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::cluster;
+use crate::cluster::{self, Tier, UpOptions};
 use crate::failure::{Doing, Failure, Result};
 use crate::product;
 use crate::talk::{Stopwatch, say};
@@ -74,7 +74,7 @@ fn lint() -> Result<()> {
 }
 
 fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
-    let up = stage("start a real cluster", || cluster::up_with_node(CLUSTER))?;
+    let up = stage("start a real cluster", || cluster::up(&UpOptions { name: CLUSTER.to_owned(), tier: Some(Tier::Node), port: None }))?;
     let filter = arguments.filter.as_deref().unwrap_or_default();
     if api_server {
         let env = [("STRONGROOM_TEST_KUBECONFIG", up.kubeconfig.clone())];
@@ -82,15 +82,14 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
     }
     if end_to_end {
         let binary = product::build()?;
-        let image = cluster::load_strongroom(CLUSTER, &binary)?;
+        let image = up.load_strongroom(&binary)?;
         let env = [
             ("STRONGROOM_E2E_BINARY", binary),
             ("STRONGROOM_E2E_IMAGE", image.into()),
-            ("STRONGROOM_E2E_KUBECTL", up.kubectl),
+            ("STRONGROOM_E2E_KUBECTL", up.kubectl().get_program().into()),
             ("STRONGROOM_E2E_KUBECONFIG", up.kubeconfig),
             ("STRONGROOM_E2E_XTASK", std::env::current_exe().doing(|| "find this command's own path".to_owned())?),
             ("STRONGROOM_E2E_CLUSTER", CLUSTER.into()),
-            ("STRONGROOM_E2E_ADDRESS", cluster::HOST_AS_SEEN_BY_PODS.into()),
             ("STRONGROOM_E2E_PYTHON", python()?),
         ];
         stage("end to end", || cargo(&["test", "-p", "strongroom-e2e", "--", "--test-threads=1", "--nocapture", filter], &env))?;
@@ -102,7 +101,7 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
 fn python() -> Result<PathBuf> {
     let requirements = workspace::root().join("tests/e2e/python/requirements.txt");
     let wanted = tool::text_of(&requirements);
-    let home = workspace::cache().join("python-sdk");
+    let home = cluster::cache().join("python-sdk");
     let python = home.join("bin/python");
     let installed = home.join("requirements-installed.txt");
     if python.exists() && tool::text_of(&installed) == wanted {
@@ -122,7 +121,8 @@ fn make_virtual_environment(home: &Path) -> Result<()> {
     if make().is_ok() {
         return Ok(());
     }
-    cluster::install_packages(&["python3-venv", "python3-pip"])?;
+    say("installing Debian's python3-venv, which the official Python SDK needs …");
+    tool::run("apt-get", ["install", "--yes", "--no-install-recommends", "python3-venv"])?;
     make().map(drop)
 }
 

@@ -81,7 +81,9 @@ fn ours(
         .collect();
     let upper = devices
         .iter()
-        .filter(|device| device.file_system == device_file_system && nodes.contains(&device.inode));
+        // losetup pads this column even in JSON.
+        .filter(|device| device.file_system.trim() == device_file_system)
+        .filter(|device| nodes.contains(&device.inode));
     upper
         .chain(own.iter().copied())
         .map(|device| device.name.clone())
@@ -122,7 +124,7 @@ mod tests {
         let devices = [
             device("/dev/loop0", "/state/dev/volumes/vol-a.img", 11, "254:0"),
             device("/dev/loop1", "/state/other/volumes/vol-b.img", 12, "254:0"),
-            device("/dev/loop2", "/dev/whatever", 700, "0:6"),
+            device("/dev/loop2", "/dev/whatever", 700, "   0:6 "),
             device(
                 "/dev/loop3",
                 "/state/dev/volumes/vol-c.img (deleted)",

@@ -54,6 +54,8 @@ struct Node<'a> {
     settings: Settings,
     orders: Arc<Orders>,
     supervisor: Supervisor,
+    /// What the API server says of the node from before this start: such a "Ready" does not count.
+    heartbeat_before: String,
 }
 
 impl<'a> Node<'a> {
@@ -65,6 +67,7 @@ impl<'a> Node<'a> {
             settings,
             supervisor: Supervisor::new(place.logs()),
             orders,
+            heartbeat_before: String::new(),
         })
     }
 
@@ -119,6 +122,7 @@ impl<'a> Node<'a> {
         // Started earlier, the controller manager gives up on an API server that is not ready.
         self.supervisor.start(commands.controller_manager())?;
         if self.settings.tier == Tier::Node {
+            self.heartbeat_before = self.node_heartbeat();
             self.supervisor.start(commands.scheduler())?;
             self.supervisor.start(commands.kubelet())?;
             self.supervisor.start(commands.coredns())?;
@@ -149,10 +153,8 @@ impl<'a> Node<'a> {
         self.supervisor.start(commands.csi_snapshotter())?;
         self.supervisor.start(commands.snapshot_controller())?;
         self.wait_for("the node to be ready", |node| {
-            let status = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
-            Ok(node
-                .kubectl(&["get", "node", NODE_NAME, "-o", status])
-                .is_ok_and(|said| said == "True"))
+            let heartbeat = node.node_heartbeat();
+            Ok(heartbeat.starts_with("True ") && heartbeat != node.heartbeat_before)
         })?;
         self.wait_for("the CSI driver's registration", |node| {
             let drivers = "jsonpath={.spec.drivers[*].name}";
@@ -180,6 +182,14 @@ impl<'a> Node<'a> {
             Failure::new(doing(), cause)
                 .way_out(format!("read the logs in {}", self.place.logs().display()))
         })
+    }
+
+    /// The node's condition "Ready" and when it was last confirmed, as in "True 2026-01-01T00:00:00Z".
+    fn node_heartbeat(&self) -> String {
+        let ready = "{.status.conditions[?(@.type==\"Ready\")]";
+        let output = format!("jsonpath={ready}.status}} {ready}.lastHeartbeatTime}}");
+        self.kubectl(&["get", "node", NODE_NAME, "-o", &output])
+            .unwrap_or_default()
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
