@@ -1,0 +1,108 @@
+//! Use cases: what the control plane does, one file per noun. The only place that opens a
+//! transaction; knows nothing of HTTP.
+//!
+//! [`App`] is everything a use case may touch: the store, the keys, the time, randomness, and where
+//! this server is reached.
+
+pub mod error;
+pub mod id;
+pub mod instances;
+pub mod operations;
+pub mod resource_groups;
+pub mod resources;
+pub mod vaults;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use url::Url;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::environment::{Clock, Entropy};
+use crate::http::auth::TokenDigest;
+use crate::metrics::Metrics;
+use crate::secrets::MasterKey;
+use crate::store::{Session, Store};
+
+pub use error::{Error, Result};
+pub use id::ResourceId;
+
+/// The control plane's state, shared by every request and worker.
+pub struct App {
+    /// What it knows.
+    pub store: Store,
+    /// Seals secrets at rest.
+    pub keys: MasterKey,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Folder of the embedded storage accounts.
+    pub blobs: PathBuf,
+    /// How extensions reach this server.
+    pub advertise_url: Url,
+    /// The authority that signed this server's certificate, PEM: what extensions pin.
+    pub ca_certificate_pem: String,
+    /// Digest of the administrator's token.
+    pub admin_token: TokenDigest,
+    /// The tenant that identities name; made at the first start.
+    pub tenant_id: Uuid,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Woken whenever a job was made or changed: the worker need not wait for its next look.
+    pub jobs_changed: Notify,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+impl App {
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new random id.
+    #[must_use]
+    pub fn new_id(&self) -> Uuid {
+        self.entropy.id()
+    }
+
+    /// A value for `eTag` that no resource had before.
+    #[must_use]
+    pub fn new_etag(&self) -> String {
+        format!("\"{}\"", self.new_id())
+    }
+
+    /// Seals a secret and writes it into a session.
+    pub async fn put_secret(
+        &self,
+        session: &mut dyn Session,
+        key: &str,
+        purpose: &str,
+        plaintext: &[u8],
+    ) -> Result<()> {
+        let sealed = self.keys.seal(key, purpose, plaintext, &*self.entropy)?;
+        Ok(session.put_secret(key, purpose, &sealed).await?)
+    }
+
+    /// Reads and opens a secret.
+    pub async fn secret(
+        &self,
+        session: &mut dyn Session,
+        key: &str,
+        purpose: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        match session.secret(key, purpose).await? {
+            Some(sealed) => Ok(Some(self.keys.open(key, purpose, &sealed)?)),
+            None => Ok(None),
+        }
+    }
+}

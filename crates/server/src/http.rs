@@ -1,0 +1,106 @@
+//! The public contract over HTTP: one file for each endpoint, grouped by provider and collection.
+//!
+//! Layers, from outside: ids, log and time limit ([`correlation`]) → addresses without regard to
+//! case ([`path_case`]) → token ([`auth`]) → route → `api-version` ([`api_version`]) → handler.
+//! Handlers read a request, call one use case of `app`, and write its answer; they decide nothing.
+
+mod api_version;
+pub mod auth;
+mod correlation;
+mod data_protection;
+mod error;
+mod limits;
+mod long_running;
+mod pagination;
+mod path_case;
+mod process;
+mod request;
+mod resources;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request_with_state};
+use axum::response::Response;
+use strongroom_core::error::{Code, Problem};
+
+use crate::app::App;
+use correlation::Correlation;
+use error::respond;
+use path_case::PathCase;
+use route::{Access, Route};
+
+pub(crate) use limits::SHUTDOWN_GRACE;
+
+/// Every route there is.
+pub(crate) fn routes() -> Vec<Route> {
+    let mut routes = process::routes();
+    routes.extend(resources::routes());
+    routes.extend(data_protection::routes());
+    routes
+}
+
+/// The service of the public contract. A request may take up to `limit`.
+pub fn router(app: Arc<App>, limit: Duration) -> Router {
+    let paths = PathCase::new(routes().iter().map(|route| route.path));
+    let mut open = Router::new();
+    let mut guarded = Router::new();
+    for route in routes() {
+        let versions = route.versions;
+        let handlers = route
+            .handlers
+            .route_layer(from_fn(move |request: Request, next: Next| {
+                api_version::check(versions, request, next)
+            }));
+        match route.access {
+            Access::Open => open = open.route(route.path, handlers),
+            Access::Token => guarded = guarded.route(route.path, handlers),
+        }
+    }
+    let guarded = guarded
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(Arc::clone(&app), auth::require_token));
+    let routed = open.merge(guarded).with_state(Arc::clone(&app));
+    // The rewrite must happen before routing, so the routed part is the inner service of another.
+    Router::new()
+        .fallback_service(routed)
+        .layer(map_request_with_state(Arc::new(paths), rewrite))
+        .layer(from_fn_with_state(
+            Correlation { app, limit },
+            correlation::correlate,
+        ))
+}
+
+async fn rewrite(
+    axum::extract::State(paths): axum::extract::State<Arc<PathCase>>,
+    request: Request,
+) -> Request {
+    paths.rewrite(request)
+}
+
+async fn no_route(request: Request) -> Response {
+    respond(&Problem::new(
+        Code::NotFound,
+        format!(
+            "The address '{}' is no route of this server.",
+            request.uri().path()
+        ),
+    ))
+}
+
+async fn no_method(request: Request) -> Response {
+    respond(&Problem::new(
+        Code::MethodNotAllowed,
+        format!(
+            "The resource at '{}' does not take {}.",
+            request.uri().path(),
+            request.method()
+        ),
+    ))
+}

@@ -1,0 +1,64 @@
+//! `PATCH …/backupVaults/{vault}`: 200; what the body leaves out stays.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use strongroom_api::vault::{BackupVaultPatch, BackupVaultResource};
+
+use crate::app::resources::Preconditions;
+use crate::app::{App, Result, vaults};
+use crate::http::request::{JsonBody, Target};
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Target(id): Target,
+    preconditions: Preconditions,
+    JsonBody(patch): JsonBody<BackupVaultPatch>,
+) -> Result<Json<BackupVaultResource>> {
+    Ok(Json(
+        vaults::patch(&app, &id, patch, &preconditions)
+            .await?
+            .resource,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::app::vaults::example;
+    use crate::testing::Harness;
+
+    #[tokio::test]
+    async fn a_patch_changes_what_it_names_and_nothing_else() {
+        let harness = Harness::new().await;
+        let vault = harness.vault_path().await;
+        let before = harness.put(&vault, example()).await.json();
+        let patch = json!({
+            "tags": {"team": "a"},
+            "properties": {"securitySettings": {"immutabilitySettings": {"state": "Unlocked"}}}
+        });
+        let after = harness.call("PATCH", &vault, Some(patch)).await;
+        assert_eq!(after.status, 200, "{}", after.text);
+        let after = after.json();
+        assert_eq!(after["tags"], json!({"team": "a"}));
+        let security = &after["properties"]["securitySettings"];
+        assert_eq!(security["immutabilitySettings"]["state"], "Unlocked");
+        assert_eq!(
+            security["softDeleteSettings"],
+            before["properties"]["securitySettings"]["softDeleteSettings"]
+        );
+        assert_eq!(after["identity"], before["identity"]);
+        assert_ne!(after["eTag"], before["eTag"]);
+    }
+
+    #[tokio::test]
+    async fn a_vault_that_is_not_there_cannot_be_patched() {
+        let harness = Harness::new().await;
+        let vault = harness.vault_path().await;
+        let answer = harness.call("PATCH", &vault, Some(json!({}))).await;
+        assert_eq!(answer.refusal(), (404, "ResourceNotFound".to_owned()));
+        assert_eq!(harness.anonymous("PATCH", &vault).await.status, 401);
+    }
+}

@@ -1,0 +1,27 @@
+//! Polling of long-running operations, in every form that clients use: below a location, below a
+//! resource group and below a vault or an instance.
+
+mod results;
+mod status;
+
+use crate::http::route::Route;
+
+const READ: &str = "Microsoft.DataProtection/locations/operationStatus/read";
+const RESULTS: &str = "Microsoft.DataProtection/locations/operationResults/read";
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/subscriptions/{subscription}/providers/Microsoft.DataProtection/locations/{location}/operationStatus/{operation}")
+            .get(READ, status::handle),
+        Route::new("/subscriptions/{subscription}/providers/Microsoft.DataProtection/locations/{location}/operationResults/{operation}")
+            .get(RESULTS, results::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/operationStatus/{operation}")
+            .get(READ, status::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/operationStatus/{operation}")
+            .get(READ, status::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/operationResults/{operation}")
+            .get(RESULTS, results::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/operationResults/{operation}")
+            .get(RESULTS, results::handle),
+    ]
+}

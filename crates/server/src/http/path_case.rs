@@ -1,0 +1,106 @@
+//! Addresses without regard to case: `/SUBSCRIPTIONS/x/resourcegroups/…` is the same resource as
+//! the published spelling, and answers always use the published one.
+//!
+//! Contract: only the fixed words of a known route change; names stay as given, whatever they are.
+//! An address that is no route passes unchanged and ends as 404. A trailing slash is dropped.
+
+use axum::extract::Request;
+use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
+
+/// The published spellings of all routes.
+#[derive(Debug, Clone)]
+pub(crate) struct PathCase {
+    routes: Vec<Vec<&'static str>>,
+}
+
+impl PathCase {
+    pub(crate) fn new(paths: impl Iterator<Item = &'static str>) -> Self {
+        Self {
+            routes: paths.map(|path| path.split('/').collect()).collect(),
+        }
+    }
+
+    /// The published spelling of `path`, when it is a route in another spelling.
+    pub(crate) fn published(&self, path: &str) -> Option<String> {
+        let trimmed = path
+            .strip_suffix('/')
+            .filter(|path| !path.is_empty())
+            .unwrap_or(path);
+        let segments: Vec<&str> = trimmed.split('/').collect();
+        // The route with the most fixed words wins, as in the router.
+        let route = self
+            .routes
+            .iter()
+            .filter(|route| fits(route, &segments))
+            .max_by_key(|route| route.iter().filter(|word| !is_name(word)).count())?;
+        let spelled: Vec<&str> = route
+            .iter()
+            .zip(&segments)
+            .map(|(word, segment)| if is_name(word) { *segment } else { *word })
+            .collect();
+        let spelled = spelled.join("/");
+        (spelled != path).then_some(spelled)
+    }
+
+    /// Rewrites a request's address to the published spelling.
+    pub(crate) fn rewrite(&self, mut request: Request) -> Request {
+        if let Some(path) = self.published(request.uri().path()) {
+            let text = match request.uri().query() {
+                Some(query) => format!("{path}?{query}"),
+                None => path,
+            };
+            if let Ok(rewritten) = PathAndQuery::try_from(text) {
+                let mut parts = request.uri().clone().into_parts();
+                parts.path_and_query = Some(rewritten);
+                if let Ok(uri) = Uri::from_parts(parts) {
+                    *request.uri_mut() = uri;
+                }
+            }
+        }
+        request
+    }
+}
+
+fn is_name(word: &str) -> bool {
+    word.starts_with('{')
+}
+
+fn fits(route: &[&str], segments: &[&str]) -> bool {
+    route.len() == segments.len()
+        && route
+            .iter()
+            .zip(segments)
+            .all(|(word, segment)| is_name(word) || word.eq_ignore_ascii_case(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixed_words_are_spelled_as_published_and_names_are_left_alone() {
+        let paths = PathCase::new(["/subscriptions/{s}/resourceGroups/{g}"].into_iter());
+        assert_eq!(
+            paths
+                .published("/SUBSCRIPTIONS/Abc/resourcegroups/ResourceGroups")
+                .unwrap(),
+            "/subscriptions/Abc/resourceGroups/ResourceGroups"
+        );
+        assert_eq!(
+            paths
+                .published("/subscriptions/a/resourceGroups/b/")
+                .unwrap(),
+            "/subscriptions/a/resourceGroups/b"
+        );
+        assert_eq!(paths.published("/subscriptions/a/resourceGroups/b"), None);
+        assert_eq!(paths.published("/elsewhere"), None);
+        assert_eq!(paths.published("/"), None);
+    }
+
+    #[test]
+    fn the_route_with_more_fixed_words_wins() {
+        let paths = PathCase::new(["/a/{x}/{y}", "/a/{x}/Fixed"].into_iter());
+        assert_eq!(paths.published("/A/1/fixed").unwrap(), "/a/1/Fixed");
+    }
+}

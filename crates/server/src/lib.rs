@@ -1,0 +1,23 @@
+//! The control plane: the only owner of vaults, policies, instances, recovery points and jobs.
+//!
+//! Contract: [`run`] serves the public contract (`http`) over TLS until told to stop. Use cases are in
+//! `app`, which alone writes to the `store`; `worker` drives what goes on by itself; `cluster_link`
+//! is the only way to a cluster, `data_plane` the only way to embedded storage. Killing the process
+//! at any moment loses nothing that was acknowledged: everything goes on from the store.
+
+pub mod app;
+pub mod config;
+pub mod data_dir;
+pub mod data_plane;
+pub mod environment;
+pub mod http;
+pub mod metrics;
+mod run;
+pub mod secrets;
+pub mod store;
+#[cfg(test)]
+mod testing;
+pub mod tls;
+
+pub use config::{Config, ConfigError, ServerOptions};
+pub use run::{RunError, check_config, run};

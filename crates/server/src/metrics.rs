@@ -1,0 +1,74 @@
+//! Counters for `/metrics`, named `strongroom_<noun>_<unit>_total`.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Labels of a request: few values each, so that the number of series stays small.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The method.
+    pub method: String,
+    /// The status, for example `200`.
+    pub status: String,
+    /// The error code, or nothing.
+    pub code: String,
+}
+
+/// Labels of a job that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct JobLabels {
+    /// The operation, for example `Backup`.
+    pub operation: String,
+    /// The final status.
+    pub status: String,
+}
+
+/// All counters of a server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests answered.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Seconds a request took.
+    pub request_seconds: Histogram,
+    /// Jobs that reached a final status.
+    pub jobs: Family<JobLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("strongroom");
+        let requests = Family::default();
+        let jobs = Family::default();
+        // 1 ms to 32 s: from a read to the longest request.
+        let request_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Seconds a request took",
+            request_seconds.clone(),
+        );
+        registry.register("jobs", "Jobs that reached a final status", jobs.clone());
+        Self {
+            registry,
+            requests,
+            request_seconds,
+            jobs,
+        }
+    }
+}
+
+impl Metrics {
+    /// The counters in the OpenMetrics text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

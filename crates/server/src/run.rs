@@ -1,0 +1,295 @@
+//! The server's wiring: configuration, data directory, keys, store, certificates, routes, workers,
+//! and an orderly end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustix::system::uname;
+use tokio::sync::Notify;
+use url::Url;
+use uuid::Uuid;
+
+use crate::app::{self, App};
+use crate::config::{Config, ConfigError, ServerOptions};
+use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_public};
+use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::http::auth::{TokenDigest, new_token};
+use crate::http::{SHUTDOWN_GRACE, router};
+use crate::metrics::Metrics;
+use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
+use crate::store::sqlite::SqliteDatabase;
+use crate::store::{Store, StoreError};
+use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
+
+/// The setting that holds the digest of the administrator's token.
+const ADMIN_TOKEN_DIGEST: &str = "admin-token-digest";
+
+/// The setting that holds the id of the tenant.
+const TENANT_ID: &str = "tenant-id";
+
+/// Why a server did not start or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The store.
+    #[error("the store in the data directory cannot be used")]
+    Store(#[from] StoreError),
+    /// The master key.
+    #[error("the master key in the data directory cannot be used")]
+    MasterKey(#[from] SecretError),
+    /// The database holds secrets, but the key that opens them is gone.
+    #[error(
+        "{path} is missing, and without it the secrets in the database cannot be read; restore it \
+         from a backup of the data directory"
+    )]
+    MasterKeyLost {
+        /// Where it should be.
+        path: String,
+    },
+    /// The first writes.
+    #[error("the control plane could not be set up")]
+    App(#[from] app::Error),
+    /// Certificates.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    /// The listener.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Serving ended with an error.
+    #[error("the server stopped")]
+    Serve(#[source] std::io::Error),
+}
+
+/// Reads the configuration and returns the effective one as TOML; changes nothing.
+pub fn check_config(options: &ServerOptions) -> Result<String, RunError> {
+    let config = load(options)?;
+    tls::given(&config.tls)?;
+    Ok(config.to_toml())
+}
+
+fn load(options: &ServerOptions) -> Result<Config, ConfigError> {
+    Config::load(options, |name| std::env::var(name).ok())
+}
+
+/// Runs a server until it receives SIGINT or SIGTERM.
+pub async fn run(options: ServerOptions) -> Result<(), RunError> {
+    let config = load(&options)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let dir = DataDir::open(&config.data_dir)?;
+
+    let listener = listen(config.listen)?;
+    let address = listener.local_addr().map_err(RunError::Serve)?;
+    let advertise_url = match &config.advertise_url {
+        Some(url) => url.clone(),
+        None => own_url(address)?,
+    };
+
+    let store = Store::new(SqliteDatabase::open(&dir.database()).await?);
+    let keys = master_key(&dir, &store, &*entropy).await?;
+    let admin_token = admin_token(&dir, &store, &*entropy).await?;
+    let tenant_id = tenant_id(&store, &*entropy).await?;
+    let authority = Authority::open(&dir, clock.now())?;
+
+    let app = Arc::new(App {
+        store,
+        keys,
+        clock,
+        entropy,
+        blobs: dir.blobs(),
+        advertise_url,
+        ca_certificate_pem: authority.certificate_pem().to_owned(),
+        admin_token,
+        tenant_id,
+        metrics: Arc::new(Metrics::default()),
+        jobs_changed: Notify::new(),
+    });
+    app::resource_groups::ensure_default_subscription(&app).await?;
+    serve(&app, &config, &dir, authority, listener, address).await?;
+    app.store.close().await;
+    Ok(())
+}
+
+async fn serve(
+    app: &Arc<App>,
+    config: &Config,
+    dir: &DataDir,
+    authority: Authority,
+    listener: TcpListener,
+    address: SocketAddr,
+) -> Result<(), RunError> {
+    let names = tls::names(
+        &uname().nodename().to_string_lossy(),
+        address.ip(),
+        app.advertise_url.host_str(),
+        &config.tls.names,
+    );
+    let given = tls::given(&config.tls)?;
+    let renew = given.is_none();
+    let serving = match given {
+        Some(given) => given,
+        None => authority.issue(&names, app.now())?,
+    };
+    let certificates = RustlsConfig::from_config(serving);
+    if renew {
+        let (app, certificates) = (Arc::clone(app), certificates.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LEAF_RENEWAL).await;
+                match authority.issue(&names, app.now()) {
+                    Ok(renewed) => certificates.reload_from_config(renewed),
+                    Err(error) => {
+                        tracing::error!(error = %error, "the certificate was not renewed");
+                    }
+                }
+            }
+        });
+    }
+
+    let limit = std::time::Duration::from_secs(config.limits.request_seconds.max(1));
+    let service = router(Arc::clone(app), limit);
+    let handle = Handle::new();
+    tokio::spawn(stop_on_signal(handle.clone()));
+    tell_address(dir, address)?;
+    axum_server::from_tcp_rustls(listener, certificates)
+        .map_err(RunError::Serve)?
+        .handle(handle)
+        .serve(service.into_make_service())
+        .await
+        .map_err(RunError::Serve)?;
+    // Best effort: a stale file names a process id that no longer runs.
+    let _ = std::fs::remove_file(dir.server_json());
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    let failed = |source| RunError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Writes where the server listens to `server.json` and to the log; from here on it answers.
+fn tell_address(dir: &DataDir, address: SocketAddr) -> Result<(), RunError> {
+    let url = own_url(address)?;
+    let facts = serde_json::json!({
+        "url": url.as_str().trim_end_matches('/'),
+        "pid": std::process::id(),
+        "caCertificate": dir.ca_certificate(),
+        "tokenFile": dir.admin_token(),
+    });
+    write_public(&dir.server_json(), facts.to_string().as_bytes())?;
+    tracing::info!(
+        url = url.as_str().trim_end_matches('/'),
+        data_dir = %dir.root().display(),
+        "ready"
+    );
+    Ok(())
+}
+
+/// The address on this machine, for who was told none.
+fn own_url(address: SocketAddr) -> Result<Url, RunError> {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    Url::parse(&format!("https://{}", SocketAddr::new(ip, address.port())))
+        .map_err(|error| RunError::Serve(std::io::Error::other(error)))
+}
+
+/// Reads the master key, or makes it at the first start.
+async fn master_key(
+    dir: &DataDir,
+    store: &Store,
+    entropy: &dyn Entropy,
+) -> Result<MasterKey, RunError> {
+    if let Some(bytes) = read_private(&dir.master_key())? {
+        return Ok(MasterKey::from_bytes(&bytes)?);
+    }
+    // The token's digest is written at the end of the first start: with it there, secrets may be
+    // there too, and a new key would make them unreadable without a word.
+    if store
+        .read()
+        .await?
+        .setting(ADMIN_TOKEN_DIGEST)
+        .await?
+        .is_some()
+    {
+        return Err(RunError::MasterKeyLost {
+            path: dir.master_key().display().to_string(),
+        });
+    }
+    let mut bytes = zeroize::Zeroizing::new([0; MASTER_KEY_BYTES]);
+    entropy.fill(bytes.as_mut_slice());
+    write_private(&dir.master_key(), bytes.as_slice())?;
+    Ok(MasterKey::from_bytes(bytes.as_slice())?)
+}
+
+/// Reads the digest of the administrator's token, or makes a token at the first start.
+async fn admin_token(
+    dir: &DataDir,
+    store: &Store,
+    entropy: &dyn Entropy,
+) -> Result<TokenDigest, RunError> {
+    let stored = store.read().await?.setting(ADMIN_TOKEN_DIGEST).await?;
+    if let Some(digest) = stored.as_deref().and_then(TokenDigest::parse) {
+        return Ok(digest);
+    }
+    let token = new_token(entropy);
+    // The file first: a crash in between leaves a token that the next start replaces.
+    write_private(&dir.admin_token(), token.as_bytes())?;
+    let digest = TokenDigest::of(&token);
+    let mut session = store.begin().await?;
+    session
+        .put_setting(ADMIN_TOKEN_DIGEST, &digest.to_text())
+        .await?;
+    session.commit().await?;
+    tracing::info!(file = %dir.admin_token().display(), "wrote the administrator's token");
+    Ok(digest)
+}
+
+/// Reads the id of the tenant, or makes it at the first start.
+async fn tenant_id(store: &Store, entropy: &dyn Entropy) -> Result<Uuid, RunError> {
+    let stored = store.read().await?.setting(TENANT_ID).await?;
+    if let Some(id) = stored
+        .as_deref()
+        .and_then(|text| Uuid::parse_str(text).ok())
+    {
+        return Ok(id);
+    }
+    let id = entropy.id();
+    let mut session = store.begin().await?;
+    session.put_setting(TENANT_ID, &id.to_string()).await?;
+    session.commit().await?;
+    Ok(id)
+}
+
+async fn stop_on_signal(handle: Handle<SocketAddr>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    handle.graceful_shutdown(Some(SHUTDOWN_GRACE));
+}

@@ -1,0 +1,215 @@
+//! Where the control plane keeps what it knows: the only copy of vaults, policies, instances,
+//! recovery points, jobs and operations.
+//!
+//! Contract: a [`Session`] is one view of the data. [`Store::begin`] gives a writing session, a
+//! transaction: nothing of it is visible or durable before `commit` returned, everything is
+//! afterwards, a power cut included. [`Store::read`] gives a reading session that never waits for
+//! the writer. Only `app` opens writing sessions. There is one writer at a time: keep sessions
+//! short and never hold one across a call to the network.
+//!
+//! The trait is the seam to other databases; `store/suite.rs` is what each must pass.
+
+pub mod job;
+pub mod operation;
+pub mod recovery_point;
+pub mod resource;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use job::{JobFilter, JobRow};
+pub use operation::{OperationRow, OperationStatus};
+pub use recovery_point::{RecoveryPointRow, TimeCursor};
+pub use resource::{ResourceRow, UseRow};
+
+/// What can go wrong with the store itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database answered with an error.
+    #[error("the store could not {doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the store's schema could not be brought up to date")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// A stored value does not have the shape this version writes.
+    #[error("the store holds a {what} that this version cannot read: {detail}")]
+    Malformed {
+        /// Which column.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// Shorthand of this module.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A page of a list: the rows, and whether more follow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows<T> {
+    /// The rows, in the order of the list.
+    pub rows: Vec<T>,
+    /// Whether rows follow the last one.
+    pub more: bool,
+}
+
+impl<T> Rows<T> {
+    /// Cuts what a query for `limit + 1` rows returned down to `limit`.
+    #[must_use]
+    pub fn cut(mut rows: Vec<T>, limit: usize) -> Self {
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Self { rows, more }
+    }
+}
+
+/// One view of the data; see the module's contract. Writing methods on a reading session fail.
+#[async_trait]
+pub trait Session: Send {
+    /// Makes everything written durable and visible. A session that is dropped instead leaves
+    /// nothing behind.
+    async fn commit(self: Box<Self>) -> Result<()>;
+
+    /// A setting of the data directory.
+    async fn setting(&mut self, name: &str) -> Result<Option<String>>;
+    /// Writes a setting.
+    async fn put_setting(&mut self, name: &str, value: &str) -> Result<()>;
+
+    /// The resource with this key.
+    async fn resource(&mut self, key: &str) -> Result<Option<ResourceRow>>;
+    /// Resources of `kind` whose key begins with `prefix` (end it with `/`), in key order, from
+    /// the one after the key `after`.
+    async fn resources(
+        &mut self,
+        kind: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Rows<ResourceRow>>;
+    /// Up to `limit` resources of any kind whose key begins with `prefix`.
+    async fn descendants(&mut self, prefix: &str, limit: usize) -> Result<Vec<ResourceRow>>;
+    /// Writes a resource; creation time, id and name of an existing one stay.
+    async fn put_resource(&mut self, row: &ResourceRow) -> Result<()>;
+    /// Writes a resource only if it still has this `etag`; tells whether it did.
+    async fn replace_resource(&mut self, row: &ResourceRow, etag: &str) -> Result<bool>;
+    /// Deletes a resource with its secrets, recovery points and edges to others; tells whether it
+    /// was there. Fails when another resource uses it.
+    async fn delete_resource(&mut self, key: &str) -> Result<bool>;
+
+    /// Says that `user_key` needs `target_key` in `role` (instead of what it needed before).
+    async fn put_use(&mut self, edge: &UseRow) -> Result<()>;
+    /// Up to `limit` edges to `target_key`.
+    async fn users_of(&mut self, target_key: &str, limit: usize) -> Result<Vec<UseRow>>;
+    /// Every edge from `user_key`.
+    async fn used_by(&mut self, user_key: &str) -> Result<Vec<UseRow>>;
+
+    /// A sealed secret.
+    async fn secret(&mut self, key: &str, purpose: &str) -> Result<Option<Vec<u8>>>;
+    /// Writes a sealed secret.
+    async fn put_secret(&mut self, key: &str, purpose: &str, ciphertext: &[u8]) -> Result<()>;
+
+    /// The job with this id.
+    async fn job(&mut self, id: Uuid) -> Result<Option<JobRow>>;
+    /// A new job.
+    async fn insert_job(&mut self, row: &JobRow) -> Result<()>;
+    /// Writes a job if its stored generation is `row.generation`, and counts it up; tells whether
+    /// it did. `false` means that someone else moved the job on: read it again.
+    async fn update_job(&mut self, row: &JobRow) -> Result<bool>;
+    /// Jobs that fit, newest first.
+    async fn jobs(
+        &mut self,
+        filter: &JobFilter,
+        after: Option<TimeCursor>,
+        limit: usize,
+    ) -> Result<Rows<JobRow>>;
+    /// Jobs whose `next_poll_at` is at or before `now`, the longest due first.
+    async fn due_jobs(&mut self, now: Timestamp, limit: usize) -> Result<Vec<JobRow>>;
+    /// When the next job is due, if any is.
+    async fn next_poll(&mut self) -> Result<Option<Timestamp>>;
+    /// Jobs of this instance that have not ended.
+    async fn open_jobs_of_instance(&mut self, instance_key: &str) -> Result<Vec<JobRow>>;
+    /// Jobs in this cluster that have not ended.
+    async fn open_jobs_of_cluster(&mut self, cluster_key: &str) -> Result<Vec<JobRow>>;
+
+    /// The recovery point with this id.
+    async fn recovery_point(&mut self, id: Uuid) -> Result<Option<RecoveryPointRow>>;
+    /// A new recovery point.
+    async fn insert_recovery_point(&mut self, row: &RecoveryPointRow) -> Result<()>;
+    /// Recovery points of an instance, newest first, within the optional bounds (inclusive).
+    async fn recovery_points(
+        &mut self,
+        instance_key: &str,
+        bounds: (Option<Timestamp>, Option<Timestamp>),
+        after: Option<TimeCursor>,
+        limit: usize,
+    ) -> Result<Rows<RecoveryPointRow>>;
+    /// Deletes a recovery point; tells whether it was there.
+    async fn delete_recovery_point(&mut self, id: Uuid) -> Result<bool>;
+
+    /// The operation with this id.
+    async fn operation(&mut self, id: &str) -> Result<Option<OperationRow>>;
+    /// A new operation.
+    async fn insert_operation(&mut self, row: &OperationRow) -> Result<()>;
+    /// Brings an operation to its final state, once: a finished one stays as it is. Tells whether
+    /// it changed.
+    async fn finish_operation(&mut self, row: &OperationRow) -> Result<bool>;
+    /// Operations that have not ended, oldest first: what a restarted server takes up again.
+    async fn open_operations(&mut self, limit: usize) -> Result<Vec<OperationRow>>;
+    /// Operations that a job belongs to.
+    async fn operations_of_job(&mut self, job_id: &str) -> Result<Vec<OperationRow>>;
+}
+
+/// A database that can open sessions.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Opens a writing session.
+    async fn begin(&self) -> Result<Box<dyn Session>>;
+    /// Opens a reading session.
+    async fn read(&self) -> Result<Box<dyn Session>>;
+    /// Closes all connections, after which the files may be copied.
+    async fn close(&self);
+}
+
+/// The store, whatever database is behind it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<dyn Database>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// A store on this database.
+    pub fn new(database: impl Database + 'static) -> Self {
+        Self(Arc::new(database))
+    }
+
+    /// Opens a writing session.
+    pub async fn begin(&self) -> Result<Box<dyn Session>> {
+        self.0.begin().await
+    }
+
+    /// Opens a reading session.
+    pub async fn read(&self) -> Result<Box<dyn Session>> {
+        self.0.read().await
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}

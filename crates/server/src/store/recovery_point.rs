@@ -1,0 +1,34 @@
+//! The row of a recovery point.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A recovery point, as stored. It exists exactly when its manifest was sealed and its job's final
+/// transaction was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveryPointRow {
+    /// Identity; also the published recovery point id.
+    pub id: Uuid,
+    /// Key of the backup instance.
+    pub instance_key: String,
+    /// Key of the vault.
+    pub vault_key: String,
+    /// The job that made it.
+    pub job_id: Uuid,
+    /// The time it stands for.
+    pub created_at: Timestamp,
+    /// When retention lets it go; none = never.
+    pub expires_at: Option<Timestamp>,
+    /// The published `properties` document and the facts of the repository (digest, counts).
+    pub body: Value,
+}
+
+/// Where a newest-first list goes on: strictly after this row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeCursor {
+    /// Creation time of the last row that was given out.
+    pub created_at: Timestamp,
+    /// Its id, which breaks ties.
+    pub id: Uuid,
+}

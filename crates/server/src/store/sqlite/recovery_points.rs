@@ -1,0 +1,105 @@
+//! Recovery points.
+
+use jiff::Timestamp;
+use sqlx::{FromRow, SqliteConnection};
+use uuid::Uuid;
+
+use super::{
+    RecoveryPointRow, Result, Rows, TimeCursor, failed, json, micros, one_more, optional_time,
+    time, uuid,
+};
+
+#[derive(FromRow)]
+struct Stored {
+    id: String,
+    instance_key: String,
+    vault_key: String,
+    job_id: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    body: String,
+}
+
+impl Stored {
+    fn read(self) -> Result<RecoveryPointRow> {
+        Ok(RecoveryPointRow {
+            id: uuid(&self.id)?,
+            instance_key: self.instance_key,
+            vault_key: self.vault_key,
+            job_id: uuid(&self.job_id)?,
+            created_at: time(self.created_at)?,
+            expires_at: optional_time(self.expires_at)?,
+            body: json(&self.body)?,
+        })
+    }
+}
+
+pub(super) async fn get(on: &mut SqliteConnection, id: Uuid) -> Result<Option<RecoveryPointRow>> {
+    sqlx::query_as::<_, Stored>("SELECT * FROM recovery_points WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(on)
+        .await
+        .map_err(failed("read a recovery point"))?
+        .map(Stored::read)
+        .transpose()
+}
+
+pub(super) async fn insert(on: &mut SqliteConnection, row: &RecoveryPointRow) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO recovery_points
+             (id, instance_key, vault_key, job_id, created_at, expires_at, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(row.id.to_string())
+    .bind(&row.instance_key)
+    .bind(&row.vault_key)
+    .bind(row.job_id.to_string())
+    .bind(micros(row.created_at))
+    .bind(row.expires_at.map(micros))
+    .bind(row.body.to_string())
+    .execute(on)
+    .await
+    .map_err(failed("write a recovery point"))?;
+    Ok(())
+}
+
+pub(super) async fn list(
+    on: &mut SqliteConnection,
+    instance_key: &str,
+    (from, until): (Option<Timestamp>, Option<Timestamp>),
+    after: Option<TimeCursor>,
+    limit: usize,
+) -> Result<Rows<RecoveryPointRow>> {
+    let (before_time, before_id) = after.map_or((i64::MAX, String::new()), |cursor| {
+        (micros(cursor.created_at), cursor.id.to_string())
+    });
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM recovery_points
+         WHERE instance_key = $1 AND (created_at, id) < ($2, $3)
+           AND created_at >= $4 AND created_at <= $5
+         ORDER BY created_at DESC, id DESC LIMIT $6",
+    )
+    .bind(instance_key)
+    .bind(before_time)
+    .bind(before_id)
+    .bind(from.map_or(i64::MIN, micros))
+    .bind(until.map_or(i64::MAX, micros))
+    .bind(one_more(limit))
+    .fetch_all(on)
+    .await
+    .map_err(failed("list recovery points"))?;
+    let rows = stored
+        .into_iter()
+        .map(Stored::read)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Rows::cut(rows, limit))
+}
+
+pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM recovery_points WHERE id = $1")
+        .bind(id.to_string())
+        .execute(on)
+        .await
+        .map_err(failed("delete a recovery point"))?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,235 @@
+//! Settings, resources, their edges and their secrets.
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{ResourceRow, Result, Rows, UseRow, end_of, failed, json, micros, one_more, time};
+
+#[derive(FromRow)]
+struct Stored {
+    key: String,
+    kind: String,
+    id: String,
+    name: String,
+    body: String,
+    etag: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl Stored {
+    fn read(self) -> Result<ResourceRow> {
+        Ok(ResourceRow {
+            key: self.key,
+            kind: self.kind,
+            id: self.id,
+            name: self.name,
+            body: json(&self.body)?,
+            etag: self.etag,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}
+
+pub(super) async fn setting(on: &mut SqliteConnection, name: &str) -> Result<Option<String>> {
+    sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
+        .bind(name)
+        .fetch_optional(on)
+        .await
+        .map_err(failed("read a setting"))
+}
+
+pub(super) async fn put_setting(on: &mut SqliteConnection, name: &str, value: &str) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(on)
+    .await
+    .map_err(failed("write a setting"))?;
+    Ok(())
+}
+
+pub(super) async fn get(on: &mut SqliteConnection, key: &str) -> Result<Option<ResourceRow>> {
+    sqlx::query_as::<_, Stored>("SELECT * FROM resources WHERE key = $1")
+        .bind(key)
+        .fetch_optional(on)
+        .await
+        .map_err(failed("read a resource"))?
+        .map(Stored::read)
+        .transpose()
+}
+
+pub(super) async fn list(
+    on: &mut SqliteConnection,
+    kind: &str,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Rows<ResourceRow>> {
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM resources WHERE kind = $1 AND key > $2 AND key < $3 ORDER BY key LIMIT $4",
+    )
+    .bind(kind)
+    .bind(after.unwrap_or(prefix))
+    .bind(end_of(prefix))
+    .bind(one_more(limit))
+    .fetch_all(on)
+    .await
+    .map_err(failed("list resources"))?;
+    let rows = stored
+        .into_iter()
+        .map(Stored::read)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Rows::cut(rows, limit))
+}
+
+pub(super) async fn descendants(
+    on: &mut SqliteConnection,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<ResourceRow>> {
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM resources WHERE key > $1 AND key < $2 ORDER BY key LIMIT $3",
+    )
+    .bind(prefix)
+    .bind(end_of(prefix))
+    .bind(one_more(limit) - 1)
+    .fetch_all(on)
+    .await
+    .map_err(failed("list what is below a resource"))?;
+    stored.into_iter().map(Stored::read).collect()
+}
+
+pub(super) async fn put(on: &mut SqliteConnection, row: &ResourceRow) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO resources (key, kind, id, name, body, etag, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag,
+             updated_at = excluded.updated_at",
+    )
+    .bind(&row.key)
+    .bind(&row.kind)
+    .bind(&row.id)
+    .bind(&row.name)
+    .bind(row.body.to_string())
+    .bind(&row.etag)
+    .bind(micros(row.created_at))
+    .bind(micros(row.updated_at))
+    .execute(on)
+    .await
+    .map_err(failed("write a resource"))?;
+    Ok(())
+}
+
+pub(super) async fn replace(
+    on: &mut SqliteConnection,
+    row: &ResourceRow,
+    etag: &str,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE resources SET body = $1, etag = $2, updated_at = $3 WHERE key = $4 AND etag = $5",
+    )
+    .bind(row.body.to_string())
+    .bind(&row.etag)
+    .bind(micros(row.updated_at))
+    .bind(&row.key)
+    .bind(etag)
+    .execute(on)
+    .await
+    .map_err(failed("replace a resource"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn delete(on: &mut SqliteConnection, key: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM resources WHERE key = $1")
+        .bind(key)
+        .execute(on)
+        .await
+        .map_err(failed("delete a resource"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn put_use(on: &mut SqliteConnection, edge: &UseRow) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO uses (user_key, role, target_key) VALUES ($1, $2, $3)
+         ON CONFLICT (user_key, role) DO UPDATE SET target_key = excluded.target_key",
+    )
+    .bind(&edge.user_key)
+    .bind(&edge.role)
+    .bind(&edge.target_key)
+    .execute(on)
+    .await
+    .map_err(failed("write what a resource needs"))?;
+    Ok(())
+}
+
+pub(super) async fn users_of(
+    on: &mut SqliteConnection,
+    target_key: &str,
+    limit: usize,
+) -> Result<Vec<UseRow>> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT user_key, role, target_key FROM uses WHERE target_key = $1
+         ORDER BY user_key LIMIT $2",
+    )
+    .bind(target_key)
+    .bind(one_more(limit) - 1)
+    .fetch_all(on)
+    .await
+    .map_err(failed("list who needs a resource"))?;
+    Ok(rows.into_iter().map(edge).collect())
+}
+
+pub(super) async fn used_by(on: &mut SqliteConnection, user_key: &str) -> Result<Vec<UseRow>> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT user_key, role, target_key FROM uses WHERE user_key = $1 ORDER BY role",
+    )
+    .bind(user_key)
+    .fetch_all(on)
+    .await
+    .map_err(failed("list what a resource needs"))?;
+    Ok(rows.into_iter().map(edge).collect())
+}
+
+fn edge((user_key, role, target_key): (String, String, String)) -> UseRow {
+    UseRow {
+        user_key,
+        role,
+        target_key,
+    }
+}
+
+pub(super) async fn secret(
+    on: &mut SqliteConnection,
+    key: &str,
+    purpose: &str,
+) -> Result<Option<Vec<u8>>> {
+    sqlx::query_scalar("SELECT ciphertext FROM secrets WHERE key = $1 AND purpose = $2")
+        .bind(key)
+        .bind(purpose)
+        .fetch_optional(on)
+        .await
+        .map_err(failed("read a secret"))
+}
+
+pub(super) async fn put_secret(
+    on: &mut SqliteConnection,
+    key: &str,
+    purpose: &str,
+    ciphertext: &[u8],
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO secrets (key, purpose, ciphertext) VALUES ($1, $2, $3)
+         ON CONFLICT (key, purpose) DO UPDATE SET ciphertext = excluded.ciphertext",
+    )
+    .bind(key)
+    .bind(purpose)
+    .bind(ciphertext)
+    .execute(on)
+    .await
+    .map_err(failed("write a secret"))?;
+    Ok(())
+}

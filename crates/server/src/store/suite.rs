@@ -1,0 +1,457 @@
+//! What every database behind the store must do. Each function gets an empty store; a database
+//! passes when it runs all of them ([`run_all`]).
+
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    JobFilter, JobRow, OperationRow, OperationStatus, RecoveryPointRow, ResourceRow, Store,
+    StoreError, TimeCursor, UseRow,
+};
+
+fn start() -> Timestamp {
+    "2026-01-02T03:04:05.000006Z".parse().unwrap()
+}
+
+fn resource(key: &str, kind: &str) -> ResourceRow {
+    ResourceRow {
+        key: key.to_owned(),
+        kind: kind.to_owned(),
+        id: key.to_uppercase(),
+        name: key.rsplit('/').next().unwrap().to_owned(),
+        body: json!({"properties": {"text": "ä", "number": 1.5}}),
+        etag: "1".to_owned(),
+        created_at: start(),
+        updated_at: start(),
+    }
+}
+
+fn job(number: u128, minutes: i64) -> JobRow {
+    JobRow {
+        id: Uuid::from_u128(number),
+        vault_key: "/v".to_owned(),
+        instance_key: "/v/i".to_owned(),
+        cluster_key: "/c".to_owned(),
+        operation: "Backup".to_owned(),
+        status: "InProgress".to_owned(),
+        step: "create".to_owned(),
+        progress: json!({}),
+        resource_name: None,
+        request: json!({"tag": "Default"}),
+        result: json!(null),
+        error: json!(null),
+        created_at: start() + minutes.minutes(),
+        started_at: None,
+        ended_at: None,
+        next_poll_at: Some(start() + minutes.minutes()),
+        generation: 0,
+    }
+}
+
+fn point(number: u128, minutes: i64) -> RecoveryPointRow {
+    RecoveryPointRow {
+        id: Uuid::from_u128(number),
+        instance_key: "/v/i".to_owned(),
+        vault_key: "/v".to_owned(),
+        job_id: Uuid::from_u128(1),
+        created_at: start() + minutes.minutes(),
+        expires_at: None,
+        body: json!({"digest": "d"}),
+    }
+}
+
+fn operation(id: &str, minutes: i64) -> OperationRow {
+    OperationRow {
+        id: id.to_owned(),
+        kind: "StartJob".to_owned(),
+        scope_key: "/s".to_owned(),
+        resource_id: "/s/r".to_owned(),
+        location: "here".to_owned(),
+        status: OperationStatus::InProgress,
+        job_id: Some("j".to_owned()),
+        result: json!(null),
+        error: json!(null),
+        created_at: start() + minutes.minutes(),
+        ended_at: None,
+    }
+}
+
+async fn with(store: &Store, rows: &[ResourceRow]) {
+    let mut session = store.begin().await.unwrap();
+    for row in rows {
+        session.put_resource(row).await.unwrap();
+    }
+    session.commit().await.unwrap();
+}
+
+async fn what_is_not_committed_is_not_there(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    session.put_resource(&resource("/a", "t")).await.unwrap();
+    assert!(
+        session.resource("/a").await.unwrap().is_some(),
+        "a session sees its own writes"
+    );
+    drop(session);
+    assert!(
+        store
+            .read()
+            .await
+            .unwrap()
+            .resource("/a")
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+async fn a_reader_sees_one_moment_and_cannot_write(store: Store) {
+    with(&store, &[resource("/a", "t")]).await;
+    let mut reader = store.read().await.unwrap();
+    assert!(reader.resource("/b").await.unwrap().is_none());
+    with(&store, &[resource("/b", "t")]).await;
+    assert!(reader.resource("/b").await.unwrap().is_none());
+    let refused = reader.put_resource(&resource("/c", "t")).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Database { .. }));
+}
+
+async fn a_resource_reads_back_as_written_and_keeps_its_birth(store: Store) {
+    let first = resource("/a", "t");
+    with(&store, &[first.clone()]).await;
+    let found = store
+        .read()
+        .await
+        .unwrap()
+        .resource("/a")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found, first);
+    let second = ResourceRow {
+        id: "other".to_owned(),
+        body: json!({}),
+        etag: "2".to_owned(),
+        created_at: start() + 1.hour(),
+        updated_at: start() + 1.hour(),
+        ..first.clone()
+    };
+    with(&store, &[second.clone()]).await;
+    let found = store
+        .read()
+        .await
+        .unwrap()
+        .resource("/a")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        found,
+        ResourceRow {
+            id: first.id,
+            created_at: start(),
+            ..second
+        }
+    );
+}
+
+async fn a_replace_needs_the_version_it_was_made_from(store: Store) {
+    with(&store, &[resource("/a", "t")]).await;
+    let mut session = store.begin().await.unwrap();
+    let next = ResourceRow {
+        etag: "2".to_owned(),
+        ..resource("/a", "t")
+    };
+    assert!(session.replace_resource(&next, "1").await.unwrap());
+    assert!(!session.replace_resource(&next, "1").await.unwrap());
+}
+
+async fn lists_stay_within_kind_and_scope_and_page_by_key(store: Store) {
+    let keys = ["/s/a", "/s/b", "/s/c", "/s2/a", "/s", "/s/a/x"];
+    let rows: Vec<_> = keys.iter().map(|key| resource(key, "t")).collect();
+    with(&store, &rows).await;
+    with(&store, &[resource("/s/other", "u")]).await;
+    let mut session = store.read().await.unwrap();
+    let first = session.resources("t", "/s/", None, 2).await.unwrap();
+    let names: Vec<_> = first.rows.iter().map(|row| row.key.as_str()).collect();
+    assert_eq!((names, first.more), (vec!["/s/a", "/s/a/x"], true));
+    let second = session
+        .resources("t", "/s/", Some("/s/a/x"), 2)
+        .await
+        .unwrap();
+    let names: Vec<_> = second.rows.iter().map(|row| row.key.as_str()).collect();
+    assert_eq!((names, second.more), (vec!["/s/b", "/s/c"], false));
+    assert_eq!(session.descendants("/s/", 10).await.unwrap().len(), 5);
+}
+
+async fn what_is_needed_is_not_deleted_and_secrets_go_with_their_owner(store: Store) {
+    with(
+        &store,
+        &[resource("/policy", "p"), resource("/instance", "i")],
+    )
+    .await;
+    let edge = UseRow {
+        user_key: "/instance".to_owned(),
+        role: "policy".to_owned(),
+        target_key: "/policy".to_owned(),
+    };
+    let mut session = store.begin().await.unwrap();
+    session.put_use(&edge).await.unwrap();
+    session.put_use(&edge).await.unwrap();
+    session
+        .put_secret("/instance", "key", b"sealed")
+        .await
+        .unwrap();
+    session.commit().await.unwrap();
+    let mut session = store.begin().await.unwrap();
+    assert_eq!(
+        session.users_of("/policy", 10).await.unwrap(),
+        [edge.clone()]
+    );
+    assert_eq!(session.used_by("/instance").await.unwrap(), [edge]);
+    assert!(session.delete_resource("/policy").await.is_err());
+    drop(session);
+    let mut session = store.begin().await.unwrap();
+    assert!(session.delete_resource("/instance").await.unwrap());
+    assert!(!session.delete_resource("/instance").await.unwrap());
+    assert_eq!(session.secret("/instance", "key").await.unwrap(), None);
+    assert!(session.delete_resource("/policy").await.unwrap());
+}
+
+async fn a_job_is_moved_on_by_one_writer_only(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    session.insert_job(&job(1, 0)).await.unwrap();
+    let mut row = session.job(Uuid::from_u128(1)).await.unwrap().unwrap();
+    assert_eq!(row, job(1, 0));
+    row.step = "observe".to_owned();
+    row.ended_at = Some(start() + 1.hour());
+    assert!(session.update_job(&row).await.unwrap());
+    assert!(
+        !session.update_job(&row).await.unwrap(),
+        "the generation has moved on"
+    );
+    let now = session.job(Uuid::from_u128(1)).await.unwrap().unwrap();
+    assert_eq!(
+        now,
+        JobRow {
+            generation: 1,
+            ..row
+        }
+    );
+}
+
+async fn due_jobs_are_those_whose_time_has_come(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    assert_eq!(session.next_poll().await.unwrap(), None);
+    let ended = JobRow {
+        next_poll_at: None,
+        ended_at: Some(start()),
+        ..job(3, 0)
+    };
+    for row in [job(1, 10), job(2, 5), ended] {
+        session.insert_job(&row).await.unwrap();
+    }
+    assert_eq!(
+        session.next_poll().await.unwrap(),
+        Some(start() + 5.minutes())
+    );
+    let due = session.due_jobs(start() + 5.minutes(), 10).await.unwrap();
+    assert_eq!(due, [job(2, 5)]);
+    assert_eq!(
+        session.due_jobs(start() + 1.hour(), 1).await.unwrap(),
+        [job(2, 5)]
+    );
+    assert_eq!(
+        session.open_jobs_of_instance("/v/i").await.unwrap().len(),
+        2
+    );
+    assert_eq!(session.open_jobs_of_cluster("/c").await.unwrap().len(), 2);
+}
+
+async fn jobs_are_listed_newest_first_and_filtered(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    for number in 1..=4 {
+        // Two and two at the same time: the id breaks the tie.
+        session
+            .insert_job(&job(number, i64::try_from(number).unwrap() / 2))
+            .await
+            .unwrap();
+    }
+    let filter = JobFilter {
+        vault_key: "/v".to_owned(),
+        ..JobFilter::default()
+    };
+    let numbers = |rows: &[JobRow]| rows.iter().map(|row| row.id.as_u128()).collect::<Vec<_>>();
+    let first = session.jobs(&filter, None, 3).await.unwrap();
+    assert_eq!((numbers(&first.rows), first.more), (vec![4, 3, 2], true));
+    let last = first.rows.last().unwrap();
+    let after = TimeCursor {
+        created_at: last.created_at,
+        id: last.id,
+    };
+    session.insert_job(&job(9, 60)).await.unwrap();
+    let second = session.jobs(&filter, Some(after), 3).await.unwrap();
+    assert_eq!((numbers(&second.rows), second.more), (vec![1], false));
+    for (filter, count) in [
+        (
+            JobFilter {
+                operation: Some("backup".to_owned()),
+                ..filter.clone()
+            },
+            5,
+        ),
+        (
+            JobFilter {
+                operation: Some("Restore".to_owned()),
+                ..filter.clone()
+            },
+            0,
+        ),
+        (
+            JobFilter {
+                status: Some("INPROGRESS".to_owned()),
+                ..filter.clone()
+            },
+            5,
+        ),
+        (
+            JobFilter {
+                instance_key: Some("/v/j".to_owned()),
+                ..filter.clone()
+            },
+            0,
+        ),
+        (
+            JobFilter {
+                from: Some(start() + 1.minutes()),
+                until: Some(start() + 2.minutes()),
+                ..filter.clone()
+            },
+            3,
+        ),
+        (
+            JobFilter {
+                vault_key: "/other".to_owned(),
+                ..filter.clone()
+            },
+            0,
+        ),
+    ] {
+        assert_eq!(
+            session.jobs(&filter, None, 10).await.unwrap().rows.len(),
+            count,
+            "{filter:?}"
+        );
+    }
+}
+
+async fn recovery_points_are_listed_newest_first_within_bounds(store: Store) {
+    with(&store, &[resource("/v/i", "i")]).await;
+    let mut session = store.begin().await.unwrap();
+    for number in 1..=3 {
+        session
+            .insert_recovery_point(&point(number, i64::try_from(number).unwrap()))
+            .await
+            .unwrap();
+    }
+    let one = session
+        .recovery_point(Uuid::from_u128(2))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(one, point(2, 2));
+    let page = session
+        .recovery_points("/v/i", (None, None), None, 2)
+        .await
+        .unwrap();
+    assert_eq!(
+        (page.rows, page.more),
+        (vec![point(3, 3), point(2, 2)], true)
+    );
+    let after = Some(TimeCursor {
+        created_at: one.created_at,
+        id: one.id,
+    });
+    let page = session
+        .recovery_points("/v/i", (None, None), after, 2)
+        .await
+        .unwrap();
+    assert_eq!((page.rows, page.more), (vec![point(1, 1)], false));
+    let bounds = (Some(start() + 2.minutes()), Some(start() + 2.minutes()));
+    let page = session
+        .recovery_points("/v/i", bounds, None, 9)
+        .await
+        .unwrap();
+    assert_eq!(page.rows, [point(2, 2)]);
+    assert!(
+        session
+            .delete_recovery_point(Uuid::from_u128(2))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !session
+            .delete_recovery_point(Uuid::from_u128(2))
+            .await
+            .unwrap()
+    );
+    session.delete_resource("/v/i").await.unwrap();
+    assert!(
+        session
+            .recovery_point(Uuid::from_u128(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+async fn an_operation_ends_once(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    session.insert_operation(&operation("a", 1)).await.unwrap();
+    session.insert_operation(&operation("b", 0)).await.unwrap();
+    let open: Vec<_> = session
+        .open_operations(10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    assert_eq!(open, ["b", "a"]);
+    assert_eq!(session.operations_of_job("j").await.unwrap().len(), 2);
+    let ended = OperationRow {
+        status: OperationStatus::Succeeded,
+        ended_at: Some(start() + 1.hour()),
+        ..operation("a", 1)
+    };
+    assert!(session.finish_operation(&ended).await.unwrap());
+    let again = OperationRow {
+        status: OperationStatus::Failed,
+        ..ended.clone()
+    };
+    assert!(!session.finish_operation(&again).await.unwrap());
+    assert_eq!(session.operation("a").await.unwrap().unwrap(), ended);
+    assert_eq!(session.open_operations(10).await.unwrap().len(), 1);
+}
+
+async fn settings_are_overwritten(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    assert_eq!(session.setting("a").await.unwrap(), None);
+    session.put_setting("a", "1").await.unwrap();
+    session.put_setting("a", "2").await.unwrap();
+    assert_eq!(session.setting("a").await.unwrap().as_deref(), Some("2"));
+}
+
+/// Runs the whole suite; `empty` opens a new empty store for each part.
+pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
+    what_is_not_committed_is_not_there(empty().await).await;
+    a_reader_sees_one_moment_and_cannot_write(empty().await).await;
+    a_resource_reads_back_as_written_and_keeps_its_birth(empty().await).await;
+    a_replace_needs_the_version_it_was_made_from(empty().await).await;
+    lists_stay_within_kind_and_scope_and_page_by_key(empty().await).await;
+    what_is_needed_is_not_deleted_and_secrets_go_with_their_owner(empty().await).await;
+    a_job_is_moved_on_by_one_writer_only(empty().await).await;
+    due_jobs_are_those_whose_time_has_come(empty().await).await;
+    jobs_are_listed_newest_first_and_filtered(empty().await).await;
+    recovery_points_are_listed_newest_first_within_bounds(empty().await).await;
+    an_operation_ends_once(empty().await).await;
+    settings_are_overwritten(empty().await).await;
+}
