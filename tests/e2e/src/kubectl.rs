@@ -1,0 +1,105 @@
+//! The cluster as its administrator sees it: kubectl with a kubeconfig.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::{self, StageError, StageResult};
+
+/// A cluster that is up, and the kubectl that speaks to it.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    /// The kubectl program.
+    pub program: PathBuf,
+    /// The administrator's kubeconfig.
+    pub kubeconfig: PathBuf,
+}
+
+impl Kubectl {
+    /// Runs kubectl with these arguments and returns what it prints.
+    pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<String> {
+        let env = [("KUBECONFIG", self.kubeconfig.as_os_str())];
+        process::run(&self.program, args, &env)
+    }
+
+    /// Runs kubectl and tells only whether it succeeded.
+    pub fn succeeds<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<bool> {
+        let env = [("KUBECONFIG", self.kubeconfig.as_os_str())];
+        Ok(process::output(&self.program, args, &env)?.status.success())
+    }
+
+    /// Runs `kubectl … -o json` and parses the answer.
+    pub fn json(&self, args: &[&str]) -> StageResult<Value> {
+        let mut all = args.to_vec();
+        all.extend(["-o", "json"]);
+        let text = self.run(&all)?;
+        serde_json::from_str(&text).map_err(|error| {
+            StageError::Unexpected(format!(
+                "kubectl {} printed no JSON: {error}",
+                all.join(" ")
+            ))
+        })
+    }
+
+    /// Applies a manifest file.
+    pub fn apply(&self, manifest: &Path) -> StageResult<()> {
+        self.run(&[
+            OsStr::new("apply"),
+            OsStr::new("--server-side"),
+            OsStr::new("-f"),
+            manifest.as_os_str(),
+        ])
+        .map(drop)
+    }
+
+    /// Deletes a namespace and waits until it is gone.
+    pub fn delete_namespace(&self, name: &str) -> StageResult<()> {
+        self.run(&[
+            "delete",
+            "namespace",
+            name,
+            "--ignore-not-found",
+            "--wait=true",
+            "--timeout=180s",
+        ])
+        .map(drop)
+    }
+
+    /// Waits until every Deployment, StatefulSet and DaemonSet of a namespace is rolled out.
+    pub fn wait_rolled_out(&self, namespace: &str) -> StageResult<()> {
+        let listed = self.json(&[
+            "-n",
+            namespace,
+            "get",
+            "deployments,statefulsets,daemonsets",
+        ])?;
+        for item in listed["items"].as_array().into_iter().flatten() {
+            let (Some(kind), Some(name)) =
+                (item["kind"].as_str(), item["metadata"]["name"].as_str())
+            else {
+                continue;
+            };
+            self.run(&[
+                "-n",
+                namespace,
+                "rollout",
+                "status",
+                &format!("{kind}/{name}"),
+                "--timeout=120s",
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Waits until `probe` of this cluster says yes.
+    pub fn wait(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut probe: impl FnMut(&Self) -> Result<(), String>,
+    ) -> StageResult<()> {
+        process::wait_for(what, limit, || probe(self))
+    }
+}

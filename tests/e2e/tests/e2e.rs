@@ -1,0 +1,23 @@
+//! The end-to-end tests: each scenario on a real cluster, through the command line or the official SDK.
+//!
+//! `cargo xtask test` brings the cluster up and sets the environment; the scenarios share that
+//! cluster and so run one after the other (`--test-threads=1`).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a scenario that meets the unexpected fails where it stands, and tells what it saw"
+)]
+
+mod scenarios {
+    mod bad_input;
+    mod extension_killed;
+    mod lost_cluster;
+    mod main_job;
+    mod python_sdk;
+    mod server_killed;
+    pub(crate) mod stage_of_tests;
+    mod storage_trouble;
+}

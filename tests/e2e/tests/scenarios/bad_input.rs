@@ -1,0 +1,257 @@
+//! What is wrong is refused with a code, the cause and the way out, and changes nothing.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use strongroom_e2e::sample;
+use strongroom_e2e::stage::{ACCOUNT, CLUSTER, CONTAINER, INSTANCE, POLICY, VAULT};
+
+use super::stage_of_tests::{TestStage, status};
+
+#[test]
+fn a_kubeconfig_that_does_not_work_is_refused_before_anything_is_kept() {
+    let stage = TestStage::bare();
+    stage.create_vault().unwrap();
+    let good = std::fs::read_to_string(&stage.kubectl.kubeconfig).unwrap();
+    let server = good
+        .lines()
+        .find_map(|line| line.split("https://").nth(1))
+        .unwrap();
+    let server = server.split(['"', ' ', '\'', '}']).next().unwrap();
+    let other_ca = std::fs::read(stage.data_dir().join("tls/ca.crt")).unwrap();
+
+    stage.register_is_refused(
+        &good.replace(server, "127.0.0.1:1"),
+        "UserErrorKubernetesClusterUnreachable",
+    );
+    stage.register_is_refused(
+        &with_certificate_authority(&good, &other_ca),
+        "KubernetesCertificateNotTrusted",
+    );
+    stage.register_is_refused("apiVersion: v1\nkind: Config\n", "KubeconfigInvalid");
+    stage.register_is_refused("{{{", "KubeconfigInvalid");
+    let plugin = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:6443'}}]\nusers: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh}}}]\n";
+    stage.register_is_refused(plugin, "KubeconfigNotSelfContained");
+    assert_eq!(
+        stage.cli.json(&["cluster", "list"]).unwrap(),
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_kubeconfig_with_too_few_rights_is_refused_with_the_rule_that_is_missing() {
+    let stage = TestStage::bare();
+    stage.create_vault().unwrap();
+    stage
+        .kubectl
+        .run(&["-n", "default", "create", "serviceaccount", "powerless"])
+        .unwrap();
+    let token = stage
+        .kubectl
+        .run(&["-n", "default", "create", "token", "powerless"])
+        .unwrap();
+    let config = stage
+        .kubectl
+        .json(&["config", "view", "--raw", "--minify"])
+        .unwrap();
+    let mut config = config.clone();
+    config["users"][0]["user"] = serde_json::json!({"token": token.trim()});
+    stage.register_is_refused(&config.to_string(), "KubernetesPermissionMissing");
+    stage
+        .kubectl
+        .run(&["-n", "default", "delete", "serviceaccount", "powerless"])
+        .unwrap();
+}
+
+#[test]
+fn an_instance_on_a_cluster_without_the_extension_does_not_validate() {
+    let stage = TestStage::bare();
+    stage.create_vault().unwrap();
+    let kubeconfig = stage.kubectl.kubeconfig.to_string_lossy().into_owned();
+    stage
+        .cli
+        .run(&["cluster", "register", CLUSTER, "--kubeconfig", &kubeconfig])
+        .unwrap();
+    let told = stage.refused(&[
+        "instance",
+        "create",
+        INSTANCE,
+        "--vault",
+        VAULT,
+        "--policy",
+        POLICY,
+        "--cluster",
+        CLUSTER,
+    ]);
+    assert!(
+        told.contains("error[UserErrorKubernetesBackupExtensionNotFoundError]"),
+        "{told}"
+    );
+    assert_eq!(
+        stage
+            .cli
+            .json(&["instance", "list", "--vault", VAULT])
+            .unwrap(),
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_selector_that_does_not_parse_and_a_bad_interval_are_refused() {
+    let stage = TestStage::bare();
+    stage.create_vault().unwrap();
+    let kubeconfig = stage.kubectl.kubeconfig.to_string_lossy().into_owned();
+    stage
+        .cli
+        .run(&["cluster", "register", CLUSTER, "--kubeconfig", &kubeconfig])
+        .unwrap();
+    let told = stage.refused(&[
+        "instance",
+        "create",
+        INSTANCE,
+        "--vault",
+        VAULT,
+        "--policy",
+        POLICY,
+        "--cluster",
+        CLUSTER,
+        "--label-selector",
+        "app in (web",
+    ]);
+    assert!(told.contains("error["), "{told}");
+    let told = stage.refused(&[
+        "policy",
+        "create",
+        "broken",
+        "--vault",
+        VAULT,
+        "--interval",
+        "every day",
+        "--retention",
+        "P7D",
+    ]);
+    assert!(told.contains("error["), "{told}");
+    let told = stage.refused(&[
+        "policy",
+        "create",
+        "broken",
+        "--vault",
+        VAULT,
+        "--interval",
+        "PT1M",
+        "--retention",
+        "P7D",
+    ]);
+    assert!(told.contains("error["), "{told}");
+}
+
+#[test]
+fn what_is_in_use_is_not_deleted() {
+    let stage = TestStage::protected();
+    stage.back_up().unwrap();
+    for words in [
+        &["vault", "delete", VAULT, "--yes"][..],
+        &["policy", "delete", POLICY, "--vault", VAULT, "--yes"],
+        &["cluster", "unregister", CLUSTER, "--yes"],
+        &[
+            "storage",
+            "container",
+            "delete",
+            CONTAINER,
+            "--account",
+            ACCOUNT,
+            "--yes",
+        ],
+        &["storage", "account", "delete", ACCOUNT, "--yes"],
+    ] {
+        let told = stage.refused(words);
+        assert!(told.contains("error["), "{words:?}: {told}");
+    }
+    assert_eq!(stage.recovery_points().unwrap().len(), 1);
+    assert_eq!(status(&stage.back_up().unwrap()), "Completed");
+}
+
+#[test]
+fn namespaces_that_do_not_exist_are_told_as_warnings_of_the_job() {
+    let stage = TestStage::bare();
+    sample::deploy(&stage.kubectl).unwrap();
+    stage.create_vault().unwrap();
+    stage.connect_cluster().unwrap();
+    stage
+        .cli
+        .run(&[
+            "instance",
+            "create",
+            INSTANCE,
+            "--vault",
+            VAULT,
+            "--policy",
+            POLICY,
+            "--cluster",
+            CLUSTER,
+            "--include-namespaces",
+            "shop,no-such-namespace",
+        ])
+        .unwrap();
+    let backup = stage.back_up().unwrap();
+    assert_eq!(status(&backup), "CompletedWithWarnings", "{backup:#}");
+    assert!(
+        backup.to_string().contains("no-such-namespace"),
+        "{backup:#}"
+    );
+}
+
+#[test]
+fn a_wrong_token_is_refused_and_named() {
+    let stage = TestStage::bare();
+    let (code, told) = stage
+        .cli
+        .fails(&["vault", "list", "--token", "not-the-token"])
+        .unwrap();
+    assert!(
+        told.contains("error[InvalidAuthenticationToken]"),
+        "{code}: {told}"
+    );
+}
+
+impl TestStage {
+    /// Runs a command that must be refused, and returns what it says.
+    fn refused(&self, words: &[&str]) -> String {
+        self.cli.fails(words).unwrap().1
+    }
+
+    fn register_is_refused(&self, kubeconfig: &str, code: &str) {
+        let path = self.file("bad-kubeconfig", kubeconfig);
+        let told = self.refused(&[
+            "cluster",
+            "register",
+            CLUSTER,
+            "--kubeconfig",
+            &path.to_string_lossy(),
+        ]);
+        assert!(
+            told.contains(&format!("error[{code}]")),
+            "expected {code}: {told}"
+        );
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.data_dir().with_file_name(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// The same kubeconfig, trusting another certificate authority.
+fn with_certificate_authority(kubeconfig: &str, pem: &[u8]) -> String {
+    let start = kubeconfig.find("certificate-authority-data:").unwrap()
+        + "certificate-authority-data:".len();
+    let length = kubeconfig[start..].find(['}', '\n', ',']).unwrap();
+    format!(
+        "{} {}{}",
+        &kubeconfig[..start],
+        STANDARD.encode(pem),
+        &kubeconfig[start + length..]
+    )
+}

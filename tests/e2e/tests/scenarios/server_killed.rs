@@ -1,0 +1,144 @@
+//! The server is killed at each step of a backup and of a restore, started again, and the job ends with the truth.
+
+use std::time::Duration;
+
+use strongroom_e2e::process::wait_for;
+use strongroom_e2e::sample;
+use strongroom_e2e::stage::{INSTANCE, VAULT};
+
+use super::stage_of_tests::{TestStage, status};
+
+/// Where the server can be told to die while it drives a job: after each thing that it does.
+const DRIVE_STEPS: [&str; 5] = [
+    "job_recorded",
+    "resource_created",
+    "result_observed",
+    "job_finished",
+    "resource_deleted",
+];
+
+#[test]
+fn a_backup_survives_the_death_of_the_server_at_each_step() {
+    let mut stage = TestStage::protected();
+    for (at, taken) in DRIVE_STEPS.iter().zip(1..) {
+        stage
+            .restart_server(&[("STRONGROOM_SERVER_CRASH_AT", at)])
+            .unwrap();
+        // The command may lose its server while it waits; the job goes on without it.
+        let _told = stage
+            .cli
+            .output(&["backup", "start", INSTANCE, "--vault", VAULT, "--no-wait"])
+            .unwrap();
+        stage.wait_for_the_servers_death(at);
+        stage.restart_server(&[]).unwrap();
+        let jobs = stage.all_jobs_ended(at);
+        assert_eq!(
+            status(&jobs[0]),
+            "Completed",
+            "killed at {at}: {:#}",
+            jobs[0]
+        );
+        assert_eq!(
+            stage.recovery_points().unwrap().len(),
+            taken,
+            "killed at {at}"
+        );
+        stage.no_job_is_left_in_the_cluster(at);
+    }
+}
+
+#[test]
+fn a_restore_survives_the_death_of_the_server_at_each_step() {
+    let mut stage = TestStage::protected();
+    let before = sample::state(&stage.kubectl).unwrap();
+    stage.back_up().unwrap();
+    let point = stage.recovery_points().unwrap().remove(0);
+    for at in DRIVE_STEPS {
+        sample::lose(&stage.kubectl).unwrap();
+        stage
+            .restart_server(&[("STRONGROOM_SERVER_CRASH_AT", at)])
+            .unwrap();
+        let _told = stage
+            .cli
+            .output(&[
+                "restore",
+                "start",
+                INSTANCE,
+                "--vault",
+                VAULT,
+                "--recovery-point",
+                &point,
+                "--no-wait",
+            ])
+            .unwrap();
+        stage.wait_for_the_servers_death(at);
+        stage.restart_server(&[]).unwrap();
+        let jobs = stage.all_jobs_ended(at);
+        assert_eq!(
+            status(&jobs[0]),
+            "Completed",
+            "killed at {at}: {:#}",
+            jobs[0]
+        );
+        stage.kubectl.wait_rolled_out(sample::NAMESPACE).unwrap();
+        assert_eq!(
+            before.differences(&sample::state(&stage.kubectl).unwrap()),
+            Vec::<String>::new(),
+            "killed at {at}"
+        );
+        stage.no_job_is_left_in_the_cluster(at);
+    }
+}
+
+impl TestStage {
+    fn wait_for_the_servers_death(&mut self, at: &str) {
+        let server = self.server().unwrap();
+        wait_for(
+            &format!("the server to die at {at}"),
+            Duration::from_secs(60),
+            || {
+                server
+                    .ended()
+                    .map(drop)
+                    .ok_or_else(|| "it still runs".to_owned())
+            },
+        )
+        .unwrap();
+    }
+
+    /// All jobs of the vault, the newest first, once none is in progress any more.
+    fn all_jobs_ended(&self, at: &str) -> Vec<serde_json::Value> {
+        wait_for(
+            &format!("all jobs to end after the death at {at}"),
+            Duration::from_secs(120),
+            || {
+                let jobs = self
+                    .cli
+                    .json(&["job", "list", "--vault", VAULT])
+                    .map_err(|error| error.to_string())?;
+                let jobs = jobs.as_array().cloned().unwrap_or_default();
+                match jobs.iter().find(|job| status(job) == "InProgress") {
+                    Some(job) => Err(format!("{job:#}")),
+                    None => Ok(jobs),
+                }
+            },
+        )
+        .unwrap()
+    }
+
+    fn no_job_is_left_in_the_cluster(&self, at: &str) {
+        wait_for(
+            &format!("the custom resources to be gone after the death at {at}"),
+            Duration::from_secs(60),
+            || {
+                let left = self.leftover_jobs().map_err(|error| error.to_string())?;
+                if left.is_empty() {
+                    Ok(())
+                } else {
+                    Err(left.join(", "))
+                }
+            },
+        )
+        .unwrap();
+    }
+}

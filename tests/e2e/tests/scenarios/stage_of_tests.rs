@@ -1,0 +1,67 @@
+//! A stage that leaves the cluster as it found it, also when a scenario fails.
+
+use std::ops::{Deref, DerefMut};
+
+use serde_json::Value;
+use strongroom_e2e::process::StageResult;
+use strongroom_e2e::sample;
+use strongroom_e2e::stage::{Props, Stage};
+
+/// The stage of one scenario; clears the cluster when it is dropped.
+pub(crate) struct TestStage(Stage);
+
+impl TestStage {
+    /// A server on the test cluster; nothing is configured yet.
+    pub(crate) fn bare() -> Self {
+        let stage = Stage::open(Props::from_environment().unwrap(), &[]).unwrap();
+        stage.clear_cluster().unwrap();
+        Self(stage)
+    }
+
+    /// The sample application runs and is protected.
+    pub(crate) fn protected() -> Self {
+        let stage = Self::bare();
+        sample::deploy(&stage.kubectl).unwrap();
+        stage.set_up().unwrap();
+        stage
+    }
+
+    /// Names of custom resources of jobs that are left in the cluster.
+    pub(crate) fn leftover_jobs(&self) -> StageResult<Vec<String>> {
+        let listed = self.kubectl.json(&["-n", "dataprotection-microsoft", "get", "backups.clusterbackup.dataprotection.microsoft.com,restores.clusterbackup.dataprotection.microsoft.com"])?;
+        let names = listed["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item["metadata"]["name"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+}
+
+impl Deref for TestStage {
+    type Target = Stage;
+    fn deref(&self) -> &Stage {
+        &self.0
+    }
+}
+
+impl DerefMut for TestStage {
+    fn deref_mut(&mut self) -> &mut Stage {
+        &mut self.0
+    }
+}
+
+impl Drop for TestStage {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.clear_cluster() {
+            eprintln!("the scenario leaves the cluster unclean: {error}");
+        }
+    }
+}
+
+/// The status of a job as the public API tells it.
+pub(crate) fn status(job: &Value) -> &str {
+    job["properties"]["status"]
+        .as_str()
+        .unwrap_or("(no status)")
+}
