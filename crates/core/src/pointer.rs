@@ -76,6 +76,27 @@ pub fn set(root: &mut Value, pointer: &str, value: Value) -> bool {
     }
 }
 
+/// Applies a JSON merge patch (RFC 7386): null removes a member, objects merge, all else replaces.
+pub fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(map) = target else {
+        return;
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            map.shift_remove(key);
+        } else {
+            merge(map.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
 /// Every pointer in `root` that `pattern` stands for, in document order; only existing fields.
 #[must_use]
 pub fn expand(root: &Value, pattern: &str) -> Vec<String> {
@@ -139,6 +160,16 @@ mod tests {
         assert_eq!(remove(&mut value, &pointer), Some(json!(1)));
         assert_eq!(remove(&mut value, &pointer), None);
         assert_eq!(remove(&mut value, "/nowhere/at/all"), None);
+    }
+
+    #[test]
+    fn a_merge_patch_removes_with_null_and_merges_objects() {
+        let mut value = json!({"a": {"b": 1, "c": 2}, "d": [1]});
+        merge(
+            &mut value,
+            &json!({"a": {"b": null, "x": {"y": 1}}, "d": [2]}),
+        );
+        assert_eq!(value, json!({"a": {"c": 2, "x": {"y": 1}}, "d": [2]}));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`equality`](crate::equality)'s meaning: cluster-assigned fields do not count, and fields that only
 //! the existing object has do not count against a patch, because a patch would leave them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ConflictPolicy;
 use crate::equality::{self, Comparison};
@@ -24,6 +24,14 @@ pub enum Action {
     },
     /// It exists and differs, and the policy changes it.
     Patch,
+    /// It exists as it shall be but for one thing of the cluster's own that stands in the way; the
+    /// policy does not matter, because nothing of the user's is changed.
+    Adjust {
+        /// The merge patch that takes the thing away.
+        patch: Value,
+        /// What it is, in a sentence.
+        reason: &'static str,
+    },
     /// It exists but is being deleted: wait until it is gone, within a limit, then ask again.
     AwaitDeletion,
 }
@@ -34,13 +42,19 @@ pub fn decide(policy: ConflictPolicy, desired: &Value, existing: Option<&Value>)
     let Some(existing) = existing else {
         return Action::Create;
     };
-    let differences = equality::differences(desired, existing, &Comparison::for_patch());
     // A Namespace in deletion never comes back, an equal object in deletion is as good as gone.
     if existing["metadata"]["deletionTimestamp"].is_string() {
         return Action::AwaitDeletion;
     }
+    let mut differences = equality::differences(desired, existing, &Comparison::for_patch());
+    if has_finished(existing) {
+        // Whether a Job is suspended means nothing once it has ended, and a prepared one is, until its
+        // status is written.
+        differences
+            .retain(|d| d.pointer != "/spec/suspend" && d.pointer != "/spec/schedulingGates");
+    }
     if differences.is_empty() {
-        return Action::Unchanged;
+        return release_volume(desired, existing).unwrap_or(Action::Unchanged);
     }
     match policy {
         ConflictPolicy::Patch => Action::Patch,
@@ -63,6 +77,39 @@ pub fn policy_for(
         ConflictPolicy::Patch
     } else {
         policy
+    }
+}
+
+/// A volume whose claim was deleted stays reserved for the old claim's uid, so that the restored claim
+/// of the same name would wait for ever. Without the uid the reservation is for the name.
+/// Source: <https://kubernetes.io/docs/concepts/storage/persistent-volumes/#retain>
+fn release_volume(desired: &Value, existing: &Value) -> Option<Action> {
+    let claim =
+        |object: &Value, field: &str| object.pointer(&format!("/spec/claimRef/{field}")).cloned();
+    let is_released =
+        existing["kind"] == "PersistentVolume" && existing["status"]["phase"] == "Released";
+    let same_claim = ["namespace", "name"]
+        .iter()
+        .all(|f| claim(desired, f) == claim(existing, f));
+    (is_released && same_claim && claim(existing, "uid").is_some()).then(|| Action::Adjust {
+        patch: json!({"spec": {"claimRef": {"uid": null, "resourceVersion": null}}}),
+        reason: "the volume was reserved for the claim that was deleted; it is reserved for the restored one now",
+    })
+}
+
+/// Whether a Job or Pod has ended.
+fn has_finished(existing: &Value) -> bool {
+    let conditions = existing
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    let job_ended = conditions.into_iter().flatten().any(|c| {
+        matches!(c["type"].as_str(), Some("Complete" | "Failed")) && c["status"] == "True"
+    });
+    let phase = existing.pointer("/status/phase").and_then(Value::as_str);
+    match existing["kind"].as_str() {
+        Some("Job") => job_ended,
+        Some("Pod") => matches!(phase, Some("Succeeded" | "Failed")),
+        _ => false,
     }
 }
 
@@ -89,7 +136,6 @@ fn reason(differences: &[equality::Difference]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn map(data: &str) -> Value {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"k": data}})
@@ -142,6 +188,46 @@ mod tests {
         assert_eq!(
             decide(ConflictPolicy::Skip, &map("1"), Some(&going)),
             Action::AwaitDeletion
+        );
+    }
+
+    #[test]
+    fn a_volume_released_by_the_deleted_claim_is_reserved_for_the_restored_one() {
+        let volume = |uid: Option<&str>| {
+            let mut volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"hostPath": {"path": "/x"}, "claimRef": {"namespace": "n", "name": "data"}}});
+            if let Some(uid) = uid {
+                volume["spec"]["claimRef"]["uid"] = json!(uid);
+                volume["status"] = json!({"phase": "Released"});
+            }
+            volume
+        };
+        let action = decide(
+            ConflictPolicy::Skip,
+            &volume(None),
+            Some(&volume(Some("old"))),
+        );
+        assert!(matches!(action, Action::Adjust { .. }), "{action:?}");
+        let mut bound = volume(Some("new"));
+        bound["status"]["phase"] = json!("Bound");
+        assert_eq!(
+            decide(ConflictPolicy::Skip, &volume(None), Some(&bound)),
+            Action::Unchanged
+        );
+    }
+
+    #[test]
+    fn a_finished_job_that_exists_is_equal_to_its_held_self() {
+        let resource = crate::ResourceType::new("batch", "v1", "Job", "jobs", true);
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "n", "uid": "1"},
+            "spec": {"suspend": false, "template": {"spec": {"containers": []}}},
+            "status": {"conditions": [{"type": "Complete", "status": "True"}]}});
+        let mut desired = job.clone();
+        super::super::prepare::prepare(&resource, &mut desired);
+        assert_eq!(desired["spec"]["suspend"], json!(true));
+        assert_eq!(
+            decide(ConflictPolicy::Skip, &desired, Some(&job)),
+            Action::Unchanged
         );
     }
 

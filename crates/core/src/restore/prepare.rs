@@ -67,6 +67,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The object as it is when everything is done: what to send when the object exists and is patched,
+    /// because a hold is for creates only.
+    #[must_use]
+    pub fn settled(&self, object: &Value) -> Value {
+        let mut settled = object.clone();
+        if let Some(release) = &self.release {
+            pointer::merge(&mut settled, release);
+        }
+        settled
+    }
+
     /// Drops the fallbacks that the API server refused, named by its `details.causes[].field`s; with no
     /// names given, all of them. Returns the pointers removed: empty means that there is nothing left
     /// to give way and the refusal stands.

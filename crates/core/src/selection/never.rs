@@ -19,12 +19,12 @@ pub const EXTENSION_NAMESPACE: &str = "dataprotection-microsoft";
 /// API group of our custom resources. Source: the published BackupHook sample.
 pub const OWN_GROUP: &str = "clusterbackup.dataprotection.microsoft.com";
 
-/// Label that the extension's installation puts on every object of the cluster's own scope that it
-/// makes, so that a backup can tell them from the users' objects.
-pub const OWN_LABEL: &str = "clusterbackup.dataprotection.microsoft.com/part-of";
+/// Label that the extension's installation puts on every object that it makes, so that a backup can
+/// tell those of the cluster's own scope from the users' objects.
+pub const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
 
 /// Value of [`OWN_LABEL`].
-pub const OWN_LABEL_VALUE: &str = "backup-extension";
+pub const OWN_LABEL_VALUE: &str = "strongroom";
 
 /// Kinds of our group that are bookkeeping; hooks are written by users and are taken.
 const OWN_KINDS: &[&str] = &["Backup", "Restore", "BackupExtension"];
@@ -100,6 +100,8 @@ pub(super) fn object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rul
         .or_else(|| machine_made(resource, facts))
 }
 
+/// What the extension's installation made outside its namespace: roles, bindings, definitions. Inside
+/// other namespaces the label proves nothing, as users may write it too.
 fn own_object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
     let labelled = facts
         .labels
@@ -107,7 +109,7 @@ fn own_object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
         .is_some_and(|value| value == OWN_LABEL_VALUE);
     let own_crd = resource.is("apiextensions.k8s.io", "CustomResourceDefinition")
         && facts.object.name.ends_with(&format!(".{OWN_GROUP}"));
-    (labelled || own_crd).then_some(Rule::OwnObject)
+    (facts.object.namespace.is_none() && labelled || own_crd).then_some(Rule::OwnObject)
 }
 
 fn machine_made(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
