@@ -168,13 +168,22 @@ impl PackBuilder {
     }
 }
 
+/// A pack is only ever looked for because something refers to it: one that is gone is damage.
+fn missing(error: Error) -> Error {
+    match error {
+        Error::NotFound { what } => Error::corrupt(what, "it is missing"),
+        other => other,
+    }
+}
+
 /// Reads one section of a pack: authenticated, then unpacked.
 pub(crate) async fn read_section(objects: &Objects, kind: Kind, place: Place) -> Result<Vec<u8>> {
     let path = path(place.pack);
     check_length(&path, kind, place.length)?;
     let sealed = objects
         .read_range(&path, u64::from(place.offset), u64::from(place.length))
-        .await?;
+        .await
+        .map_err(missing)?;
     let key = objects.keys.object_key(Role::Pack, &path)?;
     open_section(&key, kind, u64::from(place.offset), &sealed, limit(kind))
         .map_err(|why| Error::corrupt(format!("{path} at {}", place.offset), why))
@@ -201,7 +210,10 @@ pub(crate) async fn read_footer(
         return Err(Error::corrupt(path, "it is larger than a pack may be"));
     }
     let start = size.saturating_sub(FOOTER_GUESS);
-    let mut tail = objects.read_range(&path, start, size - start).await?;
+    let mut tail = objects
+        .read_range(&path, start, size - start)
+        .await
+        .map_err(missing)?;
     let (offset, length) = footer_place(&path, &tail, size)?;
     check_length(&path, Kind::Footer, length)?;
     let end = u64::from(offset) + u64::from(length);
@@ -210,7 +222,8 @@ pub(crate) async fn read_footer(
         None => {
             tail = objects
                 .read_range(&path, u64::from(offset), u64::from(length))
-                .await?;
+                .await
+                .map_err(missing)?;
             0
         }
     };
@@ -275,7 +288,10 @@ fn open_footer(
 /// sections.
 pub(crate) async fn verify(objects: &Objects, pack: PackId, size: u64) -> Result<u64> {
     let path = path(pack);
-    let bytes = objects.read_whole(&path, PACK_MAX as u64).await?;
+    let bytes = objects
+        .read_whole(&path, PACK_MAX as u64)
+        .await
+        .map_err(missing)?;
     if bytes.len() as u64 != size {
         let why = format!("it has {} bytes, the manifest says {size}", bytes.len());
         return Err(Error::corrupt(path, why));

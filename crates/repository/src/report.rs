@@ -200,6 +200,14 @@ impl Repository {
         })
     }
 
+    /// Removes the reports of all attempts of a job. Doing it again is no error.
+    pub async fn delete_report(&self, job: Uuid) -> Result<()> {
+        for segment in self.objects.list(&format!("reports/{job}")).await? {
+            self.objects.delete(&segment.path).await?;
+        }
+        Ok(())
+    }
+
     async fn segments(&self, folder: &str) -> Result<Vec<Segment>> {
         let mut segments = Vec::new();
         for (expected, found) in (0_u64..).zip(self.objects.list(folder).await?) {

@@ -92,7 +92,7 @@ pub struct S3Config {
     /// Session token of temporary credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_token: Option<Secret>,
-    /// Certificates (PEM) to trust besides the system's; for a service with its own authority.
+    /// Certificates (PEM) of the authority to trust, and no other; the system's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_certificate: Option<String>,
     /// `https://host/bucket/key` instead of `https://bucket.host/key`.
@@ -138,6 +138,9 @@ fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
         for certificate in certificates {
             options = options.with_root_certificate(certificate);
         }
+        // Whoever names an authority means that one and no other; images without system
+        // certificates work, too.
+        options = options.with_no_system_certificates(true);
     }
     let retry = RetryConfig {
         backoff: BackoffConfig {

@@ -1,7 +1,12 @@
 //! The contract of a repository, over stores that behave and stores that do not.
 
+mod contract;
 mod faults;
 mod faulty;
-mod fixtures;
+pub(crate) mod fixtures;
+mod golden;
+mod history;
+mod prune;
 mod resume;
 mod round_trip;
+mod tamper;

@@ -50,7 +50,6 @@ impl VerifyReport {
     fn note(&mut self, error: Error) -> Result<()> {
         let (what, why) = match error {
             Error::Corrupt { what, why } => (what, why),
-            Error::NotFound { what } => (what, "it is missing".to_owned()),
             Error::TooLarge { ref what, .. } => (what.clone(), error.to_string()),
             Error::UnsupportedVersion { ref what, .. } => (what.clone(), error.to_string()),
             other => return Err(other),

@@ -93,8 +93,9 @@ pub struct Sealed {
 
 /// Writes one recovery point.
 ///
-/// After an error of `put`, `start_run` or `finish_run` the writer is of no further use: drop it and
-/// begin again with the next attempt, which finds what was sent. If the error is a damaged parent
+/// [`Error::TooLarge`] and [`Error::OutOfOrder`] change nothing: the caller may leave the entry out
+/// (and say so) and go on. After any other error of `put`, `start_run` or `finish_run` the writer is
+/// of no further use: drop it and begin again with the next attempt, which finds what was sent. If the error is a damaged parent
 /// ([`Error::Corrupt`]), begin without it. `seal` may be called again.
 pub struct PointWriter {
     objects: Arc<Objects>,
@@ -343,6 +344,12 @@ impl PointWriter {
             }),
             Err(error) => Err(claimed.err().unwrap_or(error)),
         }
+    }
+
+    /// Waits until the store has all packs that were finished so far.
+    #[cfg(test)]
+    pub(crate) async fn packs_sent(&mut self) -> Result<()> {
+        self.packs.wait().await
     }
 
     fn pack_refs(&self) -> Result<Vec<PackRef>> {

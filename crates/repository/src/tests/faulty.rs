@@ -1,5 +1,5 @@
 //! A store that fails on purpose: at a chosen call, before or after the effect, or from a call on;
-//! it counts what it is sent and lets tests set its clock.
+//! it lets tests set its clock.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,7 +38,6 @@ pub(super) enum Fault {
 struct State {
     calls: u64,
     fault: Option<(u64, Fault)>,
-    sent: HashMap<Path, u64>,
     clock: Duration,
     written: HashMap<Path, Duration>,
 }
@@ -85,11 +84,6 @@ impl Faulty {
         let mut state = self.state();
         let calls = state.calls;
         state.fault.take().is_some_and(|(call, _)| calls >= call)
-    }
-
-    /// Bytes that this path was sent successfully, in all tries.
-    pub(super) fn sent(&self) -> HashMap<Path, u64> {
-        self.state().sent.clone()
     }
 
     /// Moves the store's clock forward.
@@ -149,7 +143,6 @@ impl ObjectStore for Faulty {
         options: PutOptions,
     ) -> Result<PutResult> {
         let verdict = self.verdict();
-        let length = payload.content_length() as u64;
         let payload = match verdict {
             Verdict::Fail => return Err(failure()),
             Verdict::Cut => {
@@ -161,7 +154,6 @@ impl ObjectStore for Faulty {
         let result = self.inner.put_opts(location, payload, options).await?;
         {
             let mut state = self.state();
-            *state.sent.entry(location.clone()).or_default() += length;
             let clock = state.clock;
             state.written.insert(location.clone(), clock);
         }

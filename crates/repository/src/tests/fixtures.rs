@@ -14,10 +14,10 @@ use crate::write::Sizes;
 use crate::{Entropy, PointWriter, Repository, RepositoryKey, Result, Sealed, WriterOptions};
 
 /// group → name → (meta, body).
-pub(super) type Content = BTreeMap<String, BTreeMap<String, (Vec<u8>, Vec<u8>)>>;
+pub(crate) type Content = BTreeMap<String, BTreeMap<String, (Vec<u8>, Vec<u8>)>>;
 
 /// Entropy that repeats from run to run.
-pub(super) struct Fixed(pub(super) u8);
+pub(crate) struct Fixed(pub(crate) u8);
 
 impl Entropy for Fixed {
     fn fill(&self, bytes: &mut [u8]) -> Result<()> {
@@ -26,32 +26,32 @@ impl Entropy for Fixed {
     }
 }
 
-pub(super) fn key() -> RepositoryKey {
+pub(crate) fn key() -> RepositoryKey {
     RepositoryKey::new([7; 32])
 }
 
-pub(super) fn memory() -> Arc<dyn ObjectStore> {
+pub(crate) fn memory() -> Arc<dyn ObjectStore> {
     Arc::new(InMemory::new())
 }
 
-pub(super) fn prefix() -> Path {
+pub(crate) fn prefix() -> Path {
     Path::from("instances/one")
 }
 
-pub(super) fn id(number: u128) -> Uuid {
+pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-pub(super) async fn open(store: &Arc<dyn ObjectStore>) -> Result<Repository> {
+pub(crate) async fn open(store: &Arc<dyn ObjectStore>) -> Result<Repository> {
     open_seeded(store, 1).await
 }
 
-pub(super) async fn open_seeded(store: &Arc<dyn ObjectStore>, seed: u8) -> Result<Repository> {
+pub(crate) async fn open_seeded(store: &Arc<dyn ObjectStore>, seed: u8) -> Result<Repository> {
     Repository::open_or_create(Arc::clone(store), prefix(), &key(), &Fixed(seed)).await
 }
 
 /// Bytes that look random and do not compress.
-pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_be_bytes());
@@ -60,7 +60,7 @@ pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// Two kinds with some objects.
-pub(super) fn small() -> Content {
+pub(crate) fn small() -> Content {
     let mut content = Content::new();
     for (group, count) in [
         ("configmaps.", 40),
@@ -81,7 +81,7 @@ pub(super) fn small() -> Content {
 }
 
 /// Writes all entries, without sealing.
-pub(super) async fn fill(writer: &mut PointWriter, content: &Content) -> Result<()> {
+pub(crate) async fn fill(writer: &mut PointWriter, content: &Content) -> Result<()> {
     for (group, entries) in content {
         writer
             .start_run(group, serde_json::json!({ "plural": group }))
@@ -96,7 +96,7 @@ pub(super) async fn fill(writer: &mut PointWriter, content: &Content) -> Result<
     Ok(())
 }
 
-pub(super) async fn write(
+pub(crate) async fn write(
     repository: &Repository,
     point: Uuid,
     parent: Option<Uuid>,
@@ -110,12 +110,12 @@ pub(super) async fn write(
     writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await
 }
 
-pub(super) fn header() -> serde_json::Value {
+pub(crate) fn header() -> serde_json::Value {
     serde_json::json!({ "cut": "cut at 1" })
 }
 
 /// Reads a point wholly.
-pub(super) async fn read(repository: &Repository, point: Uuid) -> Result<Content> {
+pub(crate) async fn read(repository: &Repository, point: Uuid) -> Result<Content> {
     let point = repository.point(point).await?;
     let mut content = Content::new();
     for run in point.runs() {
@@ -130,14 +130,14 @@ pub(super) async fn read(repository: &Repository, point: Uuid) -> Result<Content
 }
 
 /// Frames, leaves and packs so small that few entries fill many.
-pub(super) const TINY: Sizes = Sizes {
+pub(crate) const TINY: Sizes = Sizes {
     frame: 400,
     leaf: 300,
     pack: 2000,
 };
 
 /// Like [`write`], in tiny pieces.
-pub(super) async fn write_tiny(
+pub(crate) async fn write_tiny(
     repository: &Repository,
     point: Uuid,
     parent: Option<Uuid>,
@@ -152,7 +152,7 @@ pub(super) async fn write_tiny(
 }
 
 /// Some kinds with bodies that do not compress, `count` objects each.
-pub(super) fn noisy(count: u64) -> Content {
+pub(crate) fn noisy(count: u64) -> Content {
     let mut content = Content::new();
     for (kind, group) in ["configmaps.", "deployments.apps", "secrets."]
         .into_iter()

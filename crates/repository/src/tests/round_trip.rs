@@ -1,6 +1,7 @@
 //! What is written is read, on every store.
 
 use super::fixtures::*;
+use crate::limits::{BODY_MAX, META_MAX, NAME_MAX};
 use crate::{Error, WriterOptions};
 
 #[tokio::test]
@@ -72,6 +73,14 @@ async fn names_and_groups_out_of_order_are_refused() {
     writer.put("n", vec![], "1".into()).await.unwrap();
     let again = writer.put("n", vec![], "2".into()).await;
     assert!(matches!(again, Err(Error::OutOfOrder { .. })));
+    let large = writer.put("o", vec![], vec![0; BODY_MAX + 1].into()).await;
+    assert!(matches!(large, Err(Error::TooLarge { .. })));
+    let large = writer.put("o", vec![0; META_MAX + 1], "".into()).await;
+    assert!(matches!(large, Err(Error::TooLarge { .. })));
+    let large = writer
+        .put("o".repeat(NAME_MAX + 1), vec![], "".into())
+        .await;
+    assert!(matches!(large, Err(Error::TooLarge { .. })));
     writer.finish_run().await.unwrap();
     assert!(matches!(
         writer.start_run("b", header()).await,
@@ -81,4 +90,40 @@ async fn names_and_groups_out_of_order_are_refused() {
         writer.put("x", vec![], "".into()).await,
         Err(Error::Misuse { .. })
     ));
+}
+
+#[tokio::test]
+async fn entries_at_their_limits_are_read_back() {
+    let store = memory();
+    let repository = open(&store).await.unwrap();
+    let mut content = Content::new();
+    let run = content.entry("g".repeat(1024)).or_default();
+    run.insert(String::new(), (vec![], vec![]));
+    run.insert(
+        "n".repeat(NAME_MAX),
+        (vec![0xff; META_MAX], noise(1, BODY_MAX)),
+    );
+    run.insert("z".into(), (vec![], noise(2, BODY_MAX)));
+    write(&repository, id(1), None, 1, &content).await.unwrap();
+    assert_eq!(read(&repository, id(1)).await.unwrap(), content);
+    assert!(repository.verify(id(1)).await.unwrap().is_whole());
+}
+
+/// The extension and the server run all of it in spawned tasks.
+#[tokio::test]
+async fn everything_can_be_spawned() {
+    tokio::spawn(async {
+        let store = memory();
+        let repository = open(&store).await?;
+        write(&repository, id(1), None, 1, &small()).await?;
+        read(&repository, id(1)).await?;
+        repository.verify(id(1)).await?;
+        repository.read_report(id(1), 1, 0, 1).await.unwrap_err();
+        repository.report_writer(id(1), 1).append(b"1").await?;
+        repository.delete_point(id(1)).await?;
+        repository.prune(std::time::Duration::ZERO).await
+    })
+    .await
+    .unwrap()
+    .unwrap();
 }

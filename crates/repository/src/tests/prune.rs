@@ -1,0 +1,132 @@
+//! Prune never blocks a writer and never removes what a point, sealed or in flight, needs.
+
+use std::time::Duration;
+
+use super::faulty::Faulty;
+use super::fixtures::*;
+use crate::limits::IN_FLIGHT_MAX_AGE;
+use crate::{Error, Repository, WriterOptions};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn packs(repository: &Repository) -> usize {
+    repository.objects.list("packs").await.unwrap().len()
+}
+
+#[tokio::test]
+async fn packs_go_in_two_phases_by_the_stores_own_clock() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    write(&repository, id(1), None, 1, &small()).await.unwrap();
+    repository.delete_point(id(1)).await.unwrap();
+    assert!(repository.points().await.unwrap().is_empty());
+    let report = repository.prune(HOUR).await.unwrap();
+    assert_eq!((report.marked, report.removed), (1, 0));
+    faulty.pass(HOUR / 2);
+    assert_eq!(repository.prune(HOUR).await.unwrap().removed, 0);
+    faulty.pass(HOUR);
+    let report = repository.prune(HOUR).await.unwrap();
+    assert_eq!((report.marked, report.removed), (0, 1));
+    assert_eq!(packs(&repository).await, 0);
+    faulty.pass(2 * HOUR);
+    repository.prune(HOUR).await.unwrap();
+    repository.prune(Duration::ZERO).await.unwrap();
+    assert!(repository.objects.list("prune").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_point_in_flight_keeps_its_own_packs_and_those_of_its_parent() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    write_tiny(&repository, id(1), None, 1, &noisy(20))
+        .await
+        .unwrap();
+    let options = WriterOptions {
+        parent: Some(id(1)),
+        attempt: 1,
+    };
+    let mut writer = repository.begin(id(2), options).await.unwrap();
+    repository.delete_point(id(1)).await.unwrap();
+    for _ in 0..3 {
+        let report = repository.prune(Duration::ZERO).await.unwrap();
+        assert_eq!((report.removed, report.in_flight), (0, 1));
+        faulty.pass(HOUR);
+    }
+    fill(&mut writer, &noisy(20)).await.unwrap();
+    repository.prune(Duration::ZERO).await.unwrap();
+    writer
+        .seal(header(), jiff::Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    repository.prune(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&repository, id(2)).await.unwrap(), noisy(20));
+    assert!(repository.verify(id(2)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
+async fn a_dead_writer_protects_its_packs_for_a_while_only() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    let mut writer = repository
+        .begin(id(1), WriterOptions::default())
+        .await
+        .unwrap();
+    writer.start_run("a", serde_json::json!({})).await.unwrap();
+    for number in 0..20 {
+        let body = noise(number, 1024 * 1024);
+        writer
+            .put(format!("{number:02}"), vec![], body.into())
+            .await
+            .unwrap();
+    }
+    writer.finish_run().await.unwrap();
+    let _ = writer.packs_sent().await;
+    drop(writer);
+    assert_eq!(packs(&repository).await, 1);
+    assert_eq!(repository.prune(Duration::ZERO).await.unwrap().removed, 0);
+    faulty.pass(IN_FLIGHT_MAX_AGE);
+    assert_eq!(repository.prune(Duration::ZERO).await.unwrap().removed, 1);
+    assert!(repository.objects.list("points").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_abandoned_point_cannot_be_sealed_any_more() {
+    let store = memory();
+    let repository = open(&store).await.unwrap();
+    let mut writer = repository
+        .begin(id(1), WriterOptions::default())
+        .await
+        .unwrap();
+    fill(&mut writer, &small()).await.unwrap();
+    repository.delete_point(id(1)).await.unwrap();
+    let error = writer
+        .seal(header(), jiff::Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Abandoned { .. }), "{error}");
+    repository.prune(Duration::ZERO).await.unwrap();
+    assert_eq!(packs(&repository).await, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_removed_when_a_manifest_does_not_open() {
+    let store = memory();
+    let repository = open(&store).await.unwrap();
+    write(&repository, id(1), None, 1, &small()).await.unwrap();
+    write(&repository, id(2), None, 1, &small()).await.unwrap();
+    repository.delete_point(id(1)).await.unwrap();
+    let manifest = prefix()
+        .join("points")
+        .join(id(2).to_string())
+        .join("manifest");
+    let (store, path) = (&store, &manifest);
+    object_store::ObjectStoreExt::put(store, path, "strongM\u{1} what".into())
+        .await
+        .unwrap();
+    let error = repository.prune(Duration::ZERO).await.unwrap_err();
+    assert!(error.is_corrupt(), "{error}");
+    assert_eq!(packs(&repository).await, 2);
+}
