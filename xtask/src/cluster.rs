@@ -3,7 +3,7 @@
 //!
 //! A cluster is one process tree in namespaces of its own (network, mounts, processes), built from
 //! Go modules, with no image to pull and no daemon to run. Several stand side by side. See
-//! `tests/cluster/README.md`.
+//! `docs/design/test-cluster.md`.
 
 mod build;
 mod certificates;
@@ -35,7 +35,7 @@ use crate::failure::{Failure, Result};
 use crate::{talk, tool, workspace};
 
 pub(crate) use self::down::down;
-pub(crate) use self::images::Recipe;
+pub(crate) use self::images::{Recipe, make as make_image};
 pub(crate) use self::settings::Tier;
 pub(crate) use self::up::up;
 
@@ -143,8 +143,6 @@ pub(crate) struct Cluster {
     pub tier: Tier,
     /// A kubeconfig of its administrator.
     pub kubeconfig: PathBuf,
-    /// Its API server is `https://127.0.0.1:PORT`.
-    pub port: u16,
     place: Place,
     kubectl: PathBuf,
 }
@@ -221,13 +219,6 @@ impl Cluster {
         images::load(&self.place, *pid, archive)
     }
 
-    /// The image of the built binary, loaded; returns its reference.
-    pub(crate) fn load_strongroom(&self, binary: &Path) -> Result<String> {
-        let image = images::make(Recipe::Strongroom, binary)?;
-        self.load_image(&image.archive)?;
-        Ok(image.reference)
-    }
-
     /// kubectl for this cluster, ready for its arguments.
     pub(crate) fn kubectl(&self) -> Command {
         let mut command = Command::new(&self.kubectl);
@@ -240,7 +231,6 @@ impl Cluster {
             name: place.name.clone(),
             tier: settings.tier,
             kubeconfig: place.kubeconfig(),
-            port: settings.port,
             place: place.clone(),
             kubectl: settings.programs.kubernetes.join("kubectl"),
         }
@@ -267,7 +257,7 @@ fn make_images(names: &[Recipe], binary: Option<PathBuf>, cluster: Option<&str>)
     let quick = [Recipe::Strongroom, Recipe::Busybox, Recipe::Pause];
     let names = if names.is_empty() { &quick[..] } else { names };
     for name in names {
-        let image = images::make(*name, &binary)?;
+        let image = make_image(*name, &binary)?;
         for cluster in clusters.iter().filter(|cluster| cluster.tier == Tier::Node) {
             cluster.load_image(&image.archive)?;
             talk::say(format_args!(

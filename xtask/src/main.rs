@@ -3,6 +3,7 @@
 mod cluster;
 mod failure;
 mod talk;
+mod tidy;
 mod tool;
 mod workspace;
 
@@ -15,11 +16,14 @@ use clap::Parser;
 enum Task {
     /// A real Kubernetes on this machine, for development and tests
     Cluster(cluster::Arguments),
+    /// Check the rules of the house that no compiler checks
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Cluster(arguments) => cluster::run(arguments),
+        Task::Tidy => tidy::run(),
     };
     done.unwrap_or_else(|failure| {
         talk::say(format_args!("error: {failure}"));

@@ -20,6 +20,10 @@ pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts counting.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the developer commands read a clock"
+    )]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
@@ -37,6 +41,10 @@ impl Stopwatch {
 
 /// Asks again, with a pause between, until there is an answer (`Some`) or the limit has passed
 /// (`None`). An error of the question ends the asking.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the developer commands wait: for processes, which have no event to wait for"
+)]
 pub(crate) fn poll<T, E>(
     limit: Duration,
     pause: Duration,

@@ -82,11 +82,11 @@ impl<'a> Node<'a> {
             self.start_node()?;
         }
         self.orders.enter(Phase::Ready);
-        while !self.orders.stopped() {
+        talk::poll(Duration::MAX, STEP_PAUSE, || {
             self.supervisor.look_after();
-            std::thread::sleep(STEP_PAUSE);
-        }
-        Ok(())
+            Ok(self.orders.stopped().then_some(()))
+        })
+        .map(drop)
     }
 
     fn take_orders(&self) -> Result<()> {

@@ -16,6 +16,9 @@ const WANTED: &str = "1.26.8";
 /// How often a running build tells how far it is.
 const REPORT_EVERY: Duration = Duration::from_secs(15);
 
+/// How often a running build is asked whether it has ended.
+const ASK_PAUSE: Duration = Duration::from_millis(100);
+
 /// How far a build has come, as its stderr tells.
 #[derive(Default)]
 struct Progress {
@@ -59,24 +62,20 @@ pub(super) fn build(module: &Path, packages: &[&str], to: &Path, linker_flags: &
         .take()
         .map(|stderr| read(stderr, Arc::clone(&progress)));
     let mut reports = 0;
-    let status = loop {
-        if let Some(status) = child.try_wait().doing(doing)? {
-            break status;
-        }
-        let due =
-            u32::try_from(watch.elapsed().as_secs() / REPORT_EVERY.as_secs()).unwrap_or(u32::MAX);
+    let ended = talk::poll(Duration::MAX, ASK_PAUSE, || {
+        let due = watch.elapsed().as_secs() / REPORT_EVERY.as_secs();
         if due > reports {
             reports = due;
             progress.tell(total, watch);
         }
-        thread::sleep(Duration::from_millis(100));
-    };
+        child.try_wait().doing(doing)
+    })?;
     if let Some(reader) = reader {
         let _ = reader.join();
     }
-    if status.success() {
+    let Some(status) = ended.filter(|status| !status.success()) else {
         return Ok(());
-    }
+    };
     let said = progress
         .last_lines
         .lock()

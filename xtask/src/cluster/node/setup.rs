@@ -18,7 +18,7 @@ const FRESH: [&str; 3] = ["/run/containerd", "/run/netns", "/var/lib/cni"];
 /// Kept in the cluster's state between starts.
 const KEPT: [&str; 3] = ["/var/lib/kubelet", "/var/log/pods", "/var/log/containers"];
 /// The magic number of overlayfs, on which containerd's overlay snapshotter cannot work: statfs(2).
-const OVERLAYFS_MAGIC: i64 = 0x794c_7630;
+const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
 
 const CONTAINERD: &str = include_str!("../../../../tests/cluster/node/containerd.toml");
 const KUBELET: &str = include_str!("../../../../tests/cluster/node/kubelet.yaml");
@@ -112,7 +112,7 @@ pub(super) fn configuration(place: &Place, settings: &Settings) -> Result<()> {
 /// is what a container's own file system often is.
 fn snapshotter(state: &Path) -> &'static str {
     match rustix::fs::statfs(state) {
-        Ok(found) if i64::from(found.f_type) == OVERLAYFS_MAGIC => "native",
+        Ok(found) if found.f_type == OVERLAYFS_MAGIC => "native",
         _ => "overlayfs",
     }
 }
