@@ -65,7 +65,7 @@ catalogue! {
     InvalidResourceName: Invalid,
     InvalidResourceType: Invalid,
     JobDeadlineExceeded: NotReady,
-    JobSecretsUnreadable: Invalid,
+    JobSecretsUnreadable: Conflict,
     KubernetesBackupCustomResourcesTrackingTimeOutError: NotReady,
     KubernetesBackupGenericWarning: NotReady,
     KubernetesBackupListExtensionsError: Denied,

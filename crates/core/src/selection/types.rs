@@ -74,6 +74,7 @@ impl FromStr for TypeFilter {
                 None => (None, *name),
             },
             [first, name] if is_version(first) => (Some(""), *name),
+            [_, "", _] => return Err(invalid("it has an empty part")),
             [group, name] | [group, _, name] => (Some(*group), *name),
             _ => return Err(invalid("it has more than three parts")),
         };
