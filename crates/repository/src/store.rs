@@ -167,7 +167,7 @@ fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
 }
 
 /// Translates a store's error. `doing` says what was being done, `what` names the object.
-pub(crate) fn classify(
+pub fn classify(
     error: object_store::Error,
     doing: impl Fn() -> String,
     what: &str,

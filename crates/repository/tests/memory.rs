@@ -45,33 +45,25 @@ fn peak() -> Option<u64> {
         .map(|kib| kib / 1024)
 }
 
-async fn write(repository: &Repository, point: u128, parent: Option<u128>) -> Sealed {
+async fn write(repository: &Repository, point: u128, parent: Option<u128>) -> Result<Sealed> {
     let options = WriterOptions {
         parent: parent.map(Uuid::from_u128),
         attempt: 1,
     };
-    let mut writer = repository
-        .begin(Uuid::from_u128(point), options)
-        .await
-        .unwrap();
+    let mut writer = repository.begin(Uuid::from_u128(point), options).await?;
     writer
         .start_run("configmaps.", serde_json::json!({}))
-        .await
-        .unwrap();
+        .await?;
     for number in 0..OBJECTS {
         let generation = if number % 100 == 0 { point as u64 } else { 0 };
         let name = format!("ns-{:02}/item-{number:06}", number / 5000);
         let meta = format!("{{\"resourceVersion\":\"{generation}\"}}");
-        writer
-            .put(name, meta, body(number, generation))
-            .await
-            .unwrap();
+        writer.put(name, meta, body(number, generation)).await?;
     }
-    writer.finish_run().await.unwrap();
+    writer.finish_run().await?;
     writer
         .seal(serde_json::json!({}), jiff::Timestamp::UNIX_EPOCH)
         .await
-        .unwrap()
 }
 
 #[tokio::test]
@@ -83,8 +75,8 @@ async fn a_hundred_thousand_objects_fit_in_128_mib_and_one_changed_percent_costs
     let repository = Repository::open_or_create(store, Path::from("one"), &key, &Fixed)
         .await
         .unwrap();
-    let full = write(&repository, 1, None).await.stats;
-    let increment = write(&repository, 2, Some(1)).await.stats;
+    let full = write(&repository, 1, None).await.unwrap().stats;
+    let increment = write(&repository, 2, Some(1)).await.unwrap().stats;
     assert_eq!(increment.unchanged, OBJECTS - OBJECTS / 100);
     let share = increment.new_bytes as f64 / full.new_bytes as f64;
     assert!(

@@ -4,7 +4,7 @@
 //! `tests-data/format-v1` was written once by this module (`STRONGROOM_WRITE_GOLDEN=1`, into a
 //! folder that does not exist yet); it is never written again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -53,7 +53,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn write_golden(folder: &PathBuf) -> Result<()> {
+async fn write_golden(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder.join("store")).unwrap();
     let store: Arc<dyn ObjectStore> =
         Arc::new(LocalFileSystem::new_with_prefix(folder.join("store")).unwrap());

@@ -117,8 +117,7 @@ fn is_needless(path: &Path) -> bool {
 async fn every_flipped_byte_is_noticed_and_none_gives_wrong_data() {
     let (store, content, digest) = two_points().await;
     let objects = dump(&store).await;
-    for at in 0..objects.len() {
-        let (path, whole) = objects[at].clone();
+    for (path, whole) in objects {
         for position in 0..whole.len() {
             let mut bytes = whole.to_vec();
             bytes[position] ^= 1 << (position % 8);

@@ -48,7 +48,7 @@ impl Earlier {
             cursors: Vec::new(),
         };
         let packs = packs_of(objects, point).await?;
-        for (pack, _) in &packs {
+        for pack in packs.keys() {
             let next = this.numbers.entry(pack.attempt).or_default();
             *next = (*next).max(pack.number.saturating_add(1));
         }
