@@ -1,0 +1,6 @@
+//! `strongroom backup`.
+
+super::verbs! {
+    /// Back up an instance now
+    Start(start),
+}

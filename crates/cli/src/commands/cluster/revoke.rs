@@ -1,0 +1,28 @@
+//! `strongroom cluster revoke`.
+
+use strongroom_api::client::id;
+
+use crate::error::CliError;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Cluster: name or id
+    name: String,
+    /// Vault: name or id
+    #[arg(long, env = "STRONGROOM_VAULT")]
+    vault: String,
+    /// Name of the binding [default: the vault's name]
+    #[arg(long, value_name = "NAME")]
+    binding: Option<String>,
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
+        let vault_id = session.vault_id(&self.vault)?;
+        let cluster_id = session.cluster_id(&self.name).await?;
+        let name = self.binding.as_deref().unwrap_or_else(|| id::name(&vault_id));
+        let running = session.client()?.trusted_access(&cluster_id).delete(name).await?;
+        session.finish_delete(&format!("access of {} to {}", id::name(&vault_id), id::name(&cluster_id)), running).await
+    }
+}

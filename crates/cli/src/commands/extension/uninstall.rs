@@ -1,0 +1,25 @@
+//! `strongroom extension uninstall`.
+
+use strongroom_api::client::id;
+use strongroom_api::extension::EXTENSION_NAME;
+
+use crate::error::CliError;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Cluster: name or id
+    #[arg(long)]
+    cluster: String,
+    /// Name of the extension
+    #[arg(long, default_value = EXTENSION_NAME)]
+    name: String,
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
+        let cluster_id = session.cluster_id(&self.cluster).await?;
+        let running = session.client()?.extensions(&cluster_id).delete(&self.name).await?;
+        session.finish_delete(&format!("extension on {}", id::name(&cluster_id)), running).await
+    }
+}

@@ -1,0 +1,20 @@
+//! `strongroom instance show`.
+
+use crate::error::CliError;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of the instance
+    name: String,
+    /// Vault: name or id
+    #[arg(long, env = "STRONGROOM_VAULT")]
+    vault: String,
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
+        let found = session.client()?.instances(&session.vault_id(&self.vault)?).get(&self.name).await?;
+        session.show(super::COLUMNS, &found)
+    }
+}

@@ -1,0 +1,21 @@
+//! `strongroom recovery_point list`.
+
+use crate::error::CliError;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Vault: name or id
+    #[arg(long, env = "STRONGROOM_VAULT")]
+    vault: String,
+    /// Instance: name or id
+    #[arg(long)]
+    instance: String,
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
+        let found = session.client()?.recovery_points(&session.vault_child(&self.vault, "backupInstances", &self.instance)?).list()?.all().await?;
+        session.show_all(super::COLUMNS, &found)
+    }
+}

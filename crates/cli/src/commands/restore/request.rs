@@ -1,0 +1,206 @@
+//! What `validate` and `start` share: the arguments that describe a restore.
+
+use strongroom_api::client::id;
+use strongroom_api::instance::{Datasource, NamespacedNameResource};
+use strongroom_api::restore::{
+    ConflictPolicy, ItemLevelRestoreTargetInfo, KubernetesClusterRestoreCriteria,
+    PersistentVolumeRestoreMode, RecoveryPointBasedRestoreRequest, RestoreCriteria, RestoreRequest,
+    RestoreTarget, SourceDataStoreType,
+};
+
+use crate::commands::instance::namespaced;
+use crate::commands::recovery_point;
+use crate::error::CliError;
+use crate::session::{Session, id_of};
+
+/// Stands for the newest recovery point.
+const LATEST: &str = "latest";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RequestArgs {
+    /// Instance: name or id
+    pub(super) instance: String,
+    /// Vault: name or id
+    #[arg(long, env = "STRONGROOM_VAULT")]
+    pub(super) vault: String,
+    /// Recovery point: id, or latest
+    #[arg(long, value_name = "ID")]
+    recovery_point: String,
+    /// Cluster to restore to: name or id [default: the one that was backed up]
+    #[arg(long, value_name = "CLUSTER")]
+    target_cluster: Option<String>,
+    /// What to do with what exists already
+    #[arg(long, value_enum, default_value_t)]
+    conflict_policy: Conflict,
+    /// Restore namespace OLD as NEW; may be repeated
+    #[arg(long = "namespace-mapping", value_name = "OLD=NEW", value_delimiter = ',', value_parser = super::super::key_value)]
+    namespace_mappings: Vec<(String, String)>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+/// What is restored.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is restored")]
+struct SelectionArgs {
+    /// Namespaces, separated by commas [default: all in the recovery point]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    include_namespaces: Option<Vec<String>>,
+    /// Namespaces to leave out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    exclude_namespaces: Option<Vec<String>>,
+    /// Resource types, for example deployments.apps [default: all]
+    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
+    include_resource_types: Option<Vec<String>>,
+    /// Resource types to leave out
+    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
+    exclude_resource_types: Option<Vec<String>>,
+    /// Only what has these labels, as for kubectl -l; may be repeated, then all must fit
+    #[arg(long = "label-selector", value_name = "SELECTOR")]
+    label_selectors: Option<Vec<String>>,
+    /// Restore cluster-scoped resources
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    include_cluster_scope: bool,
+    /// Restore Secrets
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    include_secrets: bool,
+    /// Volumes with or without their data
+    #[arg(long, value_enum, value_name = "MODE")]
+    volumes: Option<Volumes>,
+    /// RestoreHook to run, as NAMESPACE/NAME; may be repeated
+    #[arg(long = "restore-hook", value_name = "NAMESPACE/NAME", value_parser = namespaced)]
+    restore_hooks: Option<Vec<NamespacedNameResource>>,
+    /// ConfigMap with resource modifier rules, as NAMESPACE/NAME
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced)]
+    resource_modifier: Option<NamespacedNameResource>,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Conflict {
+    /// Leave it as it is
+    #[default]
+    Skip,
+    /// Change it to what was backed up
+    Patch,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Volumes {
+    /// Volumes and what was on them
+    WithData,
+    /// Claims alone
+    WithoutData,
+}
+
+impl RequestArgs {
+    /// The restore as it is sent.
+    pub(super) async fn request(self, session: &Session<'_>) -> Result<RestoreRequest, CliError> {
+        let client = session.client()?;
+        let vault_id = session.vault_id(&self.vault)?;
+        let instance_id = session.vault_child(&self.vault, "backupInstances", &self.instance)?;
+        let instance = client
+            .instances(&vault_id)
+            .get(id::name(&instance_id))
+            .await?;
+        let source = instance.properties.data_source_info;
+        let target = match &self.target_cluster {
+            None => source.clone(),
+            Some(cluster) => {
+                let cluster = session.cluster(cluster).await?;
+                let cluster_id = id_of(&cluster)?;
+                Datasource {
+                    datasource_type: source.datasource_type.clone(),
+                    object_type: Some("Datasource".to_owned()),
+                    resource_location: cluster.location.clone(),
+                    resource_name: cluster.name.clone(),
+                    resource_type: id::resource_type(&cluster_id),
+                    resource_uri: Some(cluster_id.clone()),
+                    resource_id: cluster_id,
+                    resource_properties: None,
+                }
+            }
+        };
+        let recovery_point_id = match self.recovery_point.as_str() {
+            LATEST => latest(session, &instance_id).await?,
+            point => id::name(point).to_owned(),
+        };
+        let restore_location = target
+            .resource_location
+            .clone()
+            .or(source.resource_location);
+        let set = Datasource {
+            object_type: Some("DatasourceSet".to_owned()),
+            ..target.clone()
+        };
+        Ok(RestoreRequest::AzureBackupRecoveryPointBasedRestoreRequest(
+            RecoveryPointBasedRestoreRequest {
+                recovery_point_id,
+                restore_target_info: RestoreTarget::ItemLevelRestoreTargetInfo(
+                    ItemLevelRestoreTargetInfo {
+                        restore_criteria: vec![RestoreCriteria::KubernetesClusterRestoreCriteria(
+                            self.selection
+                                .criteria(self.conflict_policy, self.namespace_mappings),
+                        )],
+                        datasource_info: target,
+                        datasource_set_info: Some(set),
+                        datasource_auth_credentials: None,
+                        recovery_option: "FailIfExists".to_owned(),
+                        restore_location,
+                    },
+                ),
+                source_data_store_type: SourceDataStoreType::OperationalStore,
+                source_resource_id: Some(source.resource_id),
+                resource_guard_operation_requests: None,
+                identity_details: None,
+                plan_digest: None,
+            },
+        ))
+    }
+}
+
+impl SelectionArgs {
+    fn criteria(
+        self,
+        conflict: Conflict,
+        mappings: Vec<(String, String)>,
+    ) -> KubernetesClusterRestoreCriteria {
+        KubernetesClusterRestoreCriteria {
+            include_cluster_scope_resources: self.include_cluster_scope,
+            included_namespaces: self.include_namespaces,
+            excluded_namespaces: self.exclude_namespaces,
+            included_resource_types: self.include_resource_types,
+            excluded_resource_types: self.exclude_resource_types,
+            label_selectors: self.label_selectors,
+            persistent_volume_restore_mode: self.volumes.map(|mode| match mode {
+                Volumes::WithData => PersistentVolumeRestoreMode::RestoreWithVolumeData,
+                Volumes::WithoutData => PersistentVolumeRestoreMode::RestoreWithoutVolumeData,
+            }),
+            conflict_policy: Some(match conflict {
+                Conflict::Skip => ConflictPolicy::Skip,
+                Conflict::Patch => ConflictPolicy::Patch,
+            }),
+            namespace_mappings: (!mappings.is_empty()).then(|| mappings.into_iter().collect()),
+            restore_hook_references: self.restore_hooks,
+            resource_modifier_reference: self.resource_modifier,
+            include_secrets: Some(self.include_secrets),
+        }
+    }
+}
+
+/// The newest recovery point of the instance, whatever the order of the list.
+async fn latest(session: &Session<'_>, instance_id: &str) -> Result<String, CliError> {
+    let mut pages = session.client()?.recovery_points(instance_id).list()?;
+    let mut newest = None;
+    while let Some(points) = pages.next().await? {
+        newest = points
+            .into_iter()
+            .chain(newest)
+            .max_by_key(|point| recovery_point::own(point).recovery_point_time);
+    }
+    newest.and_then(|point| point.name).ok_or_else(|| {
+        CliError::not_found(
+            format!("'{}' has no recovery point", id::name(instance_id)),
+            "Make one: strongroom backup start INSTANCE --vault VAULT.",
+        )
+    })
+}

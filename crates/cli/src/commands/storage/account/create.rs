@@ -1,0 +1,78 @@
+//! `strongroom storage account create`.
+
+use std::path::PathBuf;
+
+use strongroom_api::storage::{Backend, S3Backend, StorageAccount, StorageAccountResource};
+
+use crate::error::CliError;
+use crate::local_file;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of the storage account
+    name: String,
+    /// What is behind it
+    #[arg(long, value_enum, default_value_t)]
+    backend: Kind,
+    /// URL of the S3 service
+    #[arg(long, value_name = "URL", required_if_eq("backend", "s3"))]
+    endpoint: Option<String>,
+    /// Region of the S3 service
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+    /// Access key id for the S3 service
+    #[arg(long, value_name = "ID", required_if_eq("backend", "s3"))]
+    access_key_id: Option<String>,
+    /// File with the secret access key
+    #[arg(long, value_name = "FILE", required_if_eq("backend", "s3"))]
+    secret_access_key_file: Option<PathBuf>,
+    /// PEM file of the CA of the S3 service, when it is not a public one
+    #[arg(long, value_name = "FILE")]
+    endpoint_ca_file: Option<PathBuf>,
+    /// Address buckets as BUCKET.HOST instead of HOST/BUCKET
+    #[arg(long)]
+    virtual_hosted: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Kind {
+    /// The server's own store
+    #[default]
+    Embedded,
+    /// An S3 service
+    S3,
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
+        let name = self.name.clone();
+        let location = session.location().await?;
+        let properties = StorageAccount { backend: Some(self.backend()?), ..StorageAccount::default() };
+        let body = StorageAccountResource {
+            location: Some(location),
+            // Published clients send both; a server that knows no backend needs them.
+            kind: Some("StorageV2".to_owned()),
+            sku: Some(serde_json::json!({ "name": "Standard_LRS" })),
+            ..StorageAccountResource::of(properties)
+        };
+        let running = session.client()?.storage_accounts(&session.group()?).put(&name, &body).await?;
+        let account = session.finish(&format!("storage account {name}"), running).await?;
+        session.show(super::COLUMNS, &account)
+    }
+
+    fn backend(self) -> Result<Backend, CliError> {
+        match self.backend {
+            Kind::Embedded => Ok(Backend::Embedded),
+            Kind::S3 => Ok(Backend::S3(S3Backend {
+                endpoint: self.endpoint.unwrap_or_default(),
+                region: self.region,
+                path_style: Some(!self.virtual_hosted),
+                access_key_id: self.access_key_id.unwrap_or_default(),
+                secret_access_key: self.secret_access_key_file.as_deref().map(local_file::read_secret).transpose()?,
+                session_token: None,
+                ca_certificate: self.endpoint_ca_file.as_deref().map(local_file::read).transpose()?,
+            })),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! `strongroom vault list`.
+
+use crate::error::CliError;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
+        let found = session.client()?.vaults(&session.group()?).list()?.all().await?;
+        session.show_all(super::COLUMNS, &found)
+    }
+}

@@ -1,0 +1,173 @@
+//! Waiting for a job: its steps as progress, its end as the command's end.
+
+use std::time::Duration;
+
+use strongroom_api::client::id;
+use strongroom_api::client::{Client, LongRunning};
+use strongroom_api::job::{Job, JobResource};
+use strongroom_api::operation::OperationExtendedInfo;
+
+use crate::commands::job::COLUMNS;
+use crate::error::CliError;
+use crate::session::Session;
+
+/// The pause between two looks at a job; a step of a small backup lasts about this long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long the server may be out of reach while a job is watched: it restarts within seconds, and
+/// jobs survive that.
+const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
+
+/// What a command that starts a job was told.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Do not wait: print the job's id and end
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// A started POST: finds its job and, unless told not to, waits for it.
+///
+/// With `--no-wait` the job's id is the data; otherwise the finished job is.
+pub(crate) async fn started(
+    session: &Session<'_>,
+    vault_id: &str,
+    running: LongRunning<Option<OperationExtendedInfo>>,
+    wait: WaitArgs,
+    title: &str,
+) -> Result<(), CliError> {
+    match started_or_done(session, vault_id, running, wait, title).await? {
+        End::NoJob => Err(CliError::internal(
+            "the server started no job and gave no error",
+        )),
+        End::Waiting | End::Succeeded => Ok(()),
+    }
+}
+
+/// How far a started POST was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It went well and needed no job.
+    NoJob,
+    /// Its job runs; nobody waits.
+    Waiting,
+    /// Its job succeeded.
+    Succeeded,
+}
+
+/// As [`started`], for an action that may end well without a job.
+pub(crate) async fn started_or_done(
+    session: &Session<'_>,
+    vault_id: &str,
+    running: LongRunning<Option<OperationExtendedInfo>>,
+    wait: WaitArgs,
+    title: &str,
+) -> Result<End, CliError> {
+    let Some(job) = running.job_id().await? else {
+        return Ok(End::NoJob);
+    };
+    if wait.no_wait {
+        print_id(session, &job)?;
+        return Ok(End::Waiting);
+    }
+    session.say(&format!("job {}", id::name(&job)));
+    let finished = follow(session, vault_id, id::name(&job), title).await?;
+    session.show(COLUMNS, &finished)?;
+    verdict(session, finished.properties)?;
+    Ok(End::Succeeded)
+}
+
+fn print_id(session: &Session<'_>, job: &str) -> Result<(), CliError> {
+    let name = id::name(job);
+    let value = serde_json::json!({ "jobId": name });
+    let text = match session.args.output {
+        crate::output::Format::Table => format!("{name}\n"),
+        crate::output::Format::Json => crate::output::json(&value)?,
+        crate::output::Format::Yaml => crate::output::yaml(&value)?,
+    };
+    session.terminal.data(&text)
+}
+
+/// Watches a job until it is final.
+pub(crate) async fn follow(
+    session: &Session<'_>,
+    vault_id: &str,
+    job: &str,
+    title: &str,
+) -> Result<JobResource, CliError> {
+    let client = session.client()?;
+    let mut progress = session.progress(title);
+    let mut out_for = Duration::ZERO;
+    loop {
+        match look(&client, vault_id, job).await {
+            Ok(found) => {
+                out_for = Duration::ZERO;
+                let (state, percent) = describe(&found.properties);
+                progress.tell(&state, percent);
+                if found.properties.is_final() {
+                    return Ok(found);
+                }
+            }
+            Err(CliError::Client(error)) if error.is_transient() && out_for < OUTAGE_TOLERANCE => {
+                progress.tell("the server is out of reach, trying again", None);
+                out_for += PAUSE;
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn look(client: &Client, vault_id: &str, job: &str) -> Result<JobResource, CliError> {
+    Ok(client.jobs(vault_id).get(job).await?)
+}
+
+/// A job that did not succeed is the command's error; warnings are remarks.
+pub(crate) fn verdict(session: &Session<'_>, job: Job) -> Result<(), CliError> {
+    if !job.is_success() {
+        return Err(CliError::Job(Box::new(job)));
+    }
+    let warnings = job
+        .extended_info
+        .as_ref()
+        .and_then(|info| info.warning_details.as_deref())
+        .unwrap_or_default();
+    for warning in warnings {
+        let resource = warning
+            .resource_name
+            .as_deref()
+            .map(|name| format!("{name}: "))
+            .unwrap_or_default();
+        let code = warning.warning.code.as_deref().unwrap_or("Warning");
+        let message = warning.warning.message.as_deref().unwrap_or_default();
+        session.say(&format!("warning[{code}]: {resource}{message}"));
+    }
+    Ok(())
+}
+
+/// The step that runs, and how far it is when the server knows.
+fn describe(job: &Job) -> (String, Option<u64>) {
+    let tasks = job
+        .extended_info
+        .as_ref()
+        .and_then(|info| info.sub_tasks.as_deref())
+        .unwrap_or_default();
+    let running = tasks
+        .iter()
+        .find(|task| task.task_status.eq_ignore_ascii_case("InProgress"));
+    match running {
+        Some(task) if !job.is_final() => {
+            let percent = task
+                .task_progress
+                .as_deref()
+                .and_then(|text| text.trim_end_matches('%').trim().parse::<f64>().ok());
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to 0 … 100"
+            )]
+            let percent = percent.map(|percent| percent.clamp(0.0, 100.0) as u64);
+            (format!("{}, {}", job.status, task.task_name), percent)
+        }
+        _ => (job.status.clone(), None),
+    }
+}
