@@ -39,6 +39,7 @@ pub enum NameKind {
 
 /// A rule for names: lengths in characters and the characters allowed.
 struct NameRule {
+    kind: NameKind,
     what: &'static str,
     min: usize,
     max: usize,
@@ -47,6 +48,131 @@ struct NameRule {
     /// What else must hold of the whole name.
     whole: fn(&str) -> bool,
 }
+
+/// One row for each [`NameKind`].
+static RULES: [NameRule; NameKind::ALL.len()] = [
+    // A GUID in Azure; any such word here, so that one machine can use a speaking name.
+    NameRule {
+        kind: NameKind::Subscription,
+        what: "subscription id",
+        min: 1,
+        max: 64,
+        text: "letters, digits and hyphens",
+        allowed: alnum_hyphen,
+        whole: anything,
+    },
+    NameRule {
+        kind: NameKind::ResourceGroup,
+        what: "resource group name",
+        min: 1,
+        max: 90,
+        text: "letters, digits, underscores, hyphens, periods and parentheses, not ending with a period",
+        allowed: |c| c.is_alphanumeric() || "_-.()".contains(c),
+        whole: |name| !name.ends_with('.'),
+    },
+    NameRule {
+        kind: NameKind::Location,
+        what: "location",
+        min: 1,
+        max: 64,
+        text: "letters and digits",
+        allowed: |c| c.is_ascii_alphanumeric(),
+        whole: anything,
+    },
+    NameRule {
+        kind: NameKind::BackupVault,
+        what: "backup vault name",
+        min: 2,
+        max: 50,
+        text: "letters, digits and hyphens, starting with a letter or digit",
+        allowed: alnum_hyphen,
+        whole: starts_alnum,
+    },
+    NameRule {
+        kind: NameKind::BackupPolicy,
+        what: "backup policy name",
+        min: 3,
+        max: 150,
+        text: "letters, digits and hyphens, starting with a letter or digit",
+        allowed: alnum_hyphen,
+        whole: starts_alnum,
+    },
+    // `az dataprotection` makes names of the datasource, its group and a GUID, joined by hyphens.
+    NameRule {
+        kind: NameKind::BackupInstance,
+        what: "backup instance name",
+        min: 1,
+        max: 260,
+        text: "letters, digits, hyphens, underscores and periods, starting with a letter or digit",
+        allowed: |c| c.is_ascii_alphanumeric() || "-_.".contains(c),
+        whole: starts_alnum,
+    },
+    NameRule {
+        kind: NameKind::PolicyRule,
+        what: "rule or tag name",
+        min: 1,
+        max: 150,
+        text: "letters, digits, hyphens and underscores, starting with a letter or digit",
+        allowed: |c| c.is_ascii_alphanumeric() || "-_".contains(c),
+        whole: starts_alnum,
+    },
+    NameRule {
+        kind: NameKind::Cluster,
+        what: "cluster name",
+        min: 1,
+        max: 63,
+        text: "letters, digits, underscores and hyphens, starting and ending with a letter or digit",
+        allowed: |c| c.is_ascii_alphanumeric() || "-_".contains(c),
+        whole: edges_alnum,
+    },
+    // minLength 1, maxLength 24 in the published TrustedAccessRoleBindings_CreateOrUpdate.
+    NameRule {
+        kind: NameKind::TrustedAccessRoleBinding,
+        what: "trusted access role binding name",
+        min: 1,
+        max: 24,
+        text: "letters, digits and hyphens",
+        allowed: alnum_hyphen,
+        whole: anything,
+    },
+    NameRule {
+        kind: NameKind::Extension,
+        what: "extension name",
+        min: 1,
+        max: 63,
+        text: "letters, digits and hyphens, starting and ending with a letter or digit",
+        allowed: alnum_hyphen,
+        whole: edges_alnum,
+    },
+    NameRule {
+        kind: NameKind::StorageAccount,
+        what: "storage account name",
+        min: 3,
+        max: 24,
+        text: "lower-case letters and digits",
+        allowed: lower_digit,
+        whole: anything,
+    },
+    NameRule {
+        kind: NameKind::BlobContainer,
+        what: "blob container name",
+        min: 3,
+        max: 63,
+        text: "lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
+        allowed: |c| lower_digit(c) || c == '-',
+        whole: |name| edges_alnum(name) && !name.contains("--"),
+    },
+    // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+    NameRule {
+        kind: NameKind::KubernetesNamespace,
+        what: "namespace name",
+        min: 1,
+        max: 63,
+        text: "lower-case letters, digits and hyphens, starting and ending with a letter or digit",
+        allowed: |c| lower_digit(c) || c == '-',
+        whole: edges_alnum,
+    },
+];
 
 /// A name that breaks the rule of its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,132 +211,12 @@ impl NameKind {
         format!("{} to {} characters: {}", rule.min, rule.max, rule.text)
     }
 
-    fn table(self) -> NameRule {
-        let (what, min, max, text, allowed, whole): (
-            _,
-            _,
-            _,
-            _,
-            fn(char) -> bool,
-            fn(&str) -> bool,
-        ) = match self {
-            // A GUID in Azure; any such word here, so that one machine can use a speaking name.
-            Self::Subscription => (
-                "subscription id",
-                1,
-                64,
-                "letters, digits and hyphens",
-                alnum_hyphen,
-                anything,
-            ),
-            Self::ResourceGroup => (
-                "resource group name",
-                1,
-                90,
-                "letters, digits, underscores, hyphens, periods and parentheses, not ending with a period",
-                |c| c.is_alphanumeric() || "_-.()".contains(c),
-                |name| !name.ends_with('.'),
-            ),
-            Self::Location => (
-                "location",
-                1,
-                64,
-                "letters and digits",
-                |c| c.is_ascii_alphanumeric(),
-                anything,
-            ),
-            Self::BackupVault => (
-                "backup vault name",
-                2,
-                50,
-                "letters, digits and hyphens, starting with a letter or digit",
-                alnum_hyphen,
-                starts_alnum,
-            ),
-            Self::BackupPolicy => (
-                "backup policy name",
-                3,
-                150,
-                "letters, digits and hyphens, starting with a letter or digit",
-                alnum_hyphen,
-                starts_alnum,
-            ),
-            // `az dataprotection` makes names of the datasource, its group and a GUID, joined by hyphens.
-            Self::BackupInstance => (
-                "backup instance name",
-                1,
-                260,
-                "letters, digits, hyphens, underscores and periods, starting with a letter or digit",
-                |c| c.is_ascii_alphanumeric() || "-_.".contains(c),
-                starts_alnum,
-            ),
-            Self::PolicyRule => (
-                "rule or tag name",
-                1,
-                150,
-                "letters, digits, hyphens and underscores, starting with a letter or digit",
-                |c| c.is_ascii_alphanumeric() || "-_".contains(c),
-                starts_alnum,
-            ),
-            Self::Cluster => (
-                "cluster name",
-                1,
-                63,
-                "letters, digits, underscores and hyphens, starting and ending with a letter or digit",
-                |c| c.is_ascii_alphanumeric() || "-_".contains(c),
-                edges_alnum,
-            ),
-            // minLength 1, maxLength 24 in the published TrustedAccessRoleBindings_CreateOrUpdate.
-            Self::TrustedAccessRoleBinding => (
-                "trusted access role binding name",
-                1,
-                24,
-                "letters, digits and hyphens",
-                alnum_hyphen,
-                anything,
-            ),
-            Self::Extension => (
-                "extension name",
-                1,
-                63,
-                "letters, digits and hyphens, starting and ending with a letter or digit",
-                alnum_hyphen,
-                edges_alnum,
-            ),
-            Self::StorageAccount => (
-                "storage account name",
-                3,
-                24,
-                "lower-case letters and digits",
-                lower_digit,
-                anything,
-            ),
-            Self::BlobContainer => (
-                "blob container name",
-                3,
-                63,
-                "lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
-                |c| lower_digit(c) || c == '-',
-                |name| edges_alnum(name) && !name.contains("--"),
-            ),
-            // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
-            Self::KubernetesNamespace => (
-                "namespace name",
-                1,
-                63,
-                "lower-case letters, digits and hyphens, starting and ending with a letter or digit",
-                |c| lower_digit(c) || c == '-',
-                edges_alnum,
-            ),
-        };
-        NameRule {
-            what,
-            min,
-            max,
-            text,
-            allowed,
-            whole,
-        }
+    fn table(self) -> &'static NameRule {
+        // Every kind has its row, which a test proves; the first one is never the answer for another.
+        RULES
+            .iter()
+            .find(|rule| rule.kind == self)
+            .unwrap_or(&RULES[0])
     }
 }
 
@@ -274,6 +280,13 @@ fn edges_alnum(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_row() {
+        for kind in NameKind::ALL {
+            assert_eq!(kind.table().kind, *kind);
+        }
+    }
 
     #[test]
     fn names_at_their_limits_are_valid_and_beyond_them_are_not() {

@@ -8,6 +8,9 @@ use crate::object::{ObjectFacts, ResourceType};
 
 use super::Rule;
 
+#[cfg(test)]
+mod tests;
+
 /// Namespaces of the cluster itself, skipped by the published product.
 /// Source: <https://learn.microsoft.com/azure/backup/azure-kubernetes-service-cluster-backup#backup-configurations>
 pub const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];

@@ -282,6 +282,7 @@ fn certificates_of_webhooks_and_finalizers_of_namespaces_are_kept() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table, one case a row")]
 fn what_a_controller_makes_anew_is_not_restored_and_everything_else_is() {
     let meta = |extra: Value| {
         let mut object = json!({"metadata": {"name": "x", "namespace": "n"}});
