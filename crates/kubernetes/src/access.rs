@@ -10,9 +10,9 @@ use http::{Method, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::apply;
 use crate::cluster::{Cluster, ClusterError};
 use crate::limits::REVIEWS_AT_ONCE;
-use crate::apply;
 
 /// One thing that RBAC may allow: a verb on a resource, or on a path that is no resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,7 +46,10 @@ impl Permission {
 
     /// A right in one namespace.
     pub fn in_namespace(verb: &str, group: &str, resource: &str, namespace: &str) -> Self {
-        Self { namespace: Some(namespace.to_owned()), ..Self::cluster_wide(verb, group, resource) }
+        Self {
+            namespace: Some(namespace.to_owned()),
+            ..Self::cluster_wide(verb, group, resource)
+        }
     }
 
     /// What a request to an API server needs, read from its method and path the way the server
@@ -57,7 +60,11 @@ impl Permission {
             .path()
             .split('/')
             .filter(|part| !part.is_empty())
-            .map(|part| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned())
+            .map(|part| {
+                percent_encoding::percent_decode_str(part)
+                    .decode_utf8_lossy()
+                    .into_owned()
+            })
             .collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let (group, rest) = match parts.as_slice() {
@@ -80,7 +87,9 @@ impl Permission {
             [] => return None,
         };
         let watching = uri.query().is_some_and(|query| {
-            query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
+            query
+                .split('&')
+                .any(|pair| pair == "watch=true" || pair == "watch=1")
         });
         let verb = match (method, &name) {
             (&Method::GET | &Method::HEAD, _) if watching => "watch",
@@ -93,7 +102,13 @@ impl Permission {
             (&Method::DELETE, None) => "deletecollection",
             _ => return None,
         };
-        Some(Self { verb: verb.to_owned(), group: group.to_owned(), resource, namespace, name })
+        Some(Self {
+            verb: verb.to_owned(),
+            group: group.to_owned(),
+            resource,
+            namespace,
+            name,
+        })
     }
 }
 
@@ -186,8 +201,10 @@ async fn review_one(
     cluster: Cluster,
     permission: Permission,
 ) -> Result<Option<Missing>, ClusterError> {
-    let (resource, subresource) =
-        permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
+    let (resource, subresource) = permission
+        .resource
+        .split_once('/')
+        .unwrap_or((&permission.resource, ""));
     let body = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -200,10 +217,18 @@ async fn review_one(
             "name": permission.name.as_deref().unwrap_or_default(),
         }},
     });
-    let doing = format!("ask whether {} {} is allowed", permission.verb, permission.resource);
+    let doing = format!(
+        "ask whether {} {} is allowed",
+        permission.verb, permission.resource
+    );
     let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-    let review: Review = apply::post(&cluster, path, &body, &doing).await?.json(&doing)?;
-    Ok((!review.status.allowed).then_some(Missing { permission, reason: review.status.reason }))
+    let review: Review = apply::post(&cluster, path, &body, &doing)
+        .await?
+        .json(&doing)?;
+    Ok((!review.status.allowed).then_some(Missing {
+        permission,
+        reason: review.status.reason,
+    }))
 }
 
 #[cfg(test)]

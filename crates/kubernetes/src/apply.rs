@@ -50,7 +50,11 @@ pub async fn get(
     name: &str,
 ) -> Result<Option<Value>, ClusterError> {
     let doing = doing("read", kind, namespace, name);
-    found(cluster.get_json(&path_of(kind, namespace, Some(name)), &doing).await)
+    found(
+        cluster
+            .get_json(&path_of(kind, namespace, Some(name)), &doing)
+            .await,
+    )
 }
 
 /// Creates one object. Its namespace is the one in its metadata.
@@ -61,7 +65,10 @@ pub async fn create(
 ) -> Result<Created, ClusterError> {
     let (namespace, name) = identity(object);
     let doing = doing("create", kind, namespace, name);
-    let path = format!("{}?fieldManager={FIELD_MANAGER}", path_of(kind, namespace, None));
+    let path = format!(
+        "{}?fieldManager={FIELD_MANAGER}",
+        path_of(kind, namespace, None)
+    );
     match post(cluster, &path, object, &doing).await {
         Ok(reply) => Ok(Created::New(written(&reply, &doing)?)),
         Err(error) if error.is_already_exists() => Ok(Created::AlreadyExists),
@@ -87,7 +94,14 @@ pub async fn patch_apply(
         crate::cluster::segment(field_manager),
     );
     // JSON is YAML, so the body needs no conversion.
-    patch(cluster, &path, "application/apply-patch+yaml", object, &doing).await
+    patch(
+        cluster,
+        &path,
+        "application/apply-patch+yaml",
+        object,
+        &doing,
+    )
+    .await
 }
 
 /// JSON merge patch (RFC 7386) of one object.
@@ -99,9 +113,18 @@ pub async fn patch_merge(
     changes: &Value,
 ) -> Result<Written, ClusterError> {
     let doing = doing("patch", kind, namespace, name);
-    let path =
-        format!("{}?fieldManager={FIELD_MANAGER}", path_of(kind, namespace, Some(name)));
-    patch(cluster, &path, "application/merge-patch+json", changes, &doing).await
+    let path = format!(
+        "{}?fieldManager={FIELD_MANAGER}",
+        path_of(kind, namespace, Some(name))
+    );
+    patch(
+        cluster,
+        &path,
+        "application/merge-patch+json",
+        changes,
+        &doing,
+    )
+    .await
 }
 
 /// Makes the status of one object what `status` says, by a merge patch of its status subresource.
@@ -114,10 +137,19 @@ pub async fn patch_status(
     status: &Value,
 ) -> Result<Written, ClusterError> {
     let doing = doing("write the status of", kind, namespace, name);
-    let path =
-        format!("{}/status?fieldManager={FIELD_MANAGER}", path_of(kind, namespace, Some(name)));
+    let path = format!(
+        "{}/status?fieldManager={FIELD_MANAGER}",
+        path_of(kind, namespace, Some(name))
+    );
     let body = serde_json::json!({ "status": status });
-    patch(cluster, &path, "application/merge-patch+json", &body, &doing).await
+    patch(
+        cluster,
+        &path,
+        "application/merge-patch+json",
+        &body,
+        &doing,
+    )
+    .await
 }
 
 /// Replaces the status of one object by that of `object`, which must carry the resource version that
@@ -129,9 +161,19 @@ pub async fn replace_status(
 ) -> Result<Written, ClusterError> {
     let (namespace, name) = identity(object);
     let doing = doing("replace the status of", kind, namespace, name);
-    let path =
-        format!("{}/status?fieldManager={FIELD_MANAGER}", path_of(kind, namespace, Some(name)));
-    let reply = send(cluster, Method::PUT, &path, "application/json", object, &doing).await?;
+    let path = format!(
+        "{}/status?fieldManager={FIELD_MANAGER}",
+        path_of(kind, namespace, Some(name))
+    );
+    let reply = send(
+        cluster,
+        Method::PUT,
+        &path,
+        "application/json",
+        object,
+        &doing,
+    )
+    .await?;
     written(&reply, &doing)
 }
 
@@ -158,8 +200,15 @@ pub async fn delete(
         options["preconditions"] = serde_json::json!({ "uid": uid });
     }
     let path = path_of(kind, namespace, Some(name));
-    let outcome =
-        send(cluster, Method::DELETE, &path, "application/json", &options, &doing).await;
+    let outcome = send(
+        cluster,
+        Method::DELETE,
+        &path,
+        "application/json",
+        &options,
+        &doing,
+    )
+    .await;
     match outcome {
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),
@@ -197,14 +246,22 @@ async fn send(
     doing: &str,
 ) -> Result<Reply, ClusterError> {
     let bytes = serde_json::to_vec(body).map_err(|error| {
-        ClusterError::new(doing, Failure::Malformed { cause: format!("the object: {error}") })
+        ClusterError::new(
+            doing,
+            Failure::Malformed {
+                cause: format!("the object: {error}"),
+            },
+        )
     })?;
     let request = crate::cluster::with_body(method, path, Some(content_type), bytes, doing)?;
     cluster.call(request, doing).await
 }
 
 fn written(reply: &Reply, doing: &str) -> Result<Written, ClusterError> {
-    Ok(Written { object: reply.json(doing)?, warnings: reply.warnings.clone() })
+    Ok(Written {
+        object: reply.json(doing)?,
+        warnings: reply.warnings.clone(),
+    })
 }
 
 fn found<T>(outcome: Result<T, ClusterError>) -> Result<Option<T>, ClusterError> {
@@ -218,7 +275,9 @@ fn found<T>(outcome: Result<T, ClusterError>) -> Result<Option<T>, ClusterError>
 /// Namespace and name as the object's metadata says.
 fn identity(object: &Value) -> (Option<&str>, &str) {
     let metadata = &object["metadata"];
-    let namespace = metadata["namespace"].as_str().filter(|namespace| !namespace.is_empty());
+    let namespace = metadata["namespace"]
+        .as_str()
+        .filter(|namespace| !namespace.is_empty());
     (namespace, metadata["name"].as_str().unwrap_or_default())
 }
 

@@ -34,7 +34,10 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: limits::CONNECT_TIMEOUT, request: limits::REQUEST_TIMEOUT }
+        Self {
+            connect: limits::CONNECT_TIMEOUT,
+            request: limits::REQUEST_TIMEOUT,
+        }
     }
 }
 
@@ -61,7 +64,11 @@ impl Default for Retries {
 
 impl Retries {
     /// No second attempt: for probes that must answer at once.
-    pub const NONE: Self = Self { times: 0, first: Duration::ZERO, longest: Duration::ZERO };
+    pub const NONE: Self = Self {
+        times: 0,
+        first: Duration::ZERO,
+        longest: Duration::ZERO,
+    };
 
     /// The wait before attempt `attempt + 1`, given what the server asked for.
     fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
@@ -98,7 +105,10 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+        formatter
+            .debug_struct("Cluster")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +127,9 @@ impl Cluster {
     /// read again as the kubelet renews them. Must be called inside a tokio runtime.
     pub fn in_cluster(timeouts: Timeouts) -> Result<Self, ClusterError> {
         let config = kube::Config::incluster_env().map_err(|error| {
-            let failure = Failure::NotInCluster { cause: error.to_string() };
+            let failure = Failure::NotInCluster {
+                cause: error.to_string(),
+            };
             ClusterError::new("find the cluster that this process runs in", failure)
         })?;
         Self::from_config(config, timeouts)
@@ -125,7 +137,13 @@ impl Cluster {
 
     /// A cluster behind any client: an in-memory API server in tests.
     pub fn from_client(client: Client, timeouts: Timeouts, retries: Retries) -> Self {
-        Self { client, config: None, server: "in-memory".into(), timeouts, retries }
+        Self {
+            client,
+            config: None,
+            server: "in-memory".into(),
+            timeouts,
+            retries,
+        }
     }
 
     fn from_config(mut config: kube::Config, timeouts: Timeouts) -> Result<Self, ClusterError> {
@@ -156,9 +174,10 @@ impl Cluster {
             return Ok(self.clone());
         };
         let mut config = kube::Config::clone(config);
-        let mut credential = kube::config::AuthInfo::default();
-        credential.token = Some(token.to_owned().into());
-        config.auth_info = credential;
+        config.auth_info = kube::config::AuthInfo {
+            token: Some(token.to_owned().into()),
+            ..kube::config::AuthInfo::default()
+        };
         Self::from_config(config, self.timeouts).map(|other| other.with_retries(self.retries))
     }
 
@@ -198,7 +217,9 @@ impl Cluster {
         path: &str,
         doing: &str,
     ) -> Result<T, ClusterError> {
-        let reply = self.call(request::build(Method::GET, path, doing)?, doing).await?;
+        let reply = self
+            .call(request::build(Method::GET, path, doing)?, doing)
+            .await?;
         reply.json(doing)
     }
 
@@ -212,7 +233,8 @@ impl Cluster {
         request: Request<Vec<u8>>,
         doing: &str,
     ) -> Result<Reply, ClusterError> {
-        self.call_bounded(request, doing, limits::RESPONSE_BYTES).await
+        self.call_bounded(request, doing, limits::RESPONSE_BYTES)
+            .await
     }
 
     /// [`Cluster::call`] with its own limit for the answer's bytes.

@@ -53,7 +53,11 @@ impl Collector {
     /// A collector with pages of `page_size` objects (at least 1; [`PAGE_SIZE`] is the measured
     /// best).
     pub fn new(cluster: Cluster, page_size: u32) -> Self {
-        Self { cluster, page_size: page_size.max(1), page_bytes: PAGE_BYTES }
+        Self {
+            cluster,
+            page_size: page_size.max(1),
+            page_bytes: PAGE_BYTES,
+        }
     }
 
     /// A collector with the measured best page size.
@@ -133,14 +137,19 @@ impl Reading<'_> {
     }
 
     async fn fetch(&self, doing: &str) -> Result<Bytes, ClusterError> {
-        let request = crate::cluster::with_body(Method::GET, &self.path(), None, Vec::new(), doing)?;
+        let request =
+            crate::cluster::with_body(Method::GET, &self.path(), None, Vec::new(), doing)?;
         // A single object is always taken whole, whatever its size: below one there is no smaller page.
         let most = if self.limit == 1 {
             crate::limits::RESPONSE_BYTES
         } else {
             self.collector.page_bytes
         };
-        self.collector.cluster.call_bounded(request, doing, most).await.map(|reply| reply.body)
+        self.collector
+            .cluster
+            .call_bounded(request, doing, most)
+            .await
+            .map(|reply| reply.body)
     }
 
     fn accept(&mut self, body: Bytes, doing: &str) -> Result<Page, ClusterError> {
@@ -184,8 +193,11 @@ impl Reading<'_> {
             percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
                 .to_string()
         };
-        let mut path =
-            format!("{}?limit={}", path_of(&self.kind, self.namespace, None), self.limit);
+        let mut path = format!(
+            "{}?limit={}",
+            path_of(&self.kind, self.namespace, None),
+            self.limit
+        );
         if let Some(selector) = self.label_selector.filter(|selector| !selector.is_empty()) {
             path.push_str(&format!("&labelSelector={}", encoded(selector)));
         }

@@ -16,7 +16,8 @@ pub const COMPLETE: &str = "Complete";
 /// The job could not be done.
 pub const FAILED: &str = "Failed";
 
-/// Sets one condition; its time stays when its status does.
+/// Sets one condition; its time stays when its status does. Condition times are written to the second
+/// (`metav1.Time`), so that is what is kept: what is read back equals what was written.
 pub fn set(
     conditions: &mut Vec<Condition>,
     kind: &str,
@@ -31,7 +32,9 @@ pub fn set(
     let since = before
         .and_then(|at| conditions.get(at))
         .filter(|one| one.status == status)
-        .map_or(Time(now), |one| one.last_transition_time.clone());
+        .map_or(Time(to_the_second(now)), |one| {
+            one.last_transition_time.clone()
+        });
     let condition = Condition {
         type_: kind.to_owned(),
         status: status.to_owned(),
@@ -46,9 +49,16 @@ pub fn set(
     }
 }
 
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
 /// The conditions of a job, from its state. The reason is the error's code when it failed.
 pub fn of_job(status: &mut JobStatus, now: Timestamp) {
-    let done = matches!(status.state, JobState::Completed | JobState::CompletedWithWarnings);
+    let done = matches!(
+        status.state,
+        JobState::Completed | JobState::CompletedWithWarnings
+    );
     let failed = status.state == JobState::Failed;
     let generation = Some(status.observed_generation);
     let step = status.step.clone();
@@ -57,8 +67,12 @@ pub fn of_job(status: &mut JobStatus, now: Timestamp) {
         _ => (status.state.as_str().to_owned(), step),
     };
     let conditions = &mut status.conditions;
-    set(conditions, COMPLETE, done, &reason, &message, generation, now);
-    set(conditions, FAILED, failed, &reason, &message, generation, now);
+    set(
+        conditions, COMPLETE, done, &reason, &message, generation, now,
+    );
+    set(
+        conditions, FAILED, failed, &reason, &message, generation, now,
+    );
 }
 
 #[cfg(test)]
@@ -71,20 +85,36 @@ mod tests {
     }
 
     fn condition<'a>(status: &'a JobStatus, kind: &str) -> &'a Condition {
-        status.conditions.iter().find(|one| one.type_ == kind).unwrap()
+        status
+            .conditions
+            .iter()
+            .find(|one| one.type_ == kind)
+            .unwrap()
     }
 
     #[test]
     fn a_condition_keeps_its_time_until_its_status_changes() {
-        let mut status = JobStatus { state: JobState::Running, ..JobStatus::default() };
+        let mut status = JobStatus {
+            state: JobState::Running,
+            ..JobStatus::default()
+        };
         of_job(&mut status, at(10));
         of_job(&mut status, at(20));
-        assert_eq!(condition(&status, COMPLETE).last_transition_time, Time(at(10)));
+        assert_eq!(
+            condition(&status, COMPLETE).last_transition_time,
+            Time(at(10))
+        );
         status.state = JobState::CompletedWithWarnings;
         of_job(&mut status, at(30));
         assert_eq!(condition(&status, COMPLETE).status, "True");
-        assert_eq!(condition(&status, COMPLETE).last_transition_time, Time(at(30)));
-        assert_eq!(condition(&status, FAILED).last_transition_time, Time(at(10)));
+        assert_eq!(
+            condition(&status, COMPLETE).last_transition_time,
+            Time(at(30))
+        );
+        assert_eq!(
+            condition(&status, FAILED).last_transition_time,
+            Time(at(10))
+        );
         assert_eq!(status.conditions.len(), 2);
     }
 
@@ -95,11 +125,17 @@ mod tests {
             message: "the store does not answer".into(),
             recommended_action: String::new(),
         };
-        let mut status =
-            JobStatus { state: JobState::Failed, error: Some(error), ..JobStatus::default() };
+        let mut status = JobStatus {
+            state: JobState::Failed,
+            error: Some(error),
+            ..JobStatus::default()
+        };
         of_job(&mut status, at(10));
         let failed = condition(&status, FAILED);
-        assert_eq!((failed.status.as_str(), failed.reason.as_str()), ("True", "UserErrorStorageUnreachable"));
+        assert_eq!(
+            (failed.status.as_str(), failed.reason.as_str()),
+            ("True", "UserErrorStorageUnreachable")
+        );
         assert_eq!(condition(&status, COMPLETE).status, "False");
     }
 }

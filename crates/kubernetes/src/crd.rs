@@ -34,12 +34,18 @@ pub const EXTENSION_NAME: &str = "backup-extension";
 /// The custom resources of jobs and of the extension itself: nothing in them is the user's, so they
 /// go with the extension.
 pub fn own_crds() -> Vec<CustomResourceDefinition> {
-    [Backup::crd(), Restore::crd(), BackupExtension::crd()].into_iter().map(finished).collect()
+    [Backup::crd(), Restore::crd(), BackupExtension::crd()]
+        .into_iter()
+        .map(finished)
+        .collect()
 }
 
 /// The custom resources that users write. Deleting their CRDs would delete the users' objects.
 pub fn hook_crds() -> Vec<CustomResourceDefinition> {
-    [BackupHook::crd(), RestoreHook::crd()].into_iter().map(finished).collect()
+    [BackupHook::crd(), RestoreHook::crd()]
+        .into_iter()
+        .map(finished)
+        .collect()
 }
 
 /// All of them.
@@ -55,7 +61,10 @@ pub fn resource_type(kind: &str, plural: &str) -> ResourceType {
 /// Adds what the derive cannot say: whose it is.
 fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let labels = crd.metadata.labels.get_or_insert_default();
-    labels.insert(crate::MANAGED_BY_LABEL.to_owned(), crate::MANAGED_BY.to_owned());
+    labels.insert(
+        crate::MANAGED_BY_LABEL.to_owned(),
+        crate::MANAGED_BY.to_owned(),
+    );
     crd
 }
 

@@ -77,7 +77,10 @@ impl Discovery {
 
     /// All versions of one type, the preferred one first.
     pub fn versions(&self, group: &str, kind: &str) -> Vec<&str> {
-        let all = self.served.iter().filter(|one| one.resource.is(group, kind));
+        let all = self
+            .served
+            .iter()
+            .filter(|one| one.resource.is(group, kind));
         all.map(|one| one.resource.version.as_str()).collect()
     }
 }
@@ -106,7 +109,10 @@ fn assemble(groups: Vec<GroupVersion>) -> Discovery {
         match one.outcome {
             Ok(types) => {
                 for served in types {
-                    let key = (served.resource.group.clone(), served.resource.plural.clone());
+                    let key = (
+                        served.resource.group.clone(),
+                        served.resource.plural.clone(),
+                    );
                     // The first version that has the type is the preferred one of the type, also
                     // when the group's preferred version lacks it.
                     if served.is_listable() && seen.insert(key) {

@@ -19,7 +19,7 @@ use strongroom_core::object::ResourceType;
 pub use self::manifests::manifests;
 pub use self::rules::{CLUSTER_RULES, NAMESPACE_RULES, needed_to_install};
 pub use self::status::{ExtensionState, status};
-pub use self::uninstall::{Uninstalled, UninstallOptions, uninstall};
+pub use self::uninstall::{UninstallOptions, Uninstalled, uninstall};
 use crate::access::trusted_access;
 use crate::apply;
 use crate::cluster::{Cluster, ClusterError};
@@ -123,7 +123,13 @@ fn kind_of(object: &Value) -> ResourceType {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = object["kind"].as_str().unwrap_or_default();
     let namespaced = object["metadata"]["namespace"].is_string();
-    ResourceType::new(group, version, kind, &format!("{}s", kind.to_lowercase()), namespaced)
+    ResourceType::new(
+        group,
+        version,
+        kind,
+        &format!("{}s", kind.to_lowercase()),
+        namespaced,
+    )
 }
 
 /// Every service account of Trusted Access in the namespace, of whatever vault.

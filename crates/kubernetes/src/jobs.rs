@@ -15,9 +15,7 @@ use uuid::Uuid;
 use crate::apply::{self, Created, Propagation};
 use crate::cluster::{Cluster, ClusterError, Failure, path_of};
 use crate::collect::Collector;
-use crate::crd::{
-    self, Backup, BackupExtension, BackupSpec, EXTENSION_NAME, JobStatus, Restore, RestoreSpec,
-};
+use crate::crd::{self, Backup, BackupExtension, BackupSpec, EXTENSION_NAME, Restore, RestoreSpec};
 use crate::{MANAGED_BY, MANAGED_BY_LABEL};
 
 /// The name of a job's Backup.
@@ -57,7 +55,8 @@ pub async fn create_backup(
     let same = made.spec.job_id == spec.job_id
         && made.spec.recovery_point_id == spec.recovery_point_id
         && made.spec.backup_instance_id == spec.backup_instance_id;
-    same.then_some(made).ok_or_else(|| another_job(&backups(), namespace, &name))
+    same.then_some(made)
+        .ok_or_else(|| another_job(&backups(), namespace, &name))
 }
 
 /// Makes a job's Restore; see [`create_backup`].
@@ -72,7 +71,8 @@ pub async fn create_restore(
         && made.spec.recovery_point_id == spec.recovery_point_id
         && made.spec.backup_instance_id == spec.backup_instance_id
         && made.spec.mode == spec.mode;
-    same.then_some(made).ok_or_else(|| another_job(&restores(), namespace, &name))
+    same.then_some(made)
+        .ok_or_else(|| another_job(&restores(), namespace, &name))
 }
 
 /// A job's Backup, when it is there.
@@ -116,10 +116,7 @@ pub async fn delete_restore(
 }
 
 /// All Backups of the namespace, of every vault: an orphan is one whose job its vault does not know.
-pub async fn list_backups(
-    cluster: &Cluster,
-    namespace: &str,
-) -> Result<Vec<Backup>, ClusterError> {
+pub async fn list_backups(cluster: &Cluster, namespace: &str) -> Result<Vec<Backup>, ClusterError> {
     list(cluster, &backups(), namespace).await
 }
 
@@ -137,26 +134,6 @@ pub async fn extension(
     namespace: &str,
 ) -> Result<Option<BackupExtension>, ClusterError> {
     read(cluster, &extensions(), namespace, EXTENSION_NAME).await
-}
-
-/// The extension's side: replaces the status of a Backup or Restore. The caller is the only writer,
-/// so the last word stands and no resource version is needed.
-pub async fn write_status(
-    cluster: &Cluster,
-    kind: &ResourceType,
-    namespace: &str,
-    name: &str,
-    status: &JobStatus,
-) -> Result<(), ClusterError> {
-    let doing = apply::doing("write the status of", kind, Some(namespace), name);
-    let mut fields = to_json(status, &doing)?;
-    // A merge patch keeps what it does not name, so what is no longer so must be named as null.
-    if let Value::Object(fields) = &mut fields {
-        for optional in JobStatus::OPTIONAL_FIELDS {
-            fields.entry(*optional).or_insert(Value::Null);
-        }
-    }
-    apply::patch_status(cluster, kind, Some(namespace), name, &fields).await.map(|_| ())
 }
 
 async fn create<S: Serialize, T: DeserializeOwned>(
@@ -219,7 +196,12 @@ async fn list<T: DeserializeOwned>(
     while let Some(page) = pages.try_next().await? {
         for item in page.items {
             all.push(serde_json::from_slice(&item.raw).map_err(|error| {
-                ClusterError::new(&doing, Failure::Malformed { cause: error.to_string() })
+                ClusterError::new(
+                    &doing,
+                    Failure::Malformed {
+                        cause: error.to_string(),
+                    },
+                )
             })?);
         }
     }
@@ -234,13 +216,23 @@ fn another_job(kind: &ResourceType, namespace: &str, name: &str) -> ClusterError
 
 fn to_json(value: &impl Serialize, doing: &str) -> Result<Value, ClusterError> {
     serde_json::to_value(value).map_err(|error| {
-        ClusterError::new(doing, Failure::Malformed { cause: error.to_string() })
+        ClusterError::new(
+            doing,
+            Failure::Malformed {
+                cause: error.to_string(),
+            },
+        )
     })
 }
 
 fn from_json<T: DeserializeOwned>(value: Value, doing: &str) -> Result<T, ClusterError> {
     serde_json::from_value(value).map_err(|error| {
-        ClusterError::new(doing, Failure::Malformed { cause: error.to_string() })
+        ClusterError::new(
+            doing,
+            Failure::Malformed {
+                cause: error.to_string(),
+            },
+        )
     })
 }
 

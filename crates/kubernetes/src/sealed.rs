@@ -106,9 +106,13 @@ impl KeyPair {
         // Four base64 characters carry three bytes; the cap holds before anything is decoded.
         let most = (1 + KEY_BYTES + SEALED_PLAINTEXT_BYTES + TAG_BYTES).div_ceil(3) * 4;
         if envelope.len() > most {
-            return Err(SealedError::TooLarge { bytes: envelope.len() / 4 * 3 });
+            return Err(SealedError::TooLarge {
+                bytes: envelope.len() / 4 * 3,
+            });
         }
-        let bytes = BASE64.decode(envelope.trim()).map_err(|_| SealedError::Malformed)?;
+        let bytes = BASE64
+            .decode(envelope.trim())
+            .map_err(|_| SealedError::Malformed)?;
         let (version, rest) = bytes.split_first().ok_or(SealedError::Malformed)?;
         if *version != VERSION {
             return Err(SealedError::Version { version: *version });
@@ -143,7 +147,10 @@ impl KeyPair {
 
 impl fmt::Debug for KeyPair {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("KeyPair").field("public", &self.public_key_base64()).finish()
+        formatter
+            .debug_struct("KeyPair")
+            .field("public", &self.public_key_base64())
+            .finish()
     }
 }
 
@@ -160,9 +167,13 @@ pub fn seal<R: CryptoRng + RngCore>(
     rng: &mut R,
 ) -> Result<String, SealedError> {
     if plaintext.len() > SEALED_PLAINTEXT_BYTES {
-        return Err(SealedError::TooLarge { bytes: plaintext.len() });
+        return Err(SealedError::TooLarge {
+            bytes: plaintext.len(),
+        });
     }
-    let key = BASE64.decode(public_key_base64.trim()).map_err(|_| SealedError::PublicKey)?;
+    let key = BASE64
+        .decode(public_key_base64.trim())
+        .map_err(|_| SealedError::PublicKey)?;
     let public = Public::from_bytes(&key).map_err(|_| SealedError::PublicKey)?;
     let (encapsulated, ciphertext) =
         hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256, R>(
@@ -209,7 +220,10 @@ pub struct JobSecrets {
 
 impl fmt::Debug for JobSecrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("JobSecrets").field("prefix", &self.prefix).finish_non_exhaustive()
+        formatter
+            .debug_struct("JobSecrets")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 

@@ -31,8 +31,15 @@ impl Asked {
     /// The decoded value of a query parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let prefix = format!("{name}=");
-        let value = self.query.split('&').find_map(|pair| pair.strip_prefix(&prefix))?;
-        Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+        let value = self
+            .query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(&prefix))?;
+        Some(
+            percent_encoding::percent_decode_str(value)
+                .decode_utf8_lossy()
+                .into_owned(),
+        )
     }
 }
 
@@ -50,7 +57,11 @@ impl Answer {
     }
 
     pub(crate) fn raw(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+        }
     }
 
     /// A `metav1.Status` as API servers send it.
@@ -83,13 +94,14 @@ impl Log {
 }
 
 /// Retries without waiting.
-pub(crate) const IMPATIENT: Retries =
-    Retries { times: 3, first: Duration::ZERO, longest: Duration::from_millis(1) };
+pub(crate) const IMPATIENT: Retries = Retries {
+    times: 3,
+    first: Duration::ZERO,
+    longest: Duration::from_millis(1),
+};
 
 /// A cluster whose API server is `answer`.
-pub(crate) fn cluster(
-    answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
-) -> (Cluster, Log) {
+pub(crate) fn cluster(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Cluster, Log) {
     let log = Log::default();
     let kept = log.clone();
     let answer = Arc::new(answer);
@@ -103,7 +115,9 @@ pub(crate) fn cluster(
                 method: parts.method.to_string(),
                 path: parts.uri.path().to_owned(),
                 query: parts.uri.query().unwrap_or_default().to_owned(),
-                accept: accept.map(|one| one.to_str().unwrap().to_owned()).unwrap_or_default(),
+                accept: accept
+                    .map(|one| one.to_str().unwrap().to_owned())
+                    .unwrap_or_default(),
                 body: serde_json::from_slice(&body).unwrap_or(Value::Null),
             };
             kept.0.lock().unwrap().push(asked.clone());
@@ -116,7 +130,10 @@ pub(crate) fn cluster(
         }
     });
     let client = kube::Client::new(service, "default");
-    let timeouts = Timeouts { connect: Duration::from_secs(5), request: Duration::from_secs(5) };
+    let timeouts = Timeouts {
+        connect: Duration::from_secs(5),
+        request: Duration::from_secs(5),
+    };
     (Cluster::from_client(client, timeouts, IMPATIENT), log)
 }
 

@@ -59,7 +59,10 @@ pub struct Token {
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Token").field("expires", &self.expires).finish_non_exhaustive()
+        formatter
+            .debug_struct("Token")
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,7 +70,11 @@ impl std::fmt::Debug for Token {
 /// slashes, so it is the first 40 hexadecimal digits of its SHA-256; ids are compared without case.
 pub fn account_name(vault_id: &str) -> String {
     let digest = Sha256::digest(vault_id.to_lowercase().as_bytes());
-    let hex: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest
+        .iter()
+        .take(20)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("vault-{hex}")
 }
 
@@ -103,11 +110,7 @@ pub fn manifests(namespace: &str, vault_id: &str) -> Vec<Value> {
 }
 
 /// Grants a vault its access; doing it again changes nothing. The namespace must be there.
-pub async fn grant(
-    cluster: &Cluster,
-    namespace: &str,
-    vault_id: &str,
-) -> Result<(), ClusterError> {
+pub async fn grant(cluster: &Cluster, namespace: &str, vault_id: &str) -> Result<(), ClusterError> {
     for (kind, object) in kinds().iter().zip(manifests(namespace, vault_id)) {
         apply::patch_apply(cluster, kind, &object, FIELD_MANAGER, true).await?;
     }
@@ -138,7 +141,10 @@ pub async fn is_granted(
 ) -> Result<bool, ClusterError> {
     let name = account_name(vault_id);
     for kind in kinds() {
-        if apply::get(cluster, &kind, Some(namespace), &name).await?.is_none() {
+        if apply::get(cluster, &kind, Some(namespace), &name)
+            .await?
+            .is_none()
+        {
             return Ok(false);
         }
     }
@@ -176,7 +182,9 @@ pub async fn token(
     });
     let account = service_accounts();
     let path = format!("{}/token", path_of(&account, Some(namespace), Some(&name)));
-    let answer: TokenRequest = apply::post(cluster, &path, &body, &doing).await?.json(&doing)?;
+    let answer: TokenRequest = apply::post(cluster, &path, &body, &doing)
+        .await?
+        .json(&doing)?;
     Ok(Token {
         token: Zeroizing::new(answer.status.token),
         expires: answer.status.expiration_timestamp,
@@ -190,11 +198,25 @@ pub fn needed_to_grant(namespace: &str) -> Vec<super::Permission> {
     for kind in kinds() {
         for verb in ["get", "create", "patch", "delete"] {
             let resource = &kind.plural;
-            all.push(super::Permission::in_namespace(verb, &kind.group, resource, namespace));
+            all.push(super::Permission::in_namespace(
+                verb,
+                &kind.group,
+                resource,
+                namespace,
+            ));
         }
     }
-    all.push(super::Permission::in_namespace("create", "", "serviceaccounts/token", namespace));
-    all.extend(RULES.iter().flat_map(|rule| rule.permissions(Some(namespace))));
+    all.push(super::Permission::in_namespace(
+        "create",
+        "",
+        "serviceaccounts/token",
+        namespace,
+    ));
+    all.extend(
+        RULES
+            .iter()
+            .flat_map(|rule| rule.permissions(Some(namespace))),
+    );
     all
 }
 
@@ -204,8 +226,11 @@ fn service_accounts() -> ResourceType {
 
 /// The types of [`manifests`], in their order.
 fn kinds() -> [ResourceType; 3] {
-    let rbac = |kind, plural| {
-        ResourceType::new("rbac.authorization.k8s.io", "v1", kind, plural, true)
-    };
-    [service_accounts(), rbac("Role", "roles"), rbac("RoleBinding", "rolebindings")]
+    let rbac =
+        |kind, plural| ResourceType::new("rbac.authorization.k8s.io", "v1", kind, plural, true);
+    [
+        service_accounts(),
+        rbac("Role", "roles"),
+        rbac("RoleBinding", "rolebindings"),
+    ]
 }

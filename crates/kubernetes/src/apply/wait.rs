@@ -47,7 +47,10 @@ pub async fn wait_established(
         match condition("NamesAccepted") {
             // Another CRD of the group has the same plural or kind; no waiting helps.
             Some(one) if one["status"] == "False" && one["reason"] != "" => {
-                let message = one["message"].as_str().unwrap_or("its names are taken").to_owned();
+                let message = one["message"]
+                    .as_str()
+                    .unwrap_or("its names are taken")
+                    .to_owned();
                 Look::Never(Failure::Conflict { message })
             }
             _ => Look::NotYet("it is not Established".to_owned()),
@@ -87,13 +90,23 @@ pub async fn wait_gone(
     name: &str,
     limit: Duration,
 ) -> Result<(), ClusterError> {
-    wait(cluster, kind, namespace, name, limit, |object| match object {
-        None => Look::Reached,
-        Some(object) => {
-            let held = object["metadata"]["finalizers"].as_array().map(Vec::len).unwrap_or(0);
-            Look::NotYet(format!("it is still there, held by {held} finalizers"))
-        }
-    })
+    wait(
+        cluster,
+        kind,
+        namespace,
+        name,
+        limit,
+        |object| match object {
+            None => Look::Reached,
+            Some(object) => {
+                let held = object["metadata"]["finalizers"]
+                    .as_array()
+                    .map(Vec::len)
+                    .unwrap_or(0);
+                Look::NotYet(format!("it is still there, held by {held} finalizers"))
+            }
+        },
+    )
     .await
 }
 
@@ -120,5 +133,8 @@ async fn wait(
     if let Ok(outcome) = tokio::time::timeout(limit, looking).await {
         return outcome;
     }
-    Err(ClusterError::new(format!("{doing} ({missing})"), Failure::Timeout { limit }))
+    Err(ClusterError::new(
+        format!("{doing} ({missing})"),
+        Failure::Timeout { limit },
+    ))
 }

@@ -171,13 +171,19 @@ pub struct FieldCause {
 }
 
 fn permission_text(permission: Option<&Permission>) -> String {
-    permission.map_or_else(|| "a right that the server does not name".to_owned(), ToString::to_string)
+    permission.map_or_else(
+        || "a right that the server does not name".to_owned(),
+        ToString::to_string,
+    )
 }
 
 impl ClusterError {
     /// An error of something that was being done.
     pub fn new(doing: impl Into<String>, failure: Failure) -> Self {
-        Self { doing: doing.into(), failure }
+        Self {
+            doing: doing.into(),
+            failure,
+        }
     }
 
     /// The meaning of an error of kube's own client (watches, controllers).
@@ -185,8 +191,8 @@ impl ClusterError {
         let failure = match error {
             kube::Error::Api(status) => {
                 let body = serde_json::to_vec(status).unwrap_or_default();
-                let code = StatusCode::from_u16(status.code)
-                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let code =
+                    StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 of_status(code, None, &body, None)
             }
             other => transport::classify(other, server),
@@ -206,7 +212,10 @@ impl ClusterError {
 
     /// Whether nothing answers at that address: the cluster may be back later.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.failure, Failure::Unreachable { .. } | Failure::Timeout { .. })
+        matches!(
+            self.failure,
+            Failure::Unreachable { .. } | Failure::Timeout { .. }
+        )
     }
 }
 
@@ -217,9 +226,11 @@ impl Failure {
             Self::Unreachable { .. } | Self::TooManyRequests { .. } => true,
             // A 500 is most often a failing webhook or a bug, which stays; but etcd's own hiccups
             // (leader change, timeout) come as 500 too and pass in a second.
-            Self::ServerError { status: 500, message, retry_after } => {
-                retry_after.is_some() || message.contains("etcdserver:")
-            }
+            Self::ServerError {
+                status: 500,
+                message,
+                retry_after,
+            } => retry_after.is_some() || message.contains("etcdserver:"),
             Self::ServerError { .. } => true,
             _ => false,
         }
@@ -275,7 +286,10 @@ pub(super) fn of_status(
     let seconds = status.details.retry_after_seconds;
     let retry_after = retry_after.or((seconds > 0).then(|| Duration::from_secs(seconds)));
     let causes = status.details.causes;
-    if causes.iter().any(|cause| cause.reason == "NamespaceTerminating") {
+    if causes
+        .iter()
+        .any(|cause| cause.reason == "NamespaceTerminating")
+    {
         return Failure::NamespaceTerminating { message };
     }
     match code.as_u16() {
@@ -286,11 +300,21 @@ pub(super) fn of_status(
         409 => Failure::Conflict { message },
         410 => Failure::Gone {
             message,
-            continue_token: status.metadata.continue_token.filter(|token| !token.is_empty()),
+            continue_token: status
+                .metadata
+                .continue_token
+                .filter(|token| !token.is_empty()),
         },
         400 | 413 | 415 | 422 => Failure::Invalid { message, causes },
-        429 => Failure::TooManyRequests { retry_after, message },
-        status @ 500..=599 => Failure::ServerError { status, retry_after, message },
+        429 => Failure::TooManyRequests {
+            retry_after,
+            message,
+        },
+        status @ 500..=599 => Failure::ServerError {
+            status,
+            retry_after,
+            message,
+        },
         status => Failure::Unexpected { status, message },
     }
 }
@@ -302,7 +326,10 @@ fn of_forbidden(message: String, permission: Option<Permission>) -> Failure {
     let by_authorizer = message.contains("\" cannot ")
         || message.contains("attempting to grant RBAC permissions not currently held");
     if by_authorizer || message.is_empty() {
-        Failure::Forbidden { permission: permission.map(Box::new), message }
+        Failure::Forbidden {
+            permission: permission.map(Box::new),
+            message,
+        }
     } else {
         Failure::Denied { message }
     }
@@ -311,7 +338,10 @@ fn of_forbidden(message: String, permission: Option<Permission>) -> Failure {
 fn shortened(message: &str, code: StatusCode) -> String {
     let message = message.trim();
     if message.is_empty() {
-        return code.canonical_reason().unwrap_or("no reason given").to_owned();
+        return code
+            .canonical_reason()
+            .unwrap_or("no reason given")
+            .to_owned();
     }
     match message.char_indices().nth(ERROR_CHARS) {
         Some((end, _)) => format!("{}…", &message[..end]),

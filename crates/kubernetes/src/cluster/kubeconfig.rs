@@ -31,7 +31,9 @@ pub enum KubeconfigError {
         cause: String,
     },
     /// The current context, or what it refers to, is not there.
-    #[error("the kubeconfig has no usable current context: {cause}; set one with `kubectl config use-context`")]
+    #[error(
+        "the kubeconfig has no usable current context: {cause}; set one with `kubectl config use-context`"
+    )]
     NoContext {
         /// What is missing.
         cause: String,
@@ -99,8 +101,9 @@ pub(super) fn vetted(yaml: &str) -> Result<Config, KubeconfigError> {
     if yaml.len() > KUBECONFIG_BYTES {
         return Err(KubeconfigError::TooLarge { bytes: yaml.len() });
     }
-    let file = Kubeconfig::from_yaml(yaml)
-        .map_err(|error| KubeconfigError::Malformed { cause: first_line(&chain(&error)) })?;
+    let file = Kubeconfig::from_yaml(yaml).map_err(|error| KubeconfigError::Malformed {
+        cause: first_line(&chain(&error)),
+    })?;
     let context_name = file
         .current_context
         .clone()
@@ -127,7 +130,9 @@ pub(super) fn vetted(yaml: &str) -> Result<Config, KubeconfigError> {
         .and_then(|named| named.auth_info.as_ref())
         .ok_or_else(|| no_context(&format!("there is no user {user_name:?}")))?;
     vet_user(&format!("users[{user_name}].user"), user)?;
-    Config::try_from(file).map_err(|error| KubeconfigError::Credentials { cause: chain(&error) })
+    Config::try_from(file).map_err(|error| KubeconfigError::Credentials {
+        cause: chain(&error),
+    })
 }
 
 fn vet_cluster(at: &str, cluster: &Cluster) -> Result<(), KubeconfigError> {
@@ -137,16 +142,25 @@ fn vet_cluster(at: &str, cluster: &Cluster) -> Result<(), KubeconfigError> {
         return Err(no_context(&format!("`{}` is not set", field("server"))));
     }
     if !address.to_ascii_lowercase().starts_with("https://") {
-        return Err(KubeconfigError::NotHttps { field: field("server"), address });
+        return Err(KubeconfigError::NotHttps {
+            field: field("server"),
+            address,
+        });
     }
     if set(cluster.certificate_authority.as_ref()) {
-        return Err(KubeconfigError::NamesFile { field: field("certificate-authority") });
+        return Err(KubeconfigError::NamesFile {
+            field: field("certificate-authority"),
+        });
     }
     if cluster.insecure_skip_tls_verify == Some(true) {
-        return Err(KubeconfigError::NotVerified { field: field("insecure-skip-tls-verify") });
+        return Err(KubeconfigError::NotVerified {
+            field: field("insecure-skip-tls-verify"),
+        });
     }
     if set(cluster.proxy_url.as_ref()) {
-        return Err(KubeconfigError::Proxy { field: field("proxy-url") });
+        return Err(KubeconfigError::Proxy {
+            field: field("proxy-url"),
+        });
     }
     Ok(())
 }
@@ -154,10 +168,14 @@ fn vet_cluster(at: &str, cluster: &Cluster) -> Result<(), KubeconfigError> {
 fn vet_user(at: &str, user: &AuthInfo) -> Result<(), KubeconfigError> {
     let field = |name: &str| format!("{at}.{name}");
     if user.exec.is_some() {
-        return Err(KubeconfigError::RunsCommand { field: field("exec") });
+        return Err(KubeconfigError::RunsCommand {
+            field: field("exec"),
+        });
     }
     if user.auth_provider.is_some() {
-        return Err(KubeconfigError::RunsCommand { field: field("auth-provider") });
+        return Err(KubeconfigError::RunsCommand {
+            field: field("auth-provider"),
+        });
     }
     let files = [
         ("tokenFile", &user.token_file),
@@ -172,7 +190,9 @@ fn vet_user(at: &str, user: &AuthInfo) -> Result<(), KubeconfigError> {
     let certificate = set(user.client_certificate_data.as_ref()) && user.client_key_data.is_some();
     let password = set(user.username.as_ref()) && user.password.is_some();
     if user.token.is_none() && !certificate && !password {
-        return Err(KubeconfigError::NoCredential { field: at.to_owned() });
+        return Err(KubeconfigError::NoCredential {
+            field: at.to_owned(),
+        });
     }
     Ok(())
 }
@@ -182,7 +202,9 @@ fn set(value: Option<&String>) -> bool {
 }
 
 fn no_context(cause: &str) -> KubeconfigError {
-    KubeconfigError::NoContext { cause: cause.to_owned() }
+    KubeconfigError::NoContext {
+        cause: cause.to_owned(),
+    }
 }
 
 /// The parser draws a picture of the place with the text around it, which may be a credential; only

@@ -17,8 +17,12 @@ use crate::limits::ERROR_BYTES;
 /// What stays as it is in a path segment: RFC 3986 `unreserved` and the colon, which RBAC names are
 /// full of (`system:node`). All else is escaped: names of RBAC objects may hold any character but
 /// `/` and `%` (`k8s.io/apimachinery/pkg/api/validation/path`).
-const SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':');
 
 /// A name as one path segment.
 pub fn segment(name: &str) -> String {
@@ -71,7 +75,12 @@ pub(crate) fn with_body(
         builder = builder.header(http::header::CONTENT_TYPE, content_type);
     }
     builder.body(body).map_err(|error| {
-        ClusterError::new(doing, Failure::Malformed { cause: format!("the request: {error}") })
+        ClusterError::new(
+            doing,
+            Failure::Malformed {
+                cause: format!("the request: {error}"),
+            },
+        )
     })
 }
 
@@ -108,10 +117,21 @@ pub(super) async fn exchange(
     let (parts, body) = response.into_parts();
     if parts.status.is_success() {
         let body = read(body, most_bytes, &cluster.server).await?;
-        return Ok(Reply { status: parts.status, warnings: warnings(&parts.headers), body });
+        return Ok(Reply {
+            status: parts.status,
+            warnings: warnings(&parts.headers),
+            body,
+        });
     }
-    let body = read(body, ERROR_BYTES, &cluster.server).await.unwrap_or_default();
-    Err(error::of_status(parts.status, retry_after(&parts.headers), &body, permission))
+    let body = read(body, ERROR_BYTES, &cluster.server)
+        .await
+        .unwrap_or_default();
+    Err(error::of_status(
+        parts.status,
+        retry_after(&parts.headers),
+        &body,
+        permission,
+    ))
 }
 
 async fn read(mut body: Body, most_bytes: usize, server: &str) -> Result<Bytes, Failure> {
@@ -136,7 +156,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The texts of `Warning: 299 - "text"` headers (RFC 7234, 5.5).
 fn warnings(headers: &HeaderMap) -> Vec<String> {
-    let texts = headers.get_all(http::header::WARNING).iter().filter_map(|value| value.to_str().ok());
+    let texts = headers
+        .get_all(http::header::WARNING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     texts
         .map(|value| match (value.find('"'), value.rfind('"')) {
             (Some(first), Some(last)) if first < last => {

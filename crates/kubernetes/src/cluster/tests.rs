@@ -14,12 +14,18 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::*;
 use crate::testing::{self, Answer};
 
-const QUICK: Timeouts =
-    Timeouts { connect: Duration::from_secs(5), request: Duration::from_secs(5) };
+const QUICK: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    request: Duration::from_secs(5),
+};
 
 /// A kubeconfig with these lines in its cluster and its user.
 fn kubeconfig(cluster: &str, user: &str) -> String {
-    let indent = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let indent = |text: &str| {
+        text.lines()
+            .map(|line| format!("    {line}\n"))
+            .collect::<String>()
+    };
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: it\n\
          contexts:\n- name: it\n  context:\n    cluster: prod\n    user: admin\n\
@@ -50,12 +56,25 @@ fn a_kubeconfig_with_a_token_is_taken_and_other_contexts_are_not_looked_at() {
 
 #[test]
 fn whatever_runs_a_command_is_refused_by_name() {
-    let exec = refused(SERVER, "exec:\n  apiVersion: client.authentication.k8s.io/v1\n  command: sh");
-    assert_eq!(exec, KubeconfigError::RunsCommand { field: "users[admin].user.exec".into() });
-    let provider = refused(SERVER, "auth-provider:\n  name: gcp\n  config:\n    cmd-path: /bin/sh");
+    let exec = refused(
+        SERVER,
+        "exec:\n  apiVersion: client.authentication.k8s.io/v1\n  command: sh",
+    );
+    assert_eq!(
+        exec,
+        KubeconfigError::RunsCommand {
+            field: "users[admin].user.exec".into()
+        }
+    );
+    let provider = refused(
+        SERVER,
+        "auth-provider:\n  name: gcp\n  config:\n    cmd-path: /bin/sh",
+    );
     assert_eq!(
         provider,
-        KubeconfigError::RunsCommand { field: "users[admin].user.auth-provider".into() }
+        KubeconfigError::RunsCommand {
+            field: "users[admin].user.auth-provider".into()
+        }
     );
     assert!(exec.to_string().contains("service account"), "{exec}");
 }
@@ -63,17 +82,46 @@ fn whatever_runs_a_command_is_refused_by_name() {
 #[test]
 fn whatever_reads_a_file_is_refused_by_name_with_the_way_out() {
     let cases = [
-        (format!("{SERVER}\ncertificate-authority: /etc/shadow"), TOKEN, "clusters[prod].cluster.certificate-authority"),
-        (SERVER.into(), "tokenFile: /etc/shadow", "users[admin].user.tokenFile"),
-        (SERVER.into(), "client-certificate: /a.crt\nclient-key-data: aGk=", "users[admin].user.client-certificate"),
-        (SERVER.into(), "client-certificate-data: aGk=\nclient-key: /a.key", "users[admin].user.client-key"),
+        (
+            format!("{SERVER}\ncertificate-authority: /etc/shadow"),
+            TOKEN,
+            "clusters[prod].cluster.certificate-authority",
+        ),
+        (
+            SERVER.into(),
+            "tokenFile: /etc/shadow",
+            "users[admin].user.tokenFile",
+        ),
+        (
+            SERVER.into(),
+            "client-certificate: /a.crt\nclient-key-data: aGk=",
+            "users[admin].user.client-certificate",
+        ),
+        (
+            SERVER.into(),
+            "client-certificate-data: aGk=\nclient-key: /a.key",
+            "users[admin].user.client-key",
+        ),
         // A token beside it does not make the file harmless.
-        (SERVER.into(), "token: x\ntokenFile: /etc/shadow", "users[admin].user.tokenFile"),
+        (
+            SERVER.into(),
+            "token: x\ntokenFile: /etc/shadow",
+            "users[admin].user.tokenFile",
+        ),
     ];
     for (cluster, user, field) in cases {
         let error = refused(&cluster, user);
-        assert_eq!(error, KubeconfigError::NamesFile { field: field.into() });
-        assert!(error.to_string().contains("kubectl config view --flatten --minify"));
+        assert_eq!(
+            error,
+            KubeconfigError::NamesFile {
+                field: field.into()
+            }
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("kubectl config view --flatten --minify")
+        );
     }
 }
 
@@ -89,27 +137,47 @@ fn whatever_gives_the_credential_away_is_refused() {
 
 #[test]
 fn what_is_missing_is_named() {
-    assert!(matches!(refused(SERVER, "{}"), KubeconfigError::NoCredential { .. }));
+    assert!(matches!(
+        refused(SERVER, "{}"),
+        KubeconfigError::NoCredential { .. }
+    ));
     let without = kubeconfig(SERVER, TOKEN).replace("current-context: it", "current-context: no");
     let error = kubeconfig::vetted(&without).unwrap_err();
-    assert!(error.to_string().contains("there is no context no"), "{error}");
+    assert!(
+        error.to_string().contains("there is no context no"),
+        "{error}"
+    );
     let unset = kubeconfig(SERVER, TOKEN).replace("current-context: it\n", "");
-    assert!(matches!(kubeconfig::vetted(&unset).unwrap_err(), KubeconfigError::NoContext { .. }));
+    assert!(matches!(
+        kubeconfig::vetted(&unset).unwrap_err(),
+        KubeconfigError::NoContext { .. }
+    ));
 }
 
 #[test]
 fn what_is_no_kubeconfig_is_malformed_and_not_quoted() {
-    for rubbish in ["\u{0}", "- a\n- b", "clusters: 7", "{\"users\": \"secret-token\"", "a: *b"] {
+    for rubbish in [
+        "\u{0}",
+        "- a\n- b",
+        "clusters: 7",
+        "{\"users\": \"secret-token\"",
+        "a: *b",
+    ] {
         let error = kubeconfig::vetted(rubbish).unwrap_err();
         assert!(!error.to_string().contains("secret-token"), "{error}");
     }
     let bomb = format!(
         "a0: &a0 [x,x]\n{}",
-        (1..40).map(|n| format!("a{n}: &a{n} [*a{},*a{}]\n", n - 1, n - 1)).collect::<String>()
+        (1..40)
+            .map(|n| format!("a{n}: &a{n} [*a{},*a{}]\n", n - 1, n - 1))
+            .collect::<String>()
     );
     assert!(kubeconfig::vetted(&bomb).is_err());
     let large = " ".repeat(limits::KUBECONFIG_BYTES + 1);
-    assert!(matches!(kubeconfig::vetted(&large).unwrap_err(), KubeconfigError::TooLarge { .. }));
+    assert!(matches!(
+        kubeconfig::vetted(&large).unwrap_err(),
+        KubeconfigError::TooLarge { .. }
+    ));
 }
 
 /// A TLS server with a certificate of a fresh CA that answers every connection with `answer`.
@@ -123,7 +191,10 @@ fn serve(name: &str, answer: &'static str) -> Server {
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+    let leaf = CertificateParams::new(vec![name.to_owned()])
+        .unwrap()
+        .signed_by(&key, &ca)
+        .unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -150,13 +221,21 @@ fn serve(name: &str, answer: &'static str) -> Server {
             }
         }
     });
-    Server { address, ca_pem: ca.pem() }
+    Server {
+        address,
+        ca_pem: ca.pem(),
+    }
 }
 
 fn connect(server: &str, ca_pem: &str) -> Cluster {
     let ca = BASE64.encode(ca_pem);
-    let yaml = kubeconfig(&format!("server: {server}\ncertificate-authority-data: {ca}"), TOKEN);
-    Cluster::from_kubeconfig(&yaml, QUICK).unwrap().with_retries(Retries::NONE)
+    let yaml = kubeconfig(
+        &format!("server: {server}\ncertificate-authority-data: {ca}"),
+        TOKEN,
+    );
+    Cluster::from_kubeconfig(&yaml, QUICK)
+        .unwrap()
+        .with_retries(Retries::NONE)
 }
 
 const VERSION: &str = "HTTP/1.1 200 OK\r\ncontent-length: 52\r\nconnection: close\r\n\r\n\
@@ -165,7 +244,10 @@ const VERSION: &str = "HTTP/1.1 200 OK\r\ncontent-length: 52\r\nconnection: clos
 #[tokio::test]
 async fn a_server_that_its_ca_vouches_for_answers() {
     let server = serve("127.0.0.1", VERSION);
-    let version = connect(&server.address, &server.ca_pem).version().await.unwrap();
+    let version = connect(&server.address, &server.ca_pem)
+        .version()
+        .await
+        .unwrap();
     assert_eq!(version.git_version, "v1.36.3");
 }
 
@@ -173,7 +255,10 @@ async fn a_server_that_its_ca_vouches_for_answers() {
 async fn a_certificate_of_another_ca_is_not_trusted() {
     let server = serve("127.0.0.1", VERSION);
     let other = serve("127.0.0.1", VERSION);
-    let error = connect(&server.address, &other.ca_pem).version().await.unwrap_err();
+    let error = connect(&server.address, &other.ca_pem)
+        .version()
+        .await
+        .unwrap_err();
     let Failure::CertificateNotTrusted { cause, .. } = &error.failure else {
         panic!("{error:?}");
     };
@@ -183,8 +268,14 @@ async fn a_certificate_of_another_ca_is_not_trusted() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_not_trusted() {
     let server = serve("kubernetes.example.com", VERSION);
-    let error = connect(&server.address, &server.ca_pem).version().await.unwrap_err();
-    assert!(error.to_string().contains("another name or address"), "{error}");
+    let error = connect(&server.address, &server.ca_pem)
+        .version()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("another name or address"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -202,7 +293,10 @@ async fn a_port_where_nobody_listens_is_unreachable() {
 async fn a_name_that_does_not_exist_is_unreachable() {
     let ca_pem = serve("127.0.0.1", VERSION).ca_pem;
     // RFC 6761: names under .invalid never resolve.
-    let error = connect("https://cluster.invalid:6443", &ca_pem).version().await.unwrap_err();
+    let error = connect("https://cluster.invalid:6443", &ca_pem)
+        .version()
+        .await
+        .unwrap_err();
     assert!(error.is_unreachable(), "{error:?}");
 }
 
@@ -226,10 +320,18 @@ async fn a_server_that_never_answers_ends_with_a_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("https://{}", silent.local_addr().unwrap());
     let ca = BASE64.encode(ca_pem);
-    let yaml = kubeconfig(&format!("server: {address}\ncertificate-authority-data: {ca}"), TOKEN);
+    let yaml = kubeconfig(
+        &format!("server: {address}\ncertificate-authority-data: {ca}"),
+        TOKEN,
+    );
     let limit = Duration::from_millis(50);
-    let timeouts = Timeouts { connect: limit * 100, request: limit };
-    let cluster = Cluster::from_kubeconfig(&yaml, timeouts).unwrap().with_retries(Retries::NONE);
+    let timeouts = Timeouts {
+        connect: limit * 100,
+        request: limit,
+    };
+    let cluster = Cluster::from_kubeconfig(&yaml, timeouts)
+        .unwrap()
+        .with_retries(Retries::NONE);
     let error = cluster.version().await.unwrap_err();
     assert_eq!(error.failure, Failure::Timeout { limit });
     assert!(error.is_unreachable());
@@ -247,7 +349,10 @@ async fn a_refused_credential_is_told_apart_from_a_refused_request() {
 async fn an_answer_larger_than_we_take_is_cut_off() {
     let (cluster, _) = testing::cluster(|_| Answer::raw(200, vec![b' '; 2000]));
     let request = request::build(Method::GET, "/x", "read").unwrap();
-    let error = cluster.call_bounded(request, "read", 1000).await.unwrap_err();
+    let error = cluster
+        .call_bounded(request, "read", 1000)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::TooLarge { limit: 1000 });
 }
 
@@ -260,10 +365,22 @@ async fn an_error_page_is_shortened_and_kept_as_the_cause() {
 
 #[test]
 fn waits_double_and_a_servers_wish_is_bounded() {
-    let retries = Retries { times: 9, first: Duration::from_millis(250), longest: Duration::from_secs(15) };
-    let waits: Vec<u128> = (0..8).map(|attempt| retries.wait(attempt, None).as_millis()).collect();
+    let retries = Retries {
+        times: 9,
+        first: Duration::from_millis(250),
+        longest: Duration::from_secs(15),
+    };
+    let waits: Vec<u128> = (0..8)
+        .map(|attempt| retries.wait(attempt, None).as_millis())
+        .collect();
     assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
-    assert_eq!(retries.wait(0, Some(Duration::from_secs(2))), Duration::from_secs(2));
-    assert_eq!(retries.wait(0, Some(Duration::from_secs(9999))), Duration::from_secs(15));
+    assert_eq!(
+        retries.wait(0, Some(Duration::from_secs(2))),
+        Duration::from_secs(2)
+    );
+    assert_eq!(
+        retries.wait(0, Some(Duration::from_secs(9999))),
+        Duration::from_secs(15)
+    );
     assert_eq!(retries.wait(u32::MAX, None), Duration::from_secs(15));
 }

@@ -13,7 +13,9 @@ pub(super) fn classify(error: &(dyn Error + 'static), server: &str) -> Failure {
     let mut next = Some(error);
     while let Some(current) = next {
         if let Some(kube::Error::Auth(auth)) = current.downcast_ref::<kube::Error>() {
-            return Failure::Unauthorized { message: chain(auth) };
+            return Failure::Unauthorized {
+                message: chain(auth),
+            };
         }
         if let Some(tls) = current.downcast_ref::<rustls::Error>() {
             return of_tls(tls, server);
@@ -24,11 +26,17 @@ pub(super) fn classify(error: &(dyn Error + 'static), server: &str) -> Failure {
                 next = Some(inner);
                 continue;
             }
-            return Failure::Unreachable { server, cause: of_io(io) };
+            return Failure::Unreachable {
+                server,
+                cause: of_io(io),
+            };
         }
         next = current.source();
     }
-    Failure::Unreachable { server, cause: chain(error) }
+    Failure::Unreachable {
+        server,
+        cause: chain(error),
+    }
 }
 
 fn of_tls(tls: &rustls::Error, server: String) -> Failure {
@@ -63,7 +71,12 @@ fn of_tls(tls: &rustls::Error, server: String) -> Failure {
             let message = format!("the server refuses our client certificate: {tls}");
             return Failure::Unauthorized { message };
         }
-        other => return Failure::Unreachable { server, cause: format!("no TLS: {other}") },
+        other => {
+            return Failure::Unreachable {
+                server,
+                cause: format!("no TLS: {other}"),
+            };
+        }
     };
     Failure::CertificateNotTrusted { server, cause }
 }

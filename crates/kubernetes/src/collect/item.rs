@@ -37,7 +37,13 @@ struct Metadata {
 pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str) -> Result<Collected, String> {
     let head: Head<'_> = serde_json::from_str(raw)
         .map_err(|error| format!("an item of the list is not an object: {error}"))?;
-    let whole = whole(kind, body, raw, head.api_version.is_none(), head.kind.is_none());
+    let whole = whole(
+        kind,
+        body,
+        raw,
+        head.api_version.is_none(),
+        head.kind.is_none(),
+    );
     let metadata = head.metadata;
     let mut object = ObjectRef::new(kind, metadata.namespace.as_deref(), &metadata.name);
     if let Some(own) = head.kind {
@@ -58,7 +64,9 @@ pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str) -> Result<
 /// A null label value is an empty one, as Go reads it.
 fn texts(map: Option<BTreeMap<String, Option<String>>>) -> BTreeMap<String, String> {
     let pairs = map.unwrap_or_default().into_iter();
-    pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
+    pairs
+        .map(|(key, value)| (key, value.unwrap_or_default()))
+        .collect()
 }
 
 /// The object's bytes with `apiVersion` and `kind` in front when the list left them out; otherwise a

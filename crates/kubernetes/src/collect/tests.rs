@@ -33,7 +33,9 @@ fn item(name: &str) -> String {
 fn paging(total: u32, bytes: usize) -> impl Fn(&Asked) -> Answer {
     move |asked| {
         let limit: u32 = asked.parameter("limit").unwrap().parse().unwrap();
-        let from: u32 = asked.parameter("continue").map_or(0, |token| token.parse().unwrap());
+        let from: u32 = asked
+            .parameter("continue")
+            .map_or(0, |token| token.parse().unwrap());
         let to = (from + limit).min(total);
         let items: Vec<String> = (from..to)
             .map(|number| {
@@ -41,7 +43,11 @@ fn paging(total: u32, bytes: usize) -> impl Fn(&Asked) -> Answer {
                 format!(r#"{{"metadata":{{"name":"n{number:04}"}},"data":{{"k":"{data}"}}}}"#)
             })
             .collect();
-        let token = if to < total { to.to_string() } else { String::new() };
+        let token = if to < total {
+            to.to_string()
+        } else {
+            String::new()
+        };
         list(&items.join(","), "100", &token, u64::from(total - to))
     }
 }
@@ -51,7 +57,10 @@ async fn all(
     kind: &ResourceType,
     version: Option<&str>,
 ) -> Result<Vec<Page>, ClusterError> {
-    collector.pages(kind, None, version, None).try_collect().await
+    collector
+        .pages(kind, None, version, None)
+        .try_collect()
+        .await
 }
 
 fn names(pages: &[Page]) -> Vec<String> {
@@ -60,18 +69,30 @@ fn names(pages: &[Page]) -> Vec<String> {
 }
 
 fn limits(log: &Log) -> Vec<String> {
-    log.all().iter().map(|asked| asked.parameter("limit").unwrap()).collect()
+    log.all()
+        .iter()
+        .map(|asked| asked.parameter("limit").unwrap())
+        .collect()
 }
 
 #[tokio::test]
 async fn a_list_is_read_page_by_page_and_nothing_is_missed() {
     let (cluster, log) = cluster(paging(1203, 1));
-    let pages = all(&Collector::new(cluster, 500), &config_maps(), None).await.unwrap();
+    let pages = all(&Collector::new(cluster, 500), &config_maps(), None)
+        .await
+        .unwrap();
     let expected: Vec<String> = (0..1203).map(|number| format!("n{number:04}")).collect();
     assert_eq!(names(&pages), expected);
-    assert_eq!(pages.iter().map(|page| page.remaining).collect::<Vec<_>>(), [Some(703), Some(203), Some(0)]);
+    assert_eq!(
+        pages.iter().map(|page| page.remaining).collect::<Vec<_>>(),
+        [Some(703), Some(203), Some(0)]
+    );
     assert_eq!(limits(&log), ["500", "500", "500"]);
-    assert!(pages.iter().all(|page| page.consistent && page.resource_version == "100"));
+    assert!(
+        pages
+            .iter()
+            .all(|page| page.consistent && page.resource_version == "100")
+    );
 }
 
 #[tokio::test]
@@ -79,9 +100,14 @@ async fn the_servers_bytes_are_kept_and_only_what_the_list_left_out_is_put_in_fr
     let body = r#"{ "metadata" : {"name":"a","namespace":"shop","zzz":1} , "big":12345678901234567890123 ,"f":1.10,"e":"\u0041\/", "b":{"z":1,"a":null}}"#;
     let answer = list(body, "7", "", 0);
     let (cluster, _) = cluster(move |_| answer.clone());
-    let pages = all(&Collector::new(cluster, 500), &config_maps(), None).await.unwrap();
+    let pages = all(&Collector::new(cluster, 500), &config_maps(), None)
+        .await
+        .unwrap();
     let raw = std::str::from_utf8(&pages[0].items[0].raw).unwrap();
-    assert_eq!(raw, format!(r#"{{"apiVersion":"v1","kind":"ConfigMap",{}"#, &body[1..]));
+    assert_eq!(
+        raw,
+        format!(r#"{{"apiVersion":"v1","kind":"ConfigMap",{}"#, &body[1..])
+    );
     serde_json::from_str::<Value>(raw).unwrap();
 }
 
@@ -90,7 +116,9 @@ async fn an_item_that_names_its_kind_is_a_view_into_the_page() {
     let body = r#"{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"w"}}"#;
     let answer = list(body, "7", "", 0);
     let (cluster, _) = cluster(move |_| answer.clone());
-    let pages = all(&Collector::new(cluster, 500), &widgets(), None).await.unwrap();
+    let pages = all(&Collector::new(cluster, 500), &widgets(), None)
+        .await
+        .unwrap();
     assert_eq!(pages[0].items[0].raw, body.as_bytes());
 }
 
@@ -98,7 +126,10 @@ async fn an_item_that_names_its_kind_is_a_view_into_the_page() {
 fn an_empty_object_stays_an_object() {
     let body = Bytes::from_static(b"{ }");
     let one = item::collected(&config_maps(), &body, std::str::from_utf8(&body).unwrap()).unwrap();
-    assert_eq!(one.raw, r#"{"apiVersion":"v1","kind":"ConfigMap" }"#.as_bytes());
+    assert_eq!(
+        one.raw,
+        r#"{"apiVersion":"v1","kind":"ConfigMap" }"#.as_bytes()
+    );
     serde_json::from_slice::<Value>(&one.raw).unwrap();
 }
 
@@ -113,13 +144,21 @@ async fn the_facts_are_what_decisions_need() {
     }});
     let answer = list(&object.to_string(), "50", "", 0);
     let (cluster, _) = cluster(move |_| answer.clone());
-    let pages = all(&Collector::new(cluster, 500), &config_maps(), None).await.unwrap();
+    let pages = all(&Collector::new(cluster, 500), &config_maps(), None)
+        .await
+        .unwrap();
     let facts = &pages[0].items[0].facts;
     assert_eq!(facts.object.to_string(), "ConfigMap shop/web-1");
-    assert_eq!((facts.uid.as_str(), facts.resource_version.as_str()), ("u-1", "42"));
+    assert_eq!(
+        (facts.uid.as_str(), facts.resource_version.as_str()),
+        ("u-1", "42")
+    );
     assert_eq!(facts.labels.get("empty").map(String::as_str), Some(""));
     assert_eq!(facts.annotations.len(), 1);
-    assert_eq!(facts.controller().map(|owner| owner.name.as_str()), Some("web"));
+    assert_eq!(
+        facts.controller().map(|owner| owner.name.as_str()),
+        Some("web")
+    );
     assert!(facts.terminating);
     // Fields of the item that decisions do not need are the same whoever reads them.
     let mut without_null = object;
@@ -136,10 +175,20 @@ async fn a_state_is_asked_for_exactly_and_only_with_the_first_page() {
     let _: Vec<Page> = pages.try_collect().await.unwrap();
     let asked = log.all();
     assert_eq!(asked[0].path, "/api/v1/namespaces/shop/configmaps");
-    assert_eq!(asked[0].parameter("resourceVersionMatch").as_deref(), Some("Exact"));
-    assert_eq!(asked[0].parameter("resourceVersion").as_deref(), Some("100"));
+    assert_eq!(
+        asked[0].parameter("resourceVersionMatch").as_deref(),
+        Some("Exact")
+    );
+    assert_eq!(
+        asked[0].parameter("resourceVersion").as_deref(),
+        Some("100")
+    );
     assert_eq!(asked[1].parameter("resourceVersion"), None);
-    assert!(asked.iter().all(|one| one.parameter("labelSelector").as_deref() == Some("env=prod,tier!=web")));
+    assert!(
+        asked
+            .iter()
+            .all(|one| one.parameter("labelSelector").as_deref() == Some("env=prod,tier!=web"))
+    );
 }
 
 #[tokio::test]
@@ -148,9 +197,14 @@ async fn an_expired_state_begins_anew_at_the_newest_and_says_so() {
         Some(_) => Answer::failed(410, "Expired", "too old resource version"),
         None => list(&item("a"), "200", "", 0),
     });
-    let pages = all(&Collector::new(cluster, 500), &config_maps(), Some("100")).await.unwrap();
+    let pages = all(&Collector::new(cluster, 500), &config_maps(), Some("100"))
+        .await
+        .unwrap();
     assert_eq!(names(&pages), ["a"]);
-    assert_eq!((pages[0].resource_version.as_str(), pages[0].consistent), ("200", false));
+    assert_eq!(
+        (pages[0].resource_version.as_str(), pages[0].consistent),
+        ("200", false)
+    );
     assert_eq!(log.lines().len(), 2);
 }
 
@@ -167,9 +221,14 @@ async fn a_list_that_expires_midway_goes_on_with_the_servers_token_and_repeats_n
         Some("inconsistent") => list(&item("b"), "300", "", 0),
         Some(other) => panic!("unexpected token {other}"),
     });
-    let pages = all(&Collector::new(cluster, 1), &config_maps(), None).await.unwrap();
+    let pages = all(&Collector::new(cluster, 1), &config_maps(), None)
+        .await
+        .unwrap();
     assert_eq!(names(&pages), ["a", "b"]);
-    assert_eq!(pages.iter().map(|page| page.consistent).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        pages.iter().map(|page| page.consistent).collect::<Vec<_>>(),
+        [true, false]
+    );
 }
 
 #[tokio::test]
@@ -178,14 +237,18 @@ async fn a_list_that_expires_midway_without_a_token_ends_with_gone() {
         None => list(&item("a"), "100", "first", 1),
         Some(_) => Answer::failed(410, "Expired", "too old"),
     });
-    let error = all(&Collector::new(cluster, 1), &config_maps(), None).await.unwrap_err();
+    let error = all(&Collector::new(cluster, 1), &config_maps(), None)
+        .await
+        .unwrap_err();
     assert!(matches!(error.failure, Failure::Gone { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_state_that_always_expires_is_given_up_after_a_few_times() {
     let (cluster, log) = cluster(|_| Answer::failed(410, "Expired", "too old"));
-    let error = all(&Collector::new(cluster, 1), &config_maps(), Some("1")).await.unwrap_err();
+    let error = all(&Collector::new(cluster, 1), &config_maps(), Some("1"))
+        .await
+        .unwrap_err();
     assert!(matches!(error.failure, Failure::Gone { .. }), "{error}");
     assert_eq!(log.lines().len() as u32, 1 + LIST_RESTARTS);
 }
@@ -204,7 +267,10 @@ async fn large_objects_are_read_in_smaller_pages_until_they_are_past() {
 async fn one_object_larger_than_a_page_is_still_read() {
     let (cluster, _) = cluster(paging(3, 10_000));
     let collector = Collector::new(cluster, 8).with_page_bytes(5_000);
-    assert_eq!(names(&all(&collector, &config_maps(), None).await.unwrap()).len(), 3);
+    assert_eq!(
+        names(&all(&collector, &config_maps(), None).await.unwrap()).len(),
+        3
+    );
 }
 
 #[tokio::test]
@@ -216,13 +282,28 @@ async fn too_many_requests_is_asked_again_and_then_given_up() {
         2 => Answer::failed(500, "InternalError", "etcdserver: leader changed"),
         _ => list(&item("a"), "1", "", 0),
     });
-    assert_eq!(names(&all(&Collector::new(patient, 1), &config_maps(), None).await.unwrap()), ["a"]);
+    assert_eq!(
+        names(
+            &all(&Collector::new(patient, 1), &config_maps(), None)
+                .await
+                .unwrap()
+        ),
+        ["a"]
+    );
     assert_eq!(log.lines().len(), 4);
 
     let (never, log) = cluster(|_| Answer::failed(429, "TooManyRequests", "slow down"));
-    let error = all(&Collector::new(never, 1), &config_maps(), None).await.unwrap_err();
-    assert!(matches!(error.failure, Failure::TooManyRequests { .. }), "{error}");
-    assert_eq!(log.lines().len() as u32, 1 + crate::testing::IMPATIENT.times);
+    let error = all(&Collector::new(never, 1), &config_maps(), None)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.failure, Failure::TooManyRequests { .. }),
+        "{error}"
+    );
+    assert_eq!(
+        log.lines().len() as u32,
+        1 + crate::testing::IMPATIENT.times
+    );
 }
 
 #[tokio::test]
@@ -231,7 +312,9 @@ async fn a_kind_that_is_gone_midway_is_not_found() {
         None => list(&item("a"), "1", "more", 1),
         Some(_) => Answer::raw(404, "404 page not found"),
     });
-    let error = all(&Collector::new(cluster, 1), &widgets(), None).await.unwrap_err();
+    let error = all(&Collector::new(cluster, 1), &widgets(), None)
+        .await
+        .unwrap_err();
     assert!(error.is_not_found());
     assert_eq!(
         error.to_string(),
@@ -242,14 +325,21 @@ async fn a_kind_that_is_gone_midway_is_not_found() {
 #[tokio::test]
 async fn a_cut_off_list_is_malformed_and_not_an_empty_one() {
     let (cluster, _) = cluster(|_| Answer::raw(200, r#"{"items":[{"metadata":{"na"#));
-    let error = all(&Collector::new(cluster, 1), &config_maps(), None).await.unwrap_err();
-    assert!(matches!(error.failure, Failure::Malformed { .. }), "{error}");
+    let error = all(&Collector::new(cluster, 1), &config_maps(), None)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.failure, Failure::Malformed { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_null_list_is_an_empty_one() {
     let (cluster, _) =
         cluster(|_| Answer::ok(&json!({"items": null, "metadata": {"resourceVersion": "9"}})));
-    let pages = all(&Collector::new(cluster, 1), &config_maps(), None).await.unwrap();
+    let pages = all(&Collector::new(cluster, 1), &config_maps(), None)
+        .await
+        .unwrap();
     assert_eq!((pages.len(), pages[0].items.len()), (1, 0));
 }

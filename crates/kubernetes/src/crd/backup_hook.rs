@@ -21,7 +21,7 @@ use super::schema;
     namespaced,
     derive = "PartialEq",
     doc = "Commands to run in pods before and after their volumes are snapshotted.",
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = [{

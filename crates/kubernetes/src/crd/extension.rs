@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::schema;
 
 /// Nothing is asked of it: it only tells.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    CustomResource, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
 #[kube(
     group = "clusterbackup.dataprotection.microsoft.com",
     version = "v1alpha1",
@@ -22,10 +24,10 @@ use super::schema;
     status = "BackupExtensionStatus",
     derive = "PartialEq",
     doc = "The backup extension of this cluster, written by itself.",
-    printcolumn(name = "Ready", type_ = "boolean", json_path = ".status.ready"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
-    printcolumn(name = "Heartbeat", type_ = "date", json_path = ".status.heartbeat"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Ready","type":"boolean","jsonPath":".status.ready"}"#,
+    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".status.version"}"#,
+    printcolumn = r#"{"name":"Heartbeat","type":"date","jsonPath":".status.heartbeat"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct BackupExtensionSpec {}

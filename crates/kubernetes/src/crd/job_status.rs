@@ -14,7 +14,17 @@ use super::schema;
 
 /// How a job stands.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
     JsonSchema,
 )]
 pub enum JobState {
@@ -34,7 +44,10 @@ pub enum JobState {
 impl JobState {
     /// Whether nothing more will happen.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::CompletedWithWarnings | Self::Failed)
+        matches!(
+            self,
+            Self::Completed | Self::CompletedWithWarnings | Self::Failed
+        )
     }
 
     /// As it stands in the custom resource.
@@ -67,9 +80,7 @@ pub struct JobError {
 
 /// How far a restore has durably come. The order of a recovery point's entries never changes, so
 /// two positions in it say which objects the job meant to write and which of them are in the report.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RestoreJournal {
     /// Entries before this position may have been written by this job: recorded before the first
@@ -156,23 +167,4 @@ pub struct JobStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
-}
-
-impl JobStatus {
-    /// The fields that are left out when they are empty. A merge patch must name them to remove
-    /// them.
-    pub const OPTIONAL_FIELDS: &'static [&'static str] = &[
-        "stepStarted",
-        "heartbeat",
-        "started",
-        "completed",
-        "totalItems",
-        "error",
-        "manifestDigest",
-        "planDigest",
-        "reportAttempt",
-        "cut",
-        "journal",
-        "conditions",
-    ];
 }

@@ -19,7 +19,8 @@ fn the_checked_in_yaml_is_what_the_types_generate() {
         }
         let there = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
-            there, generated,
+            there,
+            generated,
             "{} is not up to date: STRONGROOM_UPDATE=1 cargo test -p strongroom-kubernetes crd",
             path.display()
         );
@@ -29,9 +30,12 @@ fn the_checked_in_yaml_is_what_the_types_generate() {
 #[test]
 fn there_is_no_stray_file_among_the_generated_ones() {
     let files = std::fs::read_dir(crd_folder()).unwrap();
-    let mut there: Vec<String> =
-        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    let names = all_crds().into_iter().map(|crd| format!("{}.yaml", crd.metadata.name.unwrap()));
+    let mut there: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let names = all_crds()
+        .into_iter()
+        .map(|crd| format!("{}.yaml", crd.metadata.name.unwrap()));
     let mut expected: Vec<String> = names.collect();
     there.sort();
     expected.sort();
@@ -40,12 +44,20 @@ fn there_is_no_stray_file_among_the_generated_ones() {
 
 #[test]
 fn every_kind_is_served_in_the_published_group_and_version() {
-    let names: Vec<String> =
-        all_crds().into_iter().map(|crd| crd.metadata.name.unwrap()).collect();
+    let names: Vec<String> = all_crds()
+        .into_iter()
+        .map(|crd| crd.metadata.name.unwrap())
+        .collect();
     assert_eq!(
         names,
-        ["backups", "restores", "backupextensions", "backuphooks", "restorehooks"]
-            .map(|plural| format!("{plural}.{GROUP}"))
+        [
+            "backups",
+            "restores",
+            "backupextensions",
+            "backuphooks",
+            "restorehooks"
+        ]
+        .map(|plural| format!("{plural}.{GROUP}"))
     );
     for crd in all_crds() {
         assert_eq!(crd.spec.scope, "Namespaced");
@@ -62,7 +74,9 @@ fn every_kind_is_served_in_the_published_group_and_version() {
 /// (<https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>),
 /// and what we demand: no string and no array without a limit.
 fn walk(at: &str, schema: &Value, complaints: &mut Vec<String>) {
-    let Some(fields) = schema.as_object() else { return };
+    let Some(fields) = schema.as_object() else {
+        return;
+    };
     let kind = schema["type"].as_str().unwrap_or_default();
     if kind.is_empty() && schema["x-kubernetes-int-or-string"] != true {
         complaints.push(format!("{at} has no type"));
@@ -72,7 +86,9 @@ fn walk(at: &str, schema: &Value, complaints: &mut Vec<String>) {
             complaints.push(format!("{at} has {forbidden}"));
         }
     }
-    let bounded = ["maxLength", "enum", "format"].iter().any(|limit| fields.contains_key(*limit));
+    let bounded = ["maxLength", "enum", "format"]
+        .iter()
+        .any(|limit| fields.contains_key(*limit));
     if kind == "string" && !bounded {
         complaints.push(format!("{at} is a string without a limit"));
     }
@@ -83,7 +99,11 @@ fn walk(at: &str, schema: &Value, complaints: &mut Vec<String>) {
         walk(&format!("{at}.{name}"), child, complaints);
     }
     walk(&format!("{at}[]"), &schema["items"], complaints);
-    walk(&format!("{at}{{}}"), &schema["additionalProperties"], complaints);
+    walk(
+        &format!("{at}{{}}"),
+        &schema["additionalProperties"],
+        complaints,
+    );
 }
 
 #[test]
@@ -95,7 +115,11 @@ fn schemas_are_structural_and_everything_in_them_is_bounded() {
         let properties = &whole["openAPIV3Schema"]["properties"];
         for part in ["spec", "status"] {
             if properties[part].is_object() {
-                walk(&format!("{name}.{part}"), &properties[part], &mut complaints);
+                walk(
+                    &format!("{name}.{part}"),
+                    &properties[part],
+                    &mut complaints,
+                );
             }
         }
     }
@@ -123,8 +147,14 @@ fn the_published_backup_hook_is_read_in_both_shapes() {
     assert_eq!(flat.hooks(), listed.hooks());
     let one = flat.hooks()[0];
     assert_eq!(one.name.as_deref(), Some("hook1"));
-    assert_eq!(one.pre_hooks.as_ref().unwrap()[0].exec.command[0], "/sbin/fsfreeze");
-    assert_eq!(one.post_hooks.as_ref().unwrap()[0].exec.timeout.as_deref(), Some("10s"));
+    assert_eq!(
+        one.pre_hooks.as_ref().unwrap()[0].exec.command[0],
+        "/sbin/fsfreeze"
+    );
+    assert_eq!(
+        one.post_hooks.as_ref().unwrap()[0].exec.timeout.as_deref(),
+        Some("10s")
+    );
 }
 
 #[test]
@@ -143,20 +173,4 @@ fn the_published_restore_hook_is_read_in_both_shapes() {
     assert_eq!(flat.hooks(), listed.hooks());
     let exec = &flat.hooks()[0].post_hooks.as_ref().unwrap()[0].exec;
     assert_eq!(exec.wait_timeout.as_deref(), Some("5m"));
-}
-
-#[test]
-fn every_optional_field_of_a_status_is_named_as_one() {
-    let empty = serde_json::to_value(JobStatus::default()).unwrap();
-    for field in JobStatus::OPTIONAL_FIELDS {
-        assert!(empty.get(field).is_none(), "{field} is written although it is empty");
-    }
-    // The schema knows every field; those that an empty status does not write are the optional ones.
-    let crd = all_crds().remove(0);
-    let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
-    let known = &schema["openAPIV3Schema"]["properties"]["status"]["properties"];
-    for field in known.as_object().unwrap().keys() {
-        let optional = JobStatus::OPTIONAL_FIELDS.contains(&field.as_str());
-        assert_eq!(optional, empty.get(field).is_none(), "{field}");
-    }
 }

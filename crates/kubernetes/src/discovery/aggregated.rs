@@ -20,7 +20,9 @@ pub(super) async fn ask(cluster: &Cluster) -> Result<Option<Vec<GroupVersion>>, 
     for path in ["/api", "/apis"] {
         let doing = format!("ask {path} which types the cluster serves");
         let mut request = crate::cluster::with_body(Method::GET, path, None, Vec::new(), &doing)?;
-        request.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(ACCEPT));
+        request
+            .headers_mut()
+            .insert(http::header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let reply = cluster.call(request, &doing).await?;
         let document: serde_json::Value = reply.json(&doing)?;
         if document["kind"] != "APIGroupDiscoveryList" {
@@ -37,7 +39,10 @@ pub(super) async fn ask(cluster: &Cluster) -> Result<Option<Vec<GroupVersion>>, 
 fn groups(list: APIGroupDiscoveryList) -> Vec<GroupVersion> {
     let mut all = Vec::new();
     for group in list.items {
-        let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
+        let name = group
+            .metadata
+            .and_then(|metadata| metadata.name)
+            .unwrap_or_default();
         for version in group.versions {
             let number = version.version.unwrap_or_default();
             let stale = version.freshness.as_deref() == Some("Stale");
@@ -45,9 +50,15 @@ fn groups(list: APIGroupDiscoveryList) -> Vec<GroupVersion> {
                 Err("the server behind this API does not answer".to_owned())
             } else {
                 let types = version.resources.into_iter();
-                Ok(types.filter_map(|one| served(&name, &number, one)).collect())
+                Ok(types
+                    .filter_map(|one| served(&name, &number, one))
+                    .collect())
             };
-            all.push(GroupVersion { group: name.clone(), version: number, outcome });
+            all.push(GroupVersion {
+                group: name.clone(),
+                version: number,
+                outcome,
+            });
         }
     }
     all
@@ -57,9 +68,16 @@ fn groups(list: APIGroupDiscoveryList) -> Vec<GroupVersion> {
 fn served(group: &str, version: &str, one: APIResourceDiscovery) -> Option<ServedType> {
     let plural = one.resource?;
     // `responseKind` may name another group (scale, eviction); the URL's group is what counts.
-    let kind = one.response_kind.and_then(|kind| kind.kind).filter(|kind| !kind.is_empty())?;
+    let kind = one
+        .response_kind
+        .and_then(|kind| kind.kind)
+        .filter(|kind| !kind.is_empty())?;
     let namespaced = one.scope.as_deref() == Some("Namespaced");
-    let subresources = one.subresources.into_iter().filter_map(|sub| sub.subresource).collect();
+    let subresources = one
+        .subresources
+        .into_iter()
+        .filter_map(|sub| sub.subresource)
+        .collect();
     Some(ServedType {
         resource: ResourceType::new(group, version, &kind, &plural, namespaced),
         verbs: one.verbs,

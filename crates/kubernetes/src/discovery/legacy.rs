@@ -55,13 +55,23 @@ pub(super) async fn ask(cluster: &Cluster) -> Result<Vec<GroupVersion>, ClusterE
     let doing = "ask which API groups the cluster serves";
     let core: CoreVersions = cluster.get_json("/api", doing).await?;
     let groups: Groups = cluster.get_json("/apis", doing).await?;
-    let mut names: Vec<(String, String)> =
-        core.versions.into_iter().map(|version| (String::new(), version)).collect();
+    let mut names: Vec<(String, String)> = core
+        .versions
+        .into_iter()
+        .map(|version| (String::new(), version))
+        .collect();
     for group in groups.groups {
         let preferred = group.preferred_version;
-        let others = group.versions.into_iter().filter(|one| Some(one) != preferred.as_ref());
+        let others = group
+            .versions
+            .into_iter()
+            .filter(|one| Some(one) != preferred.as_ref());
         let ordered: Vec<_> = preferred.clone().into_iter().chain(others).collect();
-        names.extend(ordered.into_iter().map(|one| (group.name.clone(), one.version)));
+        names.extend(
+            ordered
+                .into_iter()
+                .map(|one| (group.name.clone(), one.version)),
+        );
     }
     let asked = stream::iter(names).map(|(group, version)| one(cluster.clone(), group, version));
     let answers: Vec<Result<GroupVersion, ClusterError>> = asked.buffered(AT_ONCE).collect().await;
@@ -97,13 +107,19 @@ async fn one(
             _ => return Err(error),
         },
     };
-    Ok(GroupVersion { group, version, outcome })
+    Ok(GroupVersion {
+        group,
+        version,
+        outcome,
+    })
 }
 
 fn types(group: &str, version: &str, resources: Vec<Resource>) -> Vec<ServedType> {
     let subresources_of = |plural: &str| {
         let prefix = format!("{plural}/");
-        let names = resources.iter().filter_map(|one| one.name.strip_prefix(&prefix));
+        let names = resources
+            .iter()
+            .filter_map(|one| one.name.strip_prefix(&prefix));
         names.map(str::to_owned).collect::<Vec<_>>()
     };
     let whole = resources.iter().filter(|one| !one.name.contains('/'));

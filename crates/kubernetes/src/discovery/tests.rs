@@ -14,7 +14,9 @@ fn resource(plural: &str, kind: &str, scope: &str, verbs: &[&str]) -> Value {
     })
 }
 
-const ALL: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+const ALL: &[&str] = &[
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
 
 fn aggregated(asked: &Asked) -> Answer {
     let list = |items: Value| {
@@ -24,11 +26,11 @@ fn aggregated(asked: &Asked) -> Answer {
     assert!(asked.accept.contains("as=APIGroupDiscoveryList"));
     match asked.path.as_str() {
         "/api" => list(json!([{"metadata": {"name": ""}, "versions": [{
-            "version": "v1", "freshness": "Current", "resources": [
-                resource("configmaps", "ConfigMap", "Namespaced", ALL),
-                resource("namespaces", "Namespace", "Cluster", ALL),
-                resource("bindings", "Binding", "Namespaced", &["create"]),
-            ]}]}])),
+        "version": "v1", "freshness": "Current", "resources": [
+            resource("configmaps", "ConfigMap", "Namespaced", ALL),
+            resource("namespaces", "Namespace", "Cluster", ALL),
+            resource("bindings", "Binding", "Namespaced", &["create"]),
+        ]}]}])),
         "/apis" => list(json!([
             {"metadata": {"name": "autoscaling"}, "versions": [
                 {"version": "v2", "freshness": "Current", "resources": [
@@ -59,8 +61,17 @@ async fn everything_is_known_after_two_requests() {
         ]
     );
     assert_eq!(log.lines(), ["GET /api", "GET /apis"]);
-    assert!(!found.preferred("", "Namespace").unwrap().resource.namespaced);
-    assert_eq!(found.preferred("", "Namespace").unwrap().subresources, ["status"]);
+    assert!(
+        !found
+            .preferred("", "Namespace")
+            .unwrap()
+            .resource
+            .namespaced
+    );
+    assert_eq!(
+        found.preferred("", "Namespace").unwrap().subresources,
+        ["status"]
+    );
 }
 
 #[tokio::test]
@@ -69,8 +80,22 @@ async fn every_served_version_is_known_the_preferred_one_first() {
     let found = discover(&cluster).await.unwrap();
     let kind = "HorizontalPodAutoscaler";
     assert_eq!(found.versions("autoscaling", kind), ["v2", "v1"]);
-    assert_eq!(found.preferred("autoscaling", kind).unwrap().resource.version, "v2");
-    assert_eq!(found.served_as("autoscaling", "v1", kind).unwrap().resource.version, "v1");
+    assert_eq!(
+        found
+            .preferred("autoscaling", kind)
+            .unwrap()
+            .resource
+            .version,
+        "v2"
+    );
+    assert_eq!(
+        found
+            .served_as("autoscaling", "v1", kind)
+            .unwrap()
+            .resource
+            .version,
+        "v1"
+    );
     assert!(found.served_as("autoscaling", "v2beta2", kind).is_none());
 }
 
@@ -79,14 +104,18 @@ async fn a_group_whose_server_is_down_is_told_and_the_rest_goes_on() {
     let (cluster, _) = cluster(aggregated);
     let found = discover(&cluster).await.unwrap();
     assert_eq!(found.broken.len(), 1);
-    assert_eq!((found.broken[0].group.as_str(), found.broken[0].version.as_str()), ("metrics.k8s.io", "v1beta1"));
+    assert_eq!(
+        (
+            found.broken[0].group.as_str(),
+            found.broken[0].version.as_str()
+        ),
+        ("metrics.k8s.io", "v1beta1")
+    );
     assert_eq!(found.types.len(), 4);
 }
 
 fn legacy(asked: &Asked) -> Answer {
-    let resource = |name: &str, kind: &str, verbs: &[&str]| {
-        json!({"name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": verbs})
-    };
+    let resource = |name: &str, kind: &str, verbs: &[&str]| json!({"name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": verbs});
     match asked.path.as_str() {
         "/api" => Answer::ok(&json!({"kind": "APIVersions", "versions": ["v1"]})),
         "/apis" => Answer::ok(&json!({"kind": "APIGroupList", "groups": [
@@ -117,7 +146,10 @@ async fn an_old_server_is_asked_group_by_group() {
     let types: Vec<String> = found.types.iter().map(ToString::to_string).collect();
     assert_eq!(types, ["configmaps/v1", "deployments.apps/v1"]);
     assert_eq!(found.versions("apps", "Deployment"), ["v1", "v1beta1"]);
-    assert_eq!(found.preferred("apps", "Deployment").unwrap().subresources, ["status", "scale"]);
+    assert_eq!(
+        found.preferred("apps", "Deployment").unwrap().subresources,
+        ["status", "scale"]
+    );
     assert_eq!(found.broken.len(), 1);
     assert!(found.broken[0].cause.contains("503"), "{:?}", found.broken);
 }
@@ -126,5 +158,8 @@ async fn an_old_server_is_asked_group_by_group() {
 async fn a_server_that_does_not_let_us_in_is_an_error_and_not_an_empty_cluster() {
     let (cluster, _) = cluster(|_| Answer::failed(401, "Unauthorized", "Unauthorized"));
     let error = discover(&cluster).await.unwrap_err();
-    assert!(matches!(error.failure, crate::Failure::Unauthorized { .. }), "{error}");
+    assert!(
+        matches!(error.failure, crate::Failure::Unauthorized { .. }),
+        "{error}"
+    );
 }

@@ -17,7 +17,11 @@ const USER: u32 = 65532;
 /// Everything, in order: what others refer to comes first, the Deployment last.
 pub fn manifests(settings: &ExtensionSettings) -> Vec<Value> {
     let mut all = vec![namespace(settings)];
-    all.extend(crd::all_crds().iter().filter_map(|one| serde_json::to_value(one).ok()));
+    all.extend(
+        crd::all_crds()
+            .iter()
+            .filter_map(|one| serde_json::to_value(one).ok()),
+    );
     all.push(service_account(settings));
     all.extend(roles(settings));
     all.push(deployment(settings));
@@ -74,7 +78,8 @@ fn roles(settings: &ExtensionSettings) -> [Value; 4] {
         }
         json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "rules": policy })
     };
-    let reference = |kind: &str, name: &str| json!({ "apiGroup": group, "kind": kind, "name": name });
+    let reference =
+        |kind: &str, name: &str| json!({ "apiGroup": group, "kind": kind, "name": name });
     [
         role("ClusterRole", CLUSTER_NAME, None, CLUSTER_RULES),
         json!({
@@ -96,8 +101,11 @@ fn roles(settings: &ExtensionSettings) -> [Value; 4] {
 }
 
 fn deployment(settings: &ExtensionSettings) -> Value {
-    let pull_secrets: Vec<Value> =
-        settings.image_pull_secrets.iter().map(|name| json!({ "name": name })).collect();
+    let pull_secrets: Vec<Value> = settings
+        .image_pull_secrets
+        .iter()
+        .map(|name| json!({ "name": name }))
+        .collect();
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

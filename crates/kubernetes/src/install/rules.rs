@@ -48,7 +48,11 @@ pub const NAMESPACE_RULES: &[Rule] = &[
     },
     Rule {
         groups: &[GROUP],
-        resources: &["backups/status", "restores/status", "backupextensions/status"],
+        resources: &[
+            "backups/status",
+            "restores/status",
+            "backupextensions/status",
+        ],
         verbs: &["get", "patch", "update"],
         reason: "How the jobs stand, and how the extension itself does.",
     },
@@ -88,11 +92,29 @@ pub fn needed_to_install(namespace: &str) -> Vec<Permission> {
         all.extend(verbs.map(|verb| Permission::in_namespace(verb, group, resource, namespace)));
     }
     all.push(Permission::in_namespace("list", "", "pods", namespace));
-    all.push(Permission::in_namespace("list", "apps", "replicasets", namespace));
-    all.push(Permission::in_namespace("create", "", "serviceaccounts/token", namespace));
+    all.push(Permission::in_namespace(
+        "list",
+        "apps",
+        "replicasets",
+        namespace,
+    ));
+    all.push(Permission::in_namespace(
+        "create",
+        "",
+        "serviceaccounts/token",
+        namespace,
+    ));
     all.extend(CLUSTER_RULES.iter().flat_map(|rule| rule.permissions(None)));
-    all.extend(NAMESPACE_RULES.iter().flat_map(|rule| rule.permissions(Some(namespace))));
-    all.extend(trusted_access::RULES.iter().flat_map(|rule| rule.permissions(Some(namespace))));
+    all.extend(
+        NAMESPACE_RULES
+            .iter()
+            .flat_map(|rule| rule.permissions(Some(namespace))),
+    );
+    all.extend(
+        trusted_access::RULES
+            .iter()
+            .flat_map(|rule| rule.permissions(Some(namespace))),
+    );
     all.sort();
     all.dedup();
     all

@@ -101,8 +101,8 @@ fn of_own_words(
         return ExtensionState::Broken { why };
     }
     if !told.ready {
-        let conditions = told.conditions.iter();
-        let message = conditions.filter(|one| one.type_ == crate::conditions::READY).next_back();
+        let mut conditions = told.conditions.iter();
+        let message = conditions.find(|one| one.type_ == crate::conditions::READY);
         let why = message.map_or("it says that it is not ready".to_owned(), |one| {
             format!("it says that it is not ready: {}", one.message)
         });
@@ -124,8 +124,10 @@ fn image_of(deployment: &Value) -> String {
 
 /// The pod is not ready; why, from the strongest word to the weakest.
 fn of_parts(deployment: &Value, replica_sets: &[Value], pods: &[Value]) -> ExtensionState {
-    let alive: Vec<&Value> =
-        pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect();
+    let alive: Vec<&Value> = pods
+        .iter()
+        .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+        .collect();
     for pod in &alive {
         if let Some(why) = broken_container(pod) {
             return ExtensionState::Broken { why };
@@ -137,7 +139,9 @@ fn of_parts(deployment: &Value, replica_sets: &[Value], pods: &[Value]) -> Exten
             .chain([deployment])
             .find_map(|one| condition(one, "ReplicaFailure", "True"));
         if let Some(message) = failure {
-            return ExtensionState::Broken { why: no_pod(&message) };
+            return ExtensionState::Broken {
+                why: no_pod(&message),
+            };
         }
         let why = "its pod has not been made yet".to_owned();
         return ExtensionState::Progressing { why };
@@ -149,9 +153,13 @@ fn of_parts(deployment: &Value, replica_sets: &[Value], pods: &[Value]) -> Exten
         }
     }
     if let Some(message) = condition(deployment, "Progressing", "False") {
-        return ExtensionState::Broken { why: format!("it does not come up: {message}") };
+        return ExtensionState::Broken {
+            why: format!("it does not come up: {message}"),
+        };
     }
-    ExtensionState::Progressing { why: "its pod is starting".to_owned() }
+    ExtensionState::Progressing {
+        why: "its pod is starting".to_owned(),
+    }
 }
 
 /// Why no pod could be made: admission's words with what helps.
@@ -175,12 +183,12 @@ fn broken_container(pod: &Value) -> Option<String> {
         let message = waiting["message"].as_str().unwrap_or_default();
         let image = status["image"].as_str().unwrap_or_default();
         match reason {
-            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-                Some(format!("the image {image} cannot be pulled ({reason}): {message}"))
-            }
-            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                Some(format!("its container cannot be started ({reason}): {message}"))
-            }
+            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => Some(
+                format!("the image {image} cannot be pulled ({reason}): {message}"),
+            ),
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some(
+                format!("its container cannot be started ({reason}): {message}"),
+            ),
             "CrashLoopBackOff" => Some(crash(status)),
             _ => None,
         }
@@ -201,7 +209,9 @@ fn crash(status: &Value) -> String {
 
 fn condition(object: &Value, kind: &str, status: &str) -> Option<String> {
     let all = object["status"]["conditions"].as_array()?;
-    let one = all.iter().find(|one| one["type"] == kind && one["status"] == status)?;
+    let one = all
+        .iter()
+        .find(|one| one["type"] == kind && one["status"] == status)?;
     Some(one["message"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -217,8 +227,9 @@ async fn list(
         path_of(kind, Some(namespace), None),
         crate::cluster::segment(selector)
     );
-    let mut answer: Value =
-        cluster.get_json(&path, &format!("list {kind} in namespace {namespace}")).await?;
+    let mut answer: Value = cluster
+        .get_json(&path, &format!("list {kind} in namespace {namespace}"))
+        .await?;
     match answer["items"].take() {
         Value::Array(items) => Ok(items),
         _ => Ok(Vec::new()),

@@ -63,8 +63,16 @@ fn every_rule_has_a_reason_and_none_is_for_exec_or_impersonation() {
 #[test]
 fn installing_needs_the_rights_that_it_grants() {
     let needed = needed_to_install("ns");
-    assert!(needed.iter().any(|one| one.verb == "escalate" && one.resource == "clusterroles"));
-    assert!(needed.iter().any(|one| one.resource == "deployments" && one.verb == "patch"));
+    assert!(
+        needed
+            .iter()
+            .any(|one| one.verb == "escalate" && one.resource == "clusterroles")
+    );
+    assert!(
+        needed
+            .iter()
+            .any(|one| one.resource == "deployments" && one.verb == "patch")
+    );
     let mut once = needed.clone();
     once.dedup();
     assert_eq!(once, needed);
@@ -88,7 +96,12 @@ fn own(ready: bool, heartbeat: &str) -> Value {
 }
 
 /// The state that a cluster with these parts tells.
-async fn told(deployment: Option<Value>, own: Option<Value>, sets: Value, pods: Value) -> ExtensionState {
+async fn told(
+    deployment: Option<Value>,
+    own: Option<Value>,
+    sets: Value,
+    pods: Value,
+) -> ExtensionState {
     let parts: BTreeMap<&str, Option<Value>> = BTreeMap::from([
         ("deployments", deployment),
         ("backupextensions", own),
@@ -96,7 +109,9 @@ async fn told(deployment: Option<Value>, own: Option<Value>, sets: Value, pods: 
         ("pods", Some(json!({"items": pods}))),
     ]);
     let (cluster, _) = cluster(move |asked: &Asked| {
-        let found = parts.iter().find(|(plural, _)| asked.path.contains(*plural));
+        let found = parts
+            .iter()
+            .find(|(plural, _)| asked.path.contains(*plural));
         match found.and_then(|(_, part)| part.as_ref()) {
             Some(part) => Answer::ok(part),
             None => Answer::failed(404, "NotFound", "no"),
@@ -118,12 +133,21 @@ fn broken(state: ExtensionState) -> String {
 
 #[tokio::test]
 async fn nothing_installed_is_absent() {
-    assert_eq!(told(None, None, json!([]), json!([])).await, ExtensionState::Absent);
+    assert_eq!(
+        told(None, None, json!([]), json!([])).await,
+        ExtensionState::Absent
+    );
 }
 
 #[tokio::test]
 async fn a_fresh_heartbeat_and_its_own_word_make_it_ready() {
-    let state = told(Some(deployment(true)), Some(own(true, "2026-01-01T00:00:55Z")), json!([]), json!([])).await;
+    let state = told(
+        Some(deployment(true)),
+        Some(own(true, "2026-01-01T00:00:55Z")),
+        json!([]),
+        json!([]),
+    )
+    .await;
     assert_eq!(
         state,
         ExtensionState::Ready {
@@ -138,30 +162,46 @@ async fn a_fresh_heartbeat_and_its_own_word_make_it_ready() {
 
 #[tokio::test]
 async fn a_running_pod_that_gives_no_sign_of_life_is_broken() {
-    let state = told(Some(deployment(true)), Some(own(true, "2026-01-01T00:00:00Z")), json!([]), json!([])).await;
+    let state = told(
+        Some(deployment(true)),
+        Some(own(true, "2026-01-01T00:00:00Z")),
+        json!([]),
+        json!([]),
+    )
+    .await;
     assert!(broken(state).contains("60 s old"));
 }
 
 #[tokio::test]
 async fn a_pod_that_has_not_spoken_yet_is_on_its_way() {
     let state = told(Some(deployment(true)), None, json!([]), json!([])).await;
-    assert!(matches!(state, ExtensionState::Progressing { .. }), "{state:?}");
+    assert!(
+        matches!(state, ExtensionState::Progressing { .. }),
+        "{state:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_is_named() {
-    let pods = pod(json!({"containerStatuses": [{"image": "img:1", "state": {"waiting": {
-        "reason": "ImagePullBackOff", "message": "Back-off pulling image \"img:1\""}}}]}));
+    let pods = pod(
+        json!({"containerStatuses": [{"image": "img:1", "state": {"waiting": {
+        "reason": "ImagePullBackOff", "message": "Back-off pulling image \"img:1\""}}}]}),
+    );
     let why = broken(told(Some(deployment(false)), None, json!([]), pods).await);
-    assert!(why.contains("img:1") && why.contains("ImagePullBackOff"), "{why}");
+    assert!(
+        why.contains("img:1") && why.contains("ImagePullBackOff"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
 async fn a_crash_loop_tells_the_end_of_its_log() {
-    let pods = pod(json!({"containerStatuses": [{"image": "img:1", "restartCount": 4,
+    let pods = pod(
+        json!({"containerStatuses": [{"image": "img:1", "restartCount": 4,
         "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
         "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137,
-            "message": "one\ntwo\nthree\nfour\n"}}}]}));
+            "message": "one\ntwo\nthree\nfour\n"}}}]}),
+    );
     let why = broken(told(Some(deployment(false)), None, json!([]), pods).await);
     assert_eq!(
         why,
@@ -177,18 +217,28 @@ async fn quota_and_pod_security_are_named_with_what_helps() {
     };
     let quota = set("pods \"x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=5");
     let why = broken(told(Some(deployment(false)), None, quota, json!([])).await);
-    assert!(why.contains("exceeded quota: q") && why.contains("ResourceQuota"), "{why}");
+    assert!(
+        why.contains("exceeded quota: q") && why.contains("ResourceQuota"),
+        "{why}"
+    );
     let security = set("pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"");
     let why = broken(told(Some(deployment(false)), None, security, json!([])).await);
-    assert!(why.contains("violates PodSecurity") && why.contains("webhook"), "{why}");
+    assert!(
+        why.contains("violates PodSecurity") && why.contains("webhook"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
 async fn a_pod_that_no_node_takes_is_still_on_its_way() {
-    let pods = pod(json!({"conditions": [{"type": "PodScheduled", "status": "False",
-        "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}]}));
+    let pods = pod(
+        json!({"conditions": [{"type": "PodScheduled", "status": "False",
+        "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}]}),
+    );
     let state = told(Some(deployment(false)), None, json!([]), pods).await;
-    let ExtensionState::Progressing { why } = state else { panic!("{state:?}") };
+    let ExtensionState::Progressing { why } = state else {
+        panic!("{state:?}")
+    };
     assert!(why.contains("Insufficient memory"), "{why}");
 }
 
@@ -203,8 +253,15 @@ async fn a_namespace_that_the_user_made_keeps_its_labels() {
         _ => Answer::ok(&asked.body),
     });
     install(&cluster, &settings()).await.unwrap();
-    let applied: Vec<String> =
-        log.lines().into_iter().filter(|line| line.starts_with("PATCH")).collect();
+    let applied: Vec<String> = log
+        .lines()
+        .into_iter()
+        .filter(|line| line.starts_with("PATCH"))
+        .collect();
     assert_eq!(applied.len(), 11);
-    assert!(!applied.iter().any(|line| line.ends_with("/namespaces/dataprotection-microsoft")));
+    assert!(
+        !applied
+            .iter()
+            .any(|line| line.ends_with("/namespaces/dataprotection-microsoft"))
+    );
 }

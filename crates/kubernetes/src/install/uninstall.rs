@@ -24,7 +24,10 @@ pub struct UninstallOptions {
 
 impl Default for UninstallOptions {
     fn default() -> Self {
-        Self { hooks: false, wait: Duration::from_secs(120) }
+        Self {
+            hooks: false,
+            wait: Duration::from_secs(120),
+        }
     }
 }
 
@@ -43,9 +46,10 @@ pub async fn uninstall(
     options: UninstallOptions,
 ) -> Result<Uninstalled, ClusterError> {
     let mut outcome = Uninstalled::default();
-    // The process first: it must not work on while its rights are taken away.
-    remove(cluster, &deployments(), Some(namespace), NAME).await?;
-    apply::wait_gone(cluster, &deployments(), Some(namespace), NAME, options.wait).await?;
+    // The process first, its pod included: it must not work on while its rights are taken away.
+    let (kind, how) = (deployments(), Propagation::Foreground);
+    apply::delete(cluster, &kind, Some(namespace), NAME, None, how).await?;
+    apply::wait_gone(cluster, &kind, Some(namespace), NAME, options.wait).await?;
     for kind in ["ClusterRoleBinding", "ClusterRole"] {
         remove(cluster, &rbac(kind, false), None, CLUSTER_NAME).await?;
     }
@@ -53,7 +57,9 @@ pub async fn uninstall(
     let hooks = crd::hook_crds();
     let hooks_in_namespace = hooks_in(cluster, namespace).await?;
     let removed = own.iter().chain(hooks.iter().filter(|_| options.hooks));
-    let names: Vec<&str> = removed.filter_map(|one| one.metadata.name.as_deref()).collect();
+    let names: Vec<&str> = removed
+        .filter_map(|one| one.metadata.name.as_deref())
+        .collect();
     for name in &names {
         remove(cluster, &crds(), None, name).await?;
     }
@@ -66,7 +72,14 @@ pub async fn uninstall(
             format!("CustomResourceDefinition {name}: deleting it would delete the users' hooks")
         }));
     }
-    remove_namespace(cluster, namespace, options, hooks_in_namespace, &mut outcome).await?;
+    remove_namespace(
+        cluster,
+        namespace,
+        options,
+        hooks_in_namespace,
+        &mut outcome,
+    )
+    .await?;
     Ok(outcome)
 }
 
@@ -97,21 +110,36 @@ async fn remove_namespace(
 
 /// What is ours in a namespace that stays.
 async fn remove_parts(cluster: &Cluster, namespace: &str) -> Result<(), ClusterError> {
-    for kind in [rbac("RoleBinding", true), rbac("Role", true), service_accounts()] {
+    for kind in [
+        rbac("RoleBinding", true),
+        rbac("Role", true),
+        service_accounts(),
+    ] {
         let selector = trusted_access_selector();
         for name in names(cluster, &kind, namespace, Some(&selector)).await? {
             remove(cluster, &kind, Some(namespace), &name).await?;
         }
         remove(cluster, &kind, Some(namespace), NAME).await?;
     }
-    remove(cluster, &core_type("Secret", "secrets", true), Some(namespace), KEY_SECRET).await
+    remove(
+        cluster,
+        &core_type("Secret", "secrets", true),
+        Some(namespace),
+        KEY_SECRET,
+    )
+    .await
 }
 
 /// How many hooks of users live in the namespace.
 async fn hooks_in(cluster: &Cluster, namespace: &str) -> Result<usize, ClusterError> {
     let mut count = 0;
-    for (kind, plural) in [("BackupHook", "backuphooks"), ("RestoreHook", "restorehooks")] {
-        count += names(cluster, &crd::resource_type(kind, plural), namespace, None).await?.len();
+    for (kind, plural) in [
+        ("BackupHook", "backuphooks"),
+        ("RestoreHook", "restorehooks"),
+    ] {
+        count += names(cluster, &crd::resource_type(kind, plural), namespace, None)
+            .await?
+            .len();
     }
     Ok(count)
 }
@@ -125,7 +153,10 @@ async fn names(
 ) -> Result<Vec<String>, ClusterError> {
     let mut path = format!("{}?limit=500", path_of(kind, Some(namespace), None));
     if let Some(selector) = selector {
-        path.push_str(&format!("&labelSelector={}", crate::cluster::segment(selector)));
+        path.push_str(&format!(
+            "&labelSelector={}",
+            crate::cluster::segment(selector)
+        ));
     }
     let doing = format!("list {kind} in namespace {namespace}");
     let answer: Value = match cluster.get_json(&path, &doing).await {
@@ -134,7 +165,9 @@ async fn names(
         Err(error) => return Err(error),
     };
     let items = answer["items"].as_array().cloned().unwrap_or_default();
-    let names = items.iter().filter_map(|item| item["metadata"]["name"].as_str());
+    let names = items
+        .iter()
+        .filter_map(|item| item["metadata"]["name"].as_str());
     Ok(names.map(str::to_owned).collect())
 }
 
@@ -144,7 +177,16 @@ async fn remove(
     namespace: Option<&str>,
     name: &str,
 ) -> Result<(), ClusterError> {
-    apply::delete(cluster, kind, namespace, name, None, Propagation::Foreground).await.map(|_| ())
+    apply::delete(
+        cluster,
+        kind,
+        namespace,
+        name,
+        None,
+        Propagation::Background,
+    )
+    .await
+    .map(|_| ())
 }
 
 fn service_accounts() -> ResourceType {

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use strongroom_core::selection::Selection;
 
 use super::*;
-use crate::crd::JobState;
 use crate::testing::{Answer, cluster};
 
 const NAMESPACE: &str = "dataprotection-microsoft";
@@ -48,13 +47,19 @@ fn one_place() -> impl Fn(&crate::testing::Asked) -> Answer {
 async fn making_a_jobs_backup_twice_is_making_it_once() {
     let (cluster, _) = cluster(one_place());
     let first = create_backup(&cluster, NAMESPACE, &spec()).await.unwrap();
-    let again = BackupSpec { sealed: "b3RoZXI=".into(), ..spec() };
+    let again = BackupSpec {
+        sealed: "b3RoZXI=".into(),
+        ..spec()
+    };
     let second = create_backup(&cluster, NAMESPACE, &again).await.unwrap();
     assert_eq!(first, second);
     let name = "backup-00000000-0000-0000-0000-000000000001";
     assert_eq!(first.metadata.name.as_deref(), Some(name));
     let job = spec().job_id;
-    assert_eq!(get_backup(&cluster, NAMESPACE, job).await.unwrap(), Some(first));
+    assert_eq!(
+        get_backup(&cluster, NAMESPACE, job).await.unwrap(),
+        Some(first)
+    );
     assert!(delete_backup(&cluster, NAMESPACE, job).await.unwrap());
     assert!(!delete_backup(&cluster, NAMESPACE, job).await.unwrap());
     assert_eq!(get_backup(&cluster, NAMESPACE, job).await.unwrap(), None);
@@ -64,22 +69,14 @@ async fn making_a_jobs_backup_twice_is_making_it_once() {
 async fn a_backup_of_that_name_for_another_recovery_point_is_a_conflict() {
     let (cluster, _) = cluster(one_place());
     create_backup(&cluster, NAMESPACE, &spec()).await.unwrap();
-    let other = BackupSpec { recovery_point_id: Uuid::from_u128(9), ..spec() };
-    let error = create_backup(&cluster, NAMESPACE, &other).await.unwrap_err();
+    let other = BackupSpec {
+        recovery_point_id: Uuid::from_u128(9),
+        ..spec()
+    };
+    let error = create_backup(&cluster, NAMESPACE, &other)
+        .await
+        .unwrap_err();
     assert!(matches!(error.failure, Failure::Conflict { .. }), "{error}");
-}
-
-#[tokio::test]
-async fn a_written_status_removes_what_is_no_longer_so() {
-    let (cluster, log) = cluster(|asked| Answer::ok(&asked.body));
-    let status = JobStatus { state: JobState::Running, step: "collect".into(), ..JobStatus::default() };
-    write_status(&cluster, &backups(), NAMESPACE, "backup-x", &status).await.unwrap();
-    let asked = &log.all()[0];
-    assert!(asked.path.ends_with("/backups/backup-x/status"));
-    assert_eq!(asked.body["status"]["step"], "collect");
-    for field in JobStatus::OPTIONAL_FIELDS {
-        assert_eq!(asked.body["status"].get(*field), Some(&Value::Null), "{field}");
-    }
 }
 
 #[tokio::test]

@@ -22,8 +22,7 @@ fn secrets() -> JobSecrets {
 fn what_was_sealed_opens_with_its_key_and_its_custom_resource() {
     let pair = KeyPair::generate(&mut rng(1));
     let info = info("dataprotection-microsoft", "backup-1");
-    let envelope =
-        seal_secrets(&pair.public_key_base64(), &info, &secrets(), &mut rng(2)).unwrap();
+    let envelope = seal_secrets(&pair.public_key_base64(), &info, &secrets(), &mut rng(2)).unwrap();
     assert_eq!(pair.open_secrets(&info, &envelope).unwrap(), secrets());
 }
 
@@ -32,23 +31,44 @@ fn a_stored_private_key_opens_what_was_sealed_to_its_public_key() {
     let pair = KeyPair::generate(&mut rng(1));
     let again = KeyPair::from_bytes(&pair.private_key()).unwrap();
     assert_eq!(again.public_key_base64(), pair.public_key_base64());
-    let envelope = seal(&pair.public_key_base64(), "ns/name", b"content", &mut rng(2)).unwrap();
-    assert_eq!(again.open("ns/name", &envelope).unwrap().as_slice(), b"content");
+    let envelope = seal(
+        &pair.public_key_base64(),
+        "ns/name",
+        b"content",
+        &mut rng(2),
+    )
+    .unwrap();
+    assert_eq!(
+        again.open("ns/name", &envelope).unwrap().as_slice(),
+        b"content"
+    );
 }
 
 #[test]
 fn another_key_does_not_open_it() {
     let pair = KeyPair::generate(&mut rng(1));
     let other = KeyPair::generate(&mut rng(3));
-    let envelope = seal(&pair.public_key_base64(), "ns/name", b"content", &mut rng(2)).unwrap();
-    assert_eq!(other.open("ns/name", &envelope).unwrap_err(), SealedError::DoesNotOpen);
+    let envelope = seal(
+        &pair.public_key_base64(),
+        "ns/name",
+        b"content",
+        &mut rng(2),
+    )
+    .unwrap();
+    assert_eq!(
+        other.open("ns/name", &envelope).unwrap_err(),
+        SealedError::DoesNotOpen
+    );
 }
 
 #[test]
 fn a_box_copied_into_another_custom_resource_does_not_open() {
     let pair = KeyPair::generate(&mut rng(1));
     let envelope = seal(&pair.public_key_base64(), "ns/backup-1", b"x", &mut rng(2)).unwrap();
-    assert_eq!(pair.open("ns/backup-2", &envelope).unwrap_err(), SealedError::DoesNotOpen);
+    assert_eq!(
+        pair.open("ns/backup-2", &envelope).unwrap_err(),
+        SealedError::DoesNotOpen
+    );
 }
 
 #[test]
@@ -68,7 +88,10 @@ fn the_largest_content_passes_and_one_byte_more_does_not() {
     let pair = KeyPair::generate(&mut rng(1));
     let key = pair.public_key_base64();
     let envelope = seal(&key, "a/b", &vec![1; SEALED_PLAINTEXT_BYTES], &mut rng(2)).unwrap();
-    assert_eq!(pair.open("a/b", &envelope).unwrap().len(), SEALED_PLAINTEXT_BYTES);
+    assert_eq!(
+        pair.open("a/b", &envelope).unwrap().len(),
+        SEALED_PLAINTEXT_BYTES
+    );
     let bytes = SEALED_PLAINTEXT_BYTES + 1;
     assert_eq!(
         seal(&key, "a/b", &vec![1; bytes], &mut rng(2)).unwrap_err(),
@@ -85,10 +108,20 @@ fn the_largest_content_passes_and_one_byte_more_does_not() {
 fn rubbish_is_malformed_and_a_bad_key_is_named() {
     let pair = KeyPair::generate(&mut rng(1));
     for rubbish in ["", "AQ==", "not base64!", "AQEB"] {
-        assert_eq!(pair.open("a/b", rubbish).unwrap_err(), SealedError::Malformed, "{rubbish}");
+        assert_eq!(
+            pair.open("a/b", rubbish).unwrap_err(),
+            SealedError::Malformed,
+            "{rubbish}"
+        );
     }
-    assert_eq!(seal("c2hvcnQ=", "a/b", b"x", &mut rng(2)).unwrap_err(), SealedError::PublicKey);
-    assert_eq!(KeyPair::from_bytes(&[0; 31]).unwrap_err(), SealedError::PrivateKey);
+    assert_eq!(
+        seal("c2hvcnQ=", "a/b", b"x", &mut rng(2)).unwrap_err(),
+        SealedError::PublicKey
+    );
+    assert_eq!(
+        KeyPair::from_bytes(&[0; 31]).unwrap_err(),
+        SealedError::PrivateKey
+    );
 }
 
 #[test]
@@ -98,8 +131,15 @@ fn nothing_secret_is_printed() {
     assert!(!printed.contains("do-not-print"));
     assert!(!printed.contains(&secrets().repository_key));
     assert!(!printed.contains(&BASE64.encode(&*pair.private_key())));
-    let opened_rubbish = seal(&pair.public_key_base64(), "a/b", b"do-not-print", &mut rng(2));
-    let error = pair.open_secrets("a/b", &opened_rubbish.unwrap()).unwrap_err();
+    let opened_rubbish = seal(
+        &pair.public_key_base64(),
+        "a/b",
+        b"do-not-print",
+        &mut rng(2),
+    );
+    let error = pair
+        .open_secrets("a/b", &opened_rubbish.unwrap())
+        .unwrap_err();
     assert!(!error.to_string().contains("do-not-print"), "{error}");
 }
 
