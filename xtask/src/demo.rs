@@ -137,7 +137,7 @@ fn explain_what_is_up(stage: Stage) {
     let config = stage.cli.config.display().to_string();
     let kubeconfig = stage.kubectl.kubeconfig.display().to_string();
     say("left up to explore:");
-    say(format_args!("  export STRONGROOM_CLI_CONFIG={config} KUBECONFIG={kubeconfig}"));
+    say(format_args!("  export STRONGROOM_CONTEXT_FILE={config} KUBECONFIG={kubeconfig}"));
     say(format_args!("  {} vault list        # and job list, recovery-point list, …", stage.cli.binary.display()));
     say(format_args!("  {} get all -n {}", stage.kubectl.program.display(), sample::NAMESPACE));
     if let Some(server) = &stage.server {

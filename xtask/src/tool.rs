@@ -26,7 +26,13 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    // Some tools complain on stdout.
+    let complaint = if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
+    let said = String::from_utf8_lossy(complaint);
     let cause = format!("{}: {}", output.status, last_lines(&said, 12));
     Err(Failure::new(
         format!("run {}", command_line(command)),

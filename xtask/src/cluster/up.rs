@@ -239,8 +239,9 @@ fn why_it_ended(place: &Place) -> Failure {
     if words.is_empty() {
         words = tool::last_lines(&tool::text_of(&place.logs().join("keeper.log")), 12);
     }
-    Failure::new(format!("start cluster {}", place.name), words).way_out(format!(
-        "read the logs in {}; `cluster up` tries again",
-        place.logs().display()
+    let (logs, name) = (place.logs(), &place.name);
+    Failure::new(format!("start cluster {name}"), words).way_out(format!(
+        "read the logs in {}; `cargo xtask cluster up` tries again, `cargo xtask cluster down --wipe --name {name}` lets it start afresh",
+        logs.display()
     ))
 }

@@ -58,6 +58,8 @@ impl Layer {
         let doing = || format!("write the layer of {}", beside.display());
         Self::pack(beside, |builder| {
             builder.follow_symlinks(false);
+            // containerd does not know the entries of sparse files.
+            builder.sparse(false);
             builder.append_dir_all(".", folder)
         })
         .doing(doing)

@@ -7,11 +7,13 @@ use std::path::Path;
 use super::archive::{Layer, Run};
 use super::{Image, cached};
 use crate::cluster::packages;
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Doing, Result};
 use crate::{talk, tool};
 
 /// The release that the images are made of.
 const RELEASE: &str = "bookworm";
+/// The mirror network of Debian itself.
+const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";
 
 /// One application.
 pub(super) struct Application {
@@ -53,7 +55,7 @@ pub(super) fn make(application: &Application) -> Result<Image> {
         .doing(doing)?;
     let include = format!("--include={}", application.packages);
     let target = root.path().as_os_str();
-    let mirror = mirror()?;
+    let mirror = mirror();
     let options = ["--variant=minbase", &include, RELEASE];
     tool::run(
         "debootstrap",
@@ -85,8 +87,8 @@ fn empty(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-/// The first package source of this machine.
-fn mirror() -> Result<String> {
+/// The Debian mirror that this machine uses, else the one that is near everyone.
+fn mirror() -> String {
     let mut files = vec!["/etc/apt/sources.list".into()];
     let more = fs::read_dir("/etc/apt/sources.list.d")
         .into_iter()
@@ -95,27 +97,19 @@ fn mirror() -> Result<String> {
     files.extend(more.map(|entry| entry.path()));
     let found = files
         .iter()
-        .find_map(|file| first_source(&tool::text_of(file)));
-    found.ok_or_else(|| {
-        Failure::new(
-            "find a Debian package source",
-            "neither /etc/apt/sources.list nor sources.list.d names one",
-        )
-        .way_out("add one, as in `deb http://deb.debian.org/debian bookworm main`")
-    })
+        .find_map(|file| debian_source(&tool::text_of(file)));
+    found.unwrap_or_else(|| PUBLIC_MIRROR.to_owned())
 }
 
-/// The first address in a sources file, of the one-line or of the deb822 form: sources.list(5).
-fn first_source(text: &str) -> Option<String> {
-    text.lines().map(str::trim).find_map(|line| {
-        let of_line = line
-            .strip_prefix("deb ")
-            .or_else(|| line.strip_prefix("URIs:"))?;
-        of_line
-            .split_whitespace()
-            .find(|word| word.starts_with("http"))
-            .map(ToOwned::to_owned)
-    })
+/// The first address of a Debian archive in a sources file, of the one-line or of the deb822 form:
+/// sources.list(5). Other archives stand there too; a mirror of Debian's own is named so.
+fn debian_source(text: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim);
+    let of_sources = lines.filter(|line| line.starts_with("deb ") || line.starts_with("URIs:"));
+    let is_mirror =
+        |word: &&str| word.starts_with("http") && word.trim_end_matches('/').ends_with("/debian");
+    let mut words = of_sources.flat_map(str::split_whitespace);
+    words.find(is_mirror).map(ToOwned::to_owned)
 }
 
 #[cfg(test)]
@@ -123,11 +117,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_package_source_is_found_in_both_forms() {
-        let old = "# a comment\ndeb [signed-by=/x] http://deb.debian.org/debian bookworm main\n";
-        let new = "Types: deb\nURIs: https://deb.debian.org/debian\nSuites: bookworm\n";
-        assert_eq!(first_source(old).unwrap(), "http://deb.debian.org/debian");
-        assert_eq!(first_source(new).unwrap(), "https://deb.debian.org/debian");
-        assert_eq!(first_source("# nothing"), None);
+    fn the_debian_mirror_is_found_in_both_forms_and_among_others() {
+        let old = "# a comment\ndeb [signed-by=/x] http://ftp.example.org/debian bookworm main\n";
+        let new = "Types: deb\nURIs: https://example.org/node_20.x\n\nURIs: https://example.org/debian/\n";
+        assert_eq!(debian_source(old).unwrap(), "http://ftp.example.org/debian");
+        assert_eq!(debian_source(new).unwrap(), "https://example.org/debian/");
+        assert_eq!(debian_source("# nothing"), None);
     }
 }
