@@ -138,6 +138,9 @@ pub(crate) fn strip_assigned(group: &str, kind: &str, object: &mut Value) -> Vec
     if group.is_empty() && kind == "Pod" {
         removed.extend(pods::remove_injected_tokens(object));
     }
+    if group == "batch" && kind == "Job" {
+        removed.extend(remove_defaulted_labels(object, &removed));
+    }
     removed
 }
 
@@ -160,6 +163,25 @@ impl When {
             Self::ServiceAccountToken => object["type"] == "kubernetes.io/service-account-token",
         }
     }
+}
+
+/// A Job made without labels has those of its template, the old uid among them, because the API server
+/// defaults them so. Without any it gets them again, with the new uid.
+/// Source: `SetDefaults_Job` in `k8s.io/kubernetes/pkg/apis/batch/v1/defaults.go`; seen on 1.36.
+fn remove_defaulted_labels(object: &mut Value, removed: &[Removed]) -> Option<Removed> {
+    const LABELS: &str = "/metadata/labels";
+    let had_uid = removed
+        .iter()
+        .any(|r| r.pointer.starts_with(LABELS) && r.pointer.ends_with("controller-uid"));
+    let of_template = object.pointer("/spec/template/metadata/labels");
+    if !had_uid || object.pointer(LABELS) != of_template {
+        return None;
+    }
+    pointer::remove(object, LABELS)?;
+    Some(Removed {
+        pointer: LABELS.to_owned(),
+        why: "they were the template's by default, and the API server sets them again",
+    })
 }
 
 /// A map that lost its last member was made by the cluster as well: `annotations: {}` would differ from

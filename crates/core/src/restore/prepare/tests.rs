@@ -164,6 +164,14 @@ fn a_job_loses_the_selector_of_its_old_uid_but_keeps_one_made_by_hand() {
 }
 
 #[test]
+fn labels_that_a_job_had_from_its_template_by_default_are_left_to_the_default_again() {
+    let mut defaulted = job(json!([]));
+    defaulted["metadata"]["labels"] = defaulted["spec"]["template"]["metadata"]["labels"].clone();
+    let (_, object) = prepared("batch", "Job", defaulted);
+    assert_eq!(object["metadata"], json!({"name": "j"}));
+}
+
+#[test]
 fn a_finished_job_is_created_suspended_gets_its_status_and_is_released() {
     for condition in ["Complete", "Failed"] {
         let (result, object) = prepared(
