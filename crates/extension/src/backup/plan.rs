@@ -1,0 +1,148 @@
+//! Decides which types are read, and how. Pure.
+
+use std::collections::BTreeSet;
+
+use strongroom_core::report::{ObjectOutcome, Outcome};
+use strongroom_core::selection::{Rule, Selector};
+use strongroom_core::{Code, ObjectRef, Problem, ResourceType};
+use strongroom_kubernetes::crd::BackupSpec;
+
+use super::discover::Found;
+use crate::job::JobFailure;
+use crate::limits::NAMESPACES_LISTED_ALONE;
+use crate::reporting::line_on_type;
+
+/// What a backup is going to read.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Decides over each object.
+    pub(super) selector: Selector,
+    /// Types to read, in the order of the recovery point's runs.
+    pub(super) types: Vec<ResourceType>,
+    /// Chosen namespaces, when each is to be listed by itself, in the order of their objects.
+    pub(super) namespaces: Option<Vec<String>>,
+    /// What is known already: types that are not read, and why.
+    pub(super) lines: Vec<ObjectOutcome>,
+}
+
+pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure> {
+    let selector = spec.selection.compile().map_err(Problem::from)?;
+    let mut types = Vec::new();
+    let mut lines = Vec::new();
+    for resource in &found.discovery.types {
+        let decision = selector.decide_type(resource);
+        if decision.included {
+            types.push(resource.clone());
+        } else {
+            lines.push(line_on_type(
+                resource,
+                Outcome::Skipped,
+                decision.rule.reason(),
+            ));
+        }
+    }
+    types.sort_by_key(ResourceType::resource);
+    for broken in &found.discovery.broken {
+        let resource = ResourceType::new(&broken.group, &broken.version, "*", "*", true);
+        let rule = selector.decide_type(&resource).rule;
+        if !matches!(
+            rule,
+            Rule::AggregatedMetrics | Rule::AccessReviewIsAQuestion
+        ) {
+            let reason = format!("{}/{}: {}", broken.group, broken.version, broken.cause);
+            let line = line_on_type(&resource, Outcome::Failed, reason);
+            lines.push(line.with_code(Code::ApiGroupUnavailable));
+        }
+    }
+    for filter in selector.unmatched_types(&found.discovery.types) {
+        let object = ObjectRef {
+            group: String::new(),
+            version: String::new(),
+            kind: filter.to_string(),
+            namespace: None,
+            name: "*".to_owned(),
+        };
+        let line = ObjectOutcome::new(object, Outcome::Skipped, "the cluster serves no such type");
+        lines.push(line.with_code(Code::ResourceTypeFilterMatchesNothing));
+    }
+    let namespaces = listed_alone(&selector);
+    Ok(Plan {
+        selector,
+        types,
+        namespaces,
+        lines,
+    })
+}
+
+/// The chosen namespaces when they are few. The API server sorts by `namespace/name`, so `a-b/x`
+/// comes before `a/x`: they are sorted with the slash.
+fn listed_alone(selector: &Selector) -> Option<Vec<String>> {
+    let mut chosen: Vec<String> = selector.chosen_namespaces()?.map(str::to_owned).collect();
+    if chosen.len() > NAMESPACES_LISTED_ALONE {
+        return None;
+    }
+    chosen.sort_by_key(|namespace| format!("{namespace}/"));
+    Some(chosen)
+}
+
+/// The chosen namespaces that are not among those that exist, as findings.
+pub(super) fn absent_namespaces(
+    selector: &Selector,
+    seen: &BTreeSet<String>,
+) -> Vec<ObjectOutcome> {
+    let namespaces = ResourceType::new("", "v1", "Namespace", "namespaces", false);
+    selector
+        .chosen_namespaces()
+        .into_iter()
+        .flatten()
+        .filter(|name| !seen.contains(*name))
+        .map(|name| {
+            let reason = "the configuration names this namespace, but it does not exist";
+            ObjectOutcome::new(
+                ObjectRef::new(&namespaces, None, name),
+                Outcome::Skipped,
+                reason,
+            )
+            .with_code(Code::UserErrorNamespaceNotFound)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strongroom_core::selection::Selection;
+
+    fn selector(namespaces: &[&str]) -> Selector {
+        let included = namespaces.iter().map(|name| (*name).to_owned()).collect();
+        Selection {
+            included_namespaces: Some(included),
+            ..Selection::default()
+        }
+        .compile()
+        .unwrap()
+    }
+
+    #[test]
+    fn few_namespaces_are_listed_alone_in_the_order_of_their_objects() {
+        assert_eq!(
+            listed_alone(&selector(&["a", "a-b"])).unwrap(),
+            ["a-b", "a"]
+        );
+        let names: Vec<String> = (0..=NAMESPACES_LISTED_ALONE)
+            .map(|n| format!("n{n}"))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(listed_alone(&selector(&names)), None);
+        assert_eq!(listed_alone(&Selection::default().compile().unwrap()), None);
+    }
+
+    #[test]
+    fn a_chosen_namespace_that_does_not_exist_is_a_finding() {
+        let seen = BTreeSet::from(["here".to_owned()]);
+        let lines = absent_namespaces(&selector(&["here", "gone"]), &seen);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].object.to_string(), "Namespace gone");
+        assert_eq!(lines[0].code.as_deref(), Some("UserErrorNamespaceNotFound"));
+    }
+}

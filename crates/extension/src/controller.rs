@@ -1,0 +1,293 @@
+//! Runs the jobs that custom resources ask for, one of a kind at a time.
+//!
+//! Level-based: what is to be done is read from the custom resources that exist, never from what
+//! happened before. The oldest one that is not final is taken; an interrupted one is thereby
+//! continued before a new one begins. Deleting a custom resource cancels its job at once, because the
+//! attempt's future is dropped.
+
+pub mod backup;
+mod queue;
+pub mod restore;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use strongroom_core::{Code, Problem, ResourceType};
+use strongroom_kubernetes::crd::{JobError, JobState, JobStatus};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::queue::Ticket;
+pub use self::queue::{JobResource, Queue};
+use crate::environment::Environment;
+use crate::job::{Attempt, Done, JobFailure, Lost, Progress, StatusWriter, Taken};
+use crate::limits::{ATTEMPTS, STATUS_MESSAGE_CHARS};
+
+/// The longest wait between two attempts at a job whose store or API server does not answer; the
+/// waits double up to it, so that [`ATTEMPTS`] are not used up before the grace is over.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// What a controller must know of the kind of job that it runs.
+#[async_trait::async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// The spec of its custom resource.
+    type Spec: Send + Sync;
+
+    /// The type of its custom resource.
+    fn kind(&self) -> ResourceType;
+
+    /// Understands a spec.
+    ///
+    /// # Errors
+    /// When it is not one: a vault of another version.
+    fn parse(&self, spec: Value) -> Result<Self::Spec, serde_json::Error>;
+
+    /// The vault's job and when it gives it up.
+    fn facts(&self, spec: &Self::Spec) -> (Uuid, Option<Timestamp>);
+
+    /// The code of a job that was taken over too often.
+    fn restarted_code(&self) -> Code;
+
+    /// Carries the job out.
+    ///
+    /// # Errors
+    /// See [`JobFailure`].
+    async fn run(&self, attempt: &Attempt, spec: &Self::Spec) -> Result<Done, JobFailure>;
+}
+
+/// What came of looking after one custom resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// Nothing more to do for it.
+    Yes,
+    /// The process is shutting down.
+    Shutdown,
+}
+
+/// Runs one kind of job until the process shuts down.
+#[derive(Debug)]
+pub struct Controller<W> {
+    environment: Arc<Environment>,
+    work: W,
+    queue: Queue,
+    shutdown: CancellationToken,
+}
+
+impl<W: Work> Controller<W> {
+    /// A controller that takes its jobs from `queue`.
+    pub fn new(
+        environment: Arc<Environment>,
+        work: W,
+        queue: Queue,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            environment,
+            work,
+            queue,
+            shutdown,
+        }
+    }
+
+    /// Takes job after job.
+    pub async fn run(self) {
+        let mut settled = BTreeSet::new();
+        loop {
+            let ticket = tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                ticket = self.queue.next(&mut settled) => ticket,
+            };
+            match self.look_after(&ticket).await {
+                Settled::Yes => settled.insert(ticket.uid),
+                Settled::Shutdown => return,
+            };
+        }
+    }
+
+    /// Attempts a job until it is settled.
+    async fn look_after(&self, ticket: &Ticket) -> Settled {
+        let mut failing_since: Option<Timestamp> = None;
+        let mut pause = self.environment.unreachable_pause;
+        loop {
+            let began = self.environment.clock.now();
+            let ended = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Settled::Shutdown,
+                () = self.queue.gone(&ticket.uid) => Err(Lost::Deleted.into()),
+                ended = self.attempt(ticket, failing_since) => ended,
+            };
+            let problem = match ended {
+                Ok(()) => return Settled::Yes,
+                Err(JobFailure::Unreachable(problem)) => problem,
+                Err(error) => {
+                    tracing::info!(job.name = %ticket.name, %error, "job left");
+                    return Settled::Yes;
+                }
+            };
+            let now = self.environment.clock.now();
+            let grace = self.environment.unreachable_grace;
+            // An attempt that worked for longer than the grace was not part of the same trouble.
+            if Duration::try_from(now.duration_since(began)).is_ok_and(|spent| spent > grace) {
+                failing_since = None;
+                pause = self.environment.unreachable_pause;
+            }
+            failing_since.get_or_insert(now);
+            tracing::warn!(
+                job.name = %ticket.name, error.code = %problem.code, error = %problem,
+                pause_ms = pause.as_millis() as u64, "attempt interrupted, will begin again"
+            );
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Settled::Shutdown,
+                () = self.queue.gone(&ticket.uid) => return Settled::Yes,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+        }
+    }
+
+    /// One attempt, from taking the job over to its outcome in the status.
+    async fn attempt(
+        &self,
+        ticket: &Ticket,
+        failing_since: Option<Timestamp>,
+    ) -> Result<(), JobFailure> {
+        let environment = &self.environment;
+        let kind = self.work.kind();
+        let (namespace, clock) = (&environment.namespace, &environment.clock);
+        let cluster = &environment.cluster;
+        let taken = StatusWriter::take_over(cluster, &kind, namespace, &ticket.name, clock).await?;
+        let Some(Taken {
+            spec,
+            created,
+            found,
+            status,
+        }) = taken
+        else {
+            return Ok(());
+        };
+        let spec = match self.work.parse(spec) {
+            Ok(spec) => spec,
+            Err(error) => {
+                let message = format!("the custom resource's spec is not understood: {error}");
+                let problem = Problem::new(Code::InvalidRequestContent, message);
+                return self.conclude(&status, |_| {}, Err(problem)).await;
+            }
+        };
+        let (job, deadline) = self.work.facts(&spec);
+        let attempt = Attempt {
+            environment: Arc::clone(environment),
+            job,
+            name: ticket.name.clone(),
+            number: found.attempt,
+            created,
+            found,
+            progress: Progress::default(),
+            status,
+        };
+        let outcome = self.carry_out(&attempt, &spec, deadline).await;
+        let problem = match outcome {
+            Ok(done) => return self.complete(&attempt, done).await,
+            Err(JobFailure::Lost(lost)) => return Err(lost.into()),
+            Err(JobFailure::Unreachable(problem)) if !self.is_over(failing_since) => {
+                return Err(JobFailure::Unreachable(problem));
+            }
+            Err(JobFailure::Final(problem) | JobFailure::Unreachable(problem)) => problem,
+        };
+        tracing::warn!(
+            job.id = %job, job.attempt = attempt.number, error.code = %problem.code,
+            error = %problem, "job failed"
+        );
+        self.conclude(&attempt.status, |status| attempt.show(status), Err(problem))
+            .await
+    }
+
+    /// The work, ended early when the job is lost or its time is over.
+    async fn carry_out(
+        &self,
+        attempt: &Attempt,
+        spec: &W::Spec,
+        deadline: Option<Timestamp>,
+    ) -> Result<Done, JobFailure> {
+        if attempt.number > ATTEMPTS {
+            let message = format!(
+                "{} attempts ended at step {} without an outcome",
+                attempt.number - 1,
+                attempt.found.step
+            );
+            return Err(JobFailure::new(self.work.restarted_code(), message));
+        }
+        tokio::select! {
+            biased;
+            lost = attempt.beat() => Err(lost.into()),
+            () = self.until(deadline) => {
+                let message = deadline.map_or_else(String::new, |time| {
+                    format!("the job was to be done by {time}")
+                });
+                Err(JobFailure::new(Code::JobDeadlineExceeded, message))
+            }
+            outcome = self.work.run(attempt, spec) => outcome,
+        }
+    }
+
+    async fn complete(&self, attempt: &Attempt, done: Done) -> Result<(), JobFailure> {
+        tracing::info!(job.id = %attempt.job, job.attempt = attempt.number, "job completed");
+        let fill = |status: &mut JobStatus| {
+            attempt.show(status);
+            status.manifest_digest = done.manifest_digest;
+            status.plan_digest = done.plan_digest;
+            status.report_attempt = done.report_attempt;
+            status.cut = done.cut;
+        };
+        self.conclude(&attempt.status, fill, Ok(())).await
+    }
+
+    /// Writes the final state.
+    async fn conclude(
+        &self,
+        status: &StatusWriter,
+        fill: impl FnOnce(&mut JobStatus),
+        outcome: Result<(), Problem>,
+    ) -> Result<(), JobFailure> {
+        let now = self.environment.clock.now();
+        status
+            .write(|status| {
+                fill(status);
+                status.completed = Some(now);
+                status.error = outcome.as_ref().err().map(job_error);
+                status.state = match (&outcome, status.findings) {
+                    (Err(_), _) => JobState::Failed,
+                    (Ok(()), 0) => JobState::Completed,
+                    (Ok(()), _) => JobState::CompletedWithWarnings,
+                };
+            })
+            .await
+    }
+
+    /// Whether a store or API server has been gone for longer than the grace.
+    fn is_over(&self, failing_since: Option<Timestamp>) -> bool {
+        let now = self.environment.clock.now();
+        failing_since.is_some_and(|since| {
+            Duration::try_from(now.duration_since(since))
+                .is_ok_and(|gone| gone >= self.environment.unreachable_grace)
+        })
+    }
+
+    /// Resolves at a time; never when there is none.
+    async fn until(&self, deadline: Option<Timestamp>) {
+        let Some(deadline) = deadline else {
+            return std::future::pending().await;
+        };
+        let left = deadline.duration_since(self.environment.clock.now());
+        tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+    }
+}
+
+fn job_error(problem: &Problem) -> JobError {
+    JobError {
+        code: problem.code.as_str().to_owned(),
+        message: problem.message.chars().take(STATUS_MESSAGE_CHARS).collect(),
+        recommended_action: problem.recommended_action().to_owned(),
+    }
+}

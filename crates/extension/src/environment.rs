@@ -1,0 +1,91 @@
+//! What a process has: its cluster, its key, its clock, its way to stores.
+//!
+//! Everything that differs between the real program and a test is a field here.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use strongroom_kubernetes::Cluster;
+use strongroom_kubernetes::sealed::KeyPair;
+use strongroom_repository::{Entropy, StoreConfig};
+
+use crate::clock::Clock;
+use crate::crash::CrashPoints;
+
+/// The way from a store's configuration to the store.
+pub trait Stores: Send + Sync + fmt::Debug {
+    /// A client for the store.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    fn connect(&self, config: &StoreConfig) -> strongroom_repository::Result<Arc<dyn ObjectStore>>;
+}
+
+/// The real stores.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealStores;
+
+impl Stores for RealStores {
+    fn connect(&self, config: &StoreConfig) -> strongroom_repository::Result<Arc<dyn ObjectStore>> {
+        config.connect()
+    }
+}
+
+/// What the process has.
+pub struct Environment {
+    /// The cluster, as the extension's own service account.
+    pub cluster: Cluster,
+    /// The extension's namespace, where its custom resources are.
+    pub namespace: String,
+    /// The key to which job secrets are sealed.
+    pub keys: KeyPair,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The way to stores.
+    pub stores: Arc<dyn Stores>,
+    /// Where to crash, in tests.
+    pub crash: CrashPoints,
+    /// How often progress is written; see [`crate::limits::STATUS_INTERVAL`].
+    pub status_interval: Duration,
+    /// See [`crate::limits::UNREACHABLE_PAUSE`].
+    pub unreachable_pause: Duration,
+    /// See [`crate::limits::UNREACHABLE_GRACE`].
+    pub unreachable_grace: Duration,
+    /// See [`crate::limits::NAMESPACE_GONE_WAIT`].
+    pub namespace_gone_wait: Duration,
+    /// How the last attempt to reach a store went, for the extension's status.
+    pub storage: StorageNote,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Environment")
+            .field("cluster", &self.cluster)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One sentence on the last attempt to reach a store.
+#[derive(Debug, Default)]
+pub struct StorageNote(Mutex<String>);
+
+impl StorageNote {
+    /// The sentence; empty before the first attempt.
+    pub fn get(&self) -> String {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts another in its place.
+    pub fn set(&self, note: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = note.into();
+    }
+}

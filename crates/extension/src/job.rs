@@ -1,0 +1,153 @@
+//! One attempt of this process at one job: what its steps share.
+//!
+//! A job is a custom resource. An attempt begins when a process takes it over ([`status`]) and ends
+//! with an outcome, a [`JobFailure`], or the death of the process. Every step is recorded in the
+//! custom resource before it begins and can be done again without harm.
+
+mod failure;
+mod progress;
+mod status;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use strongroom_kubernetes::crd::JobStatus;
+use uuid::Uuid;
+
+pub use self::failure::{JobFailure, Lost};
+pub(crate) use self::failure::{is_unreachable, object_code};
+pub use self::progress::{Progress, Sums};
+pub use self::status::{StatusWriter, Taken};
+use crate::crash::Moment;
+use crate::environment::Environment;
+
+/// A step of a job, in the words of status, logs and crash points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Open the secrets, the store and the repository.
+    Open,
+    /// Ask the cluster what it serves.
+    Discover,
+    /// Decide what is to be done.
+    Plan,
+    /// Read objects and write them to the repository.
+    Collect,
+    /// Create and patch objects.
+    Apply,
+    /// Set owner references whose owners came later than what they own.
+    Relink,
+    /// Make the report durable.
+    Report,
+    /// Write the manifest: the recovery point exists.
+    Seal,
+}
+
+impl Step {
+    /// The step's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Discover => "discover",
+            Self::Plan => "plan",
+            Self::Collect => "collect",
+            Self::Apply => "apply",
+            Self::Relink => "relink",
+            Self::Report => "report",
+            Self::Seal => "seal",
+        }
+    }
+}
+
+/// What the steps of an attempt share.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What the process has.
+    pub environment: Arc<Environment>,
+    /// The vault's job.
+    pub job: Uuid,
+    /// The custom resource's name.
+    pub name: String,
+    /// The number of this attempt; 1 is the first.
+    pub number: u32,
+    /// When the custom resource was created, by the API server's clock: nothing that this job made
+    /// is older.
+    pub created: Timestamp,
+    /// The status as the attempt found it, for what earlier attempts left there.
+    pub found: JobStatus,
+    /// What has been done so far.
+    pub progress: Progress,
+    /// Writes the status.
+    pub status: StatusWriter,
+}
+
+/// What a job that was carried out leaves in its status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Digest of the manifest of the recovery point.
+    pub manifest_digest: Option<String>,
+    /// Digest of the restore's plan.
+    pub plan_digest: Option<String>,
+    /// The attempt whose report is complete.
+    pub report_attempt: Option<u32>,
+    /// Whether all types were read at one state.
+    pub cut: Option<String>,
+}
+
+impl Attempt {
+    /// Records a step, then carries it out.
+    pub async fn step<T>(
+        &self,
+        step: Step,
+        work: impl Future<Output = Result<T, JobFailure>>,
+    ) -> Result<T, JobFailure> {
+        let now = self.environment.clock.now();
+        self.status
+            .write(|status| {
+                step.as_str().clone_into(&mut status.step);
+                status.step_started = Some(now);
+                self.show(status);
+            })
+            .await?;
+        tracing::info!(
+            job.id = %self.job, job.attempt = self.number, job.step = step.as_str(), "step begins"
+        );
+        self.reach(step, Moment::Before).await;
+        let outcome = work.await?;
+        self.reach(step, Moment::After).await;
+        Ok(outcome)
+    }
+
+    /// A place where a test may kill the process.
+    pub async fn reach(&self, step: Step, moment: Moment) {
+        self.environment
+            .crash
+            .reach(step.as_str(), moment, self.number)
+            .await;
+    }
+
+    /// Puts the progress into a status.
+    pub fn show(&self, status: &mut JobStatus) {
+        let sums = self.progress.snapshot();
+        status.counts = sums.named();
+        status.bytes = sums.counts.bytes;
+        status.new_bytes = sums.new_bytes;
+        status.findings = u32::try_from(sums.counts.findings).unwrap_or(u32::MAX);
+        status.total_items = sums.total;
+    }
+
+    /// Writes the progress to the status at the named interval, until the job is lost.
+    pub async fn beat(&self) -> Lost {
+        loop {
+            tokio::time::sleep(self.environment.status_interval).await;
+            match self.status.write(|status| self.show(status)).await {
+                Ok(()) => {}
+                Err(JobFailure::Lost(lost)) => return lost,
+                // The step in hand meets the same trouble and decides what it means.
+                Err(error) => {
+                    tracing::debug!(job.id = %self.job, %error, "progress not written");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Opens the repository and the recovery point, and understands the criteria.
+
+use strongroom_core::selection::Selector;
+use strongroom_core::{Code, Problem};
+use strongroom_kubernetes::crd::RestoreSpec;
+use strongroom_repository::{Point, Repository};
+
+use super::sequence::Sequence;
+use crate::job::{Attempt, JobFailure};
+use crate::point::PointHeader;
+use crate::secrets;
+
+/// What a restore reads from.
+pub(super) struct Opened {
+    pub(super) repository: Repository,
+    pub(super) point: Point,
+    pub(super) sequence: Sequence,
+    pub(super) selector: Selector,
+    /// Whether all types of the recovery point were read at one state, in words.
+    pub(super) cut: Option<String>,
+}
+
+pub(super) async fn open(attempt: &Attempt, spec: &RestoreSpec) -> Result<Opened, JobFailure> {
+    let selector = spec.criteria.compile().map_err(|problems| all(&problems))?;
+    let repository = secrets::open_repository(attempt, &spec.sealed).await?;
+    let point = repository
+        .point(spec.recovery_point_id)
+        .await
+        .map_err(|error| {
+            if error.is_not_found() {
+                let message = format!("recovery point {} does not exist", spec.recovery_point_id);
+                JobFailure::new(Code::UserErrorRecoveryPointNotFound, message)
+            } else {
+                error.into()
+            }
+        })?;
+    let sequence = Sequence::of(&point)?;
+    let header: Option<PointHeader> = serde_json::from_value(point.header().clone()).ok();
+    let cut = header.map(|header| header.cut.to_string());
+    Ok(Opened {
+        repository,
+        point,
+        sequence,
+        selector,
+        cut,
+    })
+}
+
+/// Several problems as one, under the code of the first.
+fn all(problems: &[Problem]) -> Problem {
+    let code = problems
+        .first()
+        .map_or(Code::InvalidRequestContent, |problem| problem.code);
+    let messages: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    Problem::new(code, messages.join("; "))
+}

@@ -1,0 +1,179 @@
+//! The extension's process: everything is wired here and nowhere else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use strongroom_kubernetes::crd::{Backup, Restore};
+use strongroom_kubernetes::{Cluster, ClusterError, Timeouts};
+use strongroom_repository::SystemEntropy;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SystemClock;
+use crate::controller::backup::BackupWork;
+use crate::controller::restore::RestoreWork;
+use crate::controller::{Controller, Queue};
+use crate::crash::{CrashPoints, UnknownPlace};
+use crate::environment::{Environment, RealStores, StorageNote};
+use crate::health;
+use crate::key::{self, KeyError};
+use crate::limits::{
+    NAMESPACE_GONE_WAIT, SHUTDOWN_GRACE, STATUS_INTERVAL, UNREACHABLE_GRACE, UNREACHABLE_PAUSE,
+};
+use crate::publication::Publication;
+
+/// How the extension is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtensionOptions {
+    /// Namespace of its custom resources and its key.
+    pub namespace: String,
+    /// Runs outside the cluster with this kubeconfig; for development and tests. Inside, the pod's
+    /// service account is used. Like any uploaded kubeconfig it must hold its credentials itself.
+    pub kubeconfig: Option<PathBuf>,
+    /// Where `/healthz` and `/readyz` are answered.
+    pub health_listen: SocketAddr,
+    /// The program's version, as published to the vault.
+    pub version: String,
+}
+
+impl Default for ExtensionOptions {
+    fn default() -> Self {
+        Self {
+            namespace: strongroom_kubernetes::EXTENSION_NAMESPACE.to_owned(),
+            kubeconfig: None,
+            health_listen: SocketAddr::from(([0, 0, 0, 0], 8081)),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Why the extension could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The kubeconfig could not be read.
+    #[error("could not read the kubeconfig {path}: {source}")]
+    Kubeconfig {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no way to the API server.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The port of the health endpoints could not be opened.
+    #[error("could not listen on {address} for health checks: {source}")]
+    Health {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Signals could not be listened for.
+    #[error("could not listen for signals: {0}")]
+    Signals(std::io::Error),
+    /// The crash point for tests names no place.
+    #[error(transparent)]
+    CrashPoint(#[from] UnknownPlace),
+}
+
+/// Runs the extension until SIGTERM or SIGINT. Returns within [`SHUTDOWN_GRACE`] of the signal;
+/// jobs in hand are continued by the next process.
+///
+/// # Errors
+/// See [`RunError`].
+pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let crash = CrashPoints::from_env()?;
+    let cluster = connect(&options)?;
+    let listener = health::bind(options.health_listen)
+        .await
+        .map_err(|source| RunError::Health {
+            address: options.health_listen,
+            source,
+        })?;
+    let keys = tokio::select! {
+        keys = key::load_or_create(&cluster, &options.namespace, &SystemEntropy) => keys?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let environment = Arc::new(Environment {
+        cluster,
+        namespace: options.namespace,
+        keys,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        stores: Arc::new(RealStores),
+        crash,
+        status_interval: STATUS_INTERVAL,
+        unreachable_pause: UNREACHABLE_PAUSE,
+        unreachable_grace: UNREACHABLE_GRACE,
+        namespace_gone_wait: NAMESPACE_GONE_WAIT,
+        storage: StorageNote::default(),
+    });
+    let publication = Publication::new(Arc::clone(&environment), options.version);
+    let shutdown = CancellationToken::new();
+    let mut background = JoinSet::new();
+    background.spawn(health::serve(listener, publication.published()));
+    let mut jobs = controllers(&environment, &shutdown, &mut background);
+    tokio::select! {
+        () = publication.run() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down; the next process continues the jobs in hand");
+    shutdown.cancel();
+    let farewell = async {
+        while jobs.join_next().await.is_some() {}
+        // Nobody is harmed when this is lost: the heartbeat ends either way.
+        let _ = publication.publish(false).await;
+    };
+    let _ = tokio::time::timeout(SHUTDOWN_GRACE, farewell).await;
+    Ok(())
+}
+
+fn connect(options: &ExtensionOptions) -> Result<Cluster, RunError> {
+    let Some(path) = &options.kubeconfig else {
+        return Ok(Cluster::in_cluster(Timeouts::default())?);
+    };
+    let yaml = std::fs::read_to_string(path).map_err(|source| RunError::Kubeconfig {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Cluster::from_kubeconfig(&yaml, Timeouts::default())?)
+}
+
+/// Starts the controllers of both kinds and what feeds them. The controllers end on shutdown; the
+/// feeds end when their set is dropped.
+pub(crate) fn controllers(
+    environment: &Arc<Environment>,
+    shutdown: &CancellationToken,
+    feeds: &mut JoinSet<()>,
+) -> JoinSet<()> {
+    let Environment {
+        cluster, namespace, ..
+    } = &**environment;
+    let (backups, feed) = Queue::of::<Backup>(cluster, namespace);
+    feeds.spawn(feed);
+    let (restores, feed) = Queue::of::<Restore>(cluster, namespace);
+    feeds.spawn(feed);
+    let mut jobs = JoinSet::new();
+    let environment = || Arc::clone(environment);
+    jobs.spawn(
+        Controller::new(
+            environment(),
+            BackupWork::default(),
+            backups,
+            shutdown.clone(),
+        )
+        .run(),
+    );
+    jobs.spawn(Controller::new(environment(), RestoreWork, restores, shutdown.clone()).run());
+    jobs
+}

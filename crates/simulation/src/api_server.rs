@@ -1,0 +1,274 @@
+//! An in-memory Kubernetes API server on a loopback port.
+//!
+//! It keeps every version of every object (so lists at an exact resource version work), assigns
+//! uids, resource versions, creation times and a coarse `managedFields`, refuses creates in absent
+//! namespaces, serves discovery (aggregated and plain), watches, the status subresource, merge
+//! patch and a simplified server-side apply (a merge that records the manager). It does not
+//! validate schemas and runs no controllers beyond: a new CRD is Established, a new namespace gets
+//! its `default` ServiceAccount, a deleted namespace takes its objects with it.
+
+mod discovery;
+mod patch;
+mod request;
+mod state;
+mod verbs;
+mod watch;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::http::StatusCode;
+use serde_json::Value;
+
+pub use state::{Kind, State};
+
+/// A failure that the server answers instead of doing what was asked.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// HTTP method it applies to, `None` for all.
+    pub method: Option<&'static str>,
+    /// Part of the path (with query) that it applies to.
+    pub path: String,
+    /// Status to answer.
+    pub status: u16,
+    /// `reason` of the answered Status object.
+    pub reason: String,
+    /// `message` of the answered Status object.
+    pub message: String,
+    /// How many more requests it hits; `u32::MAX` for always.
+    pub times: u32,
+}
+
+/// What was asked of the server, for tests that count calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// HTTP method.
+    pub method: String,
+    /// Path with query.
+    pub path: String,
+}
+
+/// Everything that the handlers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    faults: Mutex<Vec<Fault>>,
+    calls: Mutex<Vec<Call>>,
+    changed: tokio::sync::watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the watches that there may be something new.
+    pub(crate) fn notify(&self, revision: u64) {
+        self.changed.send_replace(revision);
+    }
+
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The fault that hits this request, when there is one.
+    fn fault(&self, method: &str, path: &str) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = faults.iter_mut().find(|fault| {
+            fault.times > 0
+                && fault.method.is_none_or(|wanted| wanted == method)
+                && path.contains(&fault.path)
+        })?;
+        if fault.times != u32::MAX {
+            fault.times -= 1;
+        }
+        Some(fault.clone())
+    }
+
+    fn record(&self, method: &str, path: &str) {
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Call {
+                method: method.to_owned(),
+                path: path.to_owned(),
+            });
+    }
+}
+
+/// A running in-memory API server. Dropping it stops it.
+#[derive(Debug)]
+pub struct ApiServer {
+    shared: Arc<Shared>,
+    url: String,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl ApiServer {
+    /// Starts a server with the usual built-in kinds and the namespaces `default` and
+    /// `kube-system`.
+    ///
+    /// # Errors
+    /// When no loopback port can be opened.
+    pub async fn start() -> std::io::Result<Self> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (changed, _) = tokio::sync::watch::channel(0);
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new()),
+            faults: Mutex::new(Vec::new()),
+            calls: Mutex::new(Vec::new()),
+            changed,
+        });
+        let router = Router::new()
+            .fallback(request::serve)
+            .with_state(Arc::clone(&shared));
+        let task = tokio::spawn(async move {
+            // The only end of this task is the drop of the server.
+            let _ = axum::serve(listener, router).await;
+        });
+        let server = Self { shared, url, task };
+        for namespace in ["default", "kube-system"] {
+            server.create(&serde_json::json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace},
+            }));
+        }
+        Ok(server)
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A kubeconfig that points at this server, with a bearer token that it accepts (any is).
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+             clusters:\n- name: test\n  cluster:\n    server: {}\n\
+             contexts:\n- name: test\n  context: {{cluster: test, user: test}}\n\
+             users:\n- name: test\n  user: {{token: test}}\n",
+            self.url
+        )
+    }
+
+    /// Serves one more kind.
+    pub fn serve_kind(&self, kind: Kind) {
+        self.shared.state().add_kind(kind);
+    }
+
+    /// Puts an object there as a user would (`POST`), and returns it as stored.
+    ///
+    /// # Panics
+    /// When the server refuses it: a test that seeds a bad object is wrong.
+    #[expect(
+        clippy::panic,
+        reason = "a bad fixture must stop the test that seeds it"
+    )]
+    pub fn create(&self, object: &Value) -> Value {
+        let outcome = verbs::create_any(&self.shared, object, "kubectl");
+        match outcome {
+            Ok(stored) => stored,
+            Err(problem) => panic!("the API server refused the fixture: {problem:?}"),
+        }
+    }
+
+    /// The live object, by plural (`configmaps`, `deployments.apps`), namespace and name.
+    #[must_use]
+    pub fn get(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
+        self.shared
+            .state()
+            .live(kind, &state::key(namespace, name))
+            .map(|object| (*object).clone())
+    }
+
+    /// All live objects of a kind (`configmaps`, `deployments.apps`), in key order.
+    #[must_use]
+    pub fn list(&self, kind: &str) -> Vec<Value> {
+        self.shared
+            .state()
+            .list(kind, None, None)
+            .into_iter()
+            .map(|(_, object)| (*object).clone())
+            .collect()
+    }
+
+    /// Deletes an object; a namespace takes what is in it along.
+    pub fn delete(&self, kind: &str, namespace: Option<&str>, name: &str) {
+        let revision = {
+            let mut state = self.shared.state();
+            state.delete(kind, &state::key(namespace, name));
+            if kind == "namespaces" {
+                state.delete_namespace_contents(name);
+            }
+            state.revision()
+        };
+        self.shared.notify(revision);
+    }
+
+    /// Answers matching requests with a failure.
+    pub fn inject(&self, fault: Fault) {
+        self.shared
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
+    }
+
+    /// Takes every fault away.
+    pub fn heal(&self) {
+        self.shared
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// What was asked since the last call of this, oldest first.
+    #[must_use]
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(
+            &mut *self
+                .shared
+                .calls
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Forgets everything older than now, as etcd's compaction does: lists at an older resource
+    /// version answer 410 from here on.
+    pub fn compact(&self) {
+        self.shared.state().compact();
+    }
+}
+
+/// What the server answers when it refuses.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(
+        status: StatusCode,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            reason,
+            message: message.into(),
+        }
+    }
+}
