@@ -92,6 +92,9 @@ pub struct Version {
     pub platform: String,
 }
 
+/// What API servers and their audit logs see of us.
+const USER_AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
+
 /// One API server and one credential for it. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Cluster {
@@ -149,6 +152,8 @@ impl Cluster {
     fn from_config(mut config: kube::Config, timeouts: Timeouts) -> Result<Self, ClusterError> {
         config.connect_timeout = Some(timeouts.connect);
         config.read_timeout = Some(limits::IDLE_TIMEOUT);
+        let agent = http::HeaderValue::from_static(USER_AGENT);
+        config.headers = vec![(http::header::USER_AGENT, agent)];
         // Retries are this crate's own, bounded ones: kube's would wait up to 1,000 s, 15 times.
         config.default_retry = false;
         let server = config.cluster_url.to_string();
@@ -244,6 +249,8 @@ impl Cluster {
         doing: &str,
         most_bytes: usize,
     ) -> Result<Reply, ClusterError> {
+        // Shared bytes, so that another attempt copies nothing.
+        let request = request.map(Bytes::from);
         let mut attempt = 0;
         loop {
             let outcome = self.once(request.clone(), most_bytes).await;
@@ -264,7 +271,7 @@ impl Cluster {
         }
     }
 
-    async fn once(&self, request: Request<Vec<u8>>, most_bytes: usize) -> Result<Reply, Failure> {
+    async fn once(&self, request: Request<Bytes>, most_bytes: usize) -> Result<Reply, Failure> {
         let limit = self.timeouts.request;
         tokio::time::timeout(limit, request::exchange(self, request, most_bytes))
             .await

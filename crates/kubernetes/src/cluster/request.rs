@@ -108,7 +108,7 @@ impl Reply {
 /// Sends the request once and reads the answer, at most `most_bytes` of it.
 pub(super) async fn exchange(
     cluster: &Cluster,
-    request: Request<Vec<u8>>,
+    request: Request<Bytes>,
     most_bytes: usize,
 ) -> Result<Reply, Failure> {
     let permission = Permission::of_request(request.method(), request.uri());

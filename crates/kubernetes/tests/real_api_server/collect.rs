@@ -22,10 +22,15 @@ async fn every_object_is_read_once_and_as_the_server_has_it() {
         async move { super::create(&cluster, &kind, &object).await }
     });
     let made: Vec<Value> = made.buffered(16).collect().await;
-    let before = made.last().unwrap()["metadata"]["resourceVersion"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    // They were made side by side, so the last one is not the newest.
+    let version = |object: &Value| -> u64 {
+        object["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let before = made.iter().map(version).max().unwrap().to_string();
     // What is made later is not in a list at an exact state before it.
     let later = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "zz-later", "namespace": namespace}});

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use strongroom_core::object::ResourceType;
 use strongroom_kubernetes::access::trusted_access;
-use strongroom_kubernetes::apply as objects;
+use strongroom_kubernetes::apply::{self as objects, Propagation};
 use strongroom_kubernetes::install::{
     CLUSTER_NAME, ExtensionSettings, ExtensionState, UninstallOptions, install, status, uninstall,
 };
-use strongroom_kubernetes::{Cluster, crd};
+use strongroom_kubernetes::{Cluster, Failure, crd, jobs};
 
 async fn is_there(cluster: &Cluster, kind: &ResourceType, name: &str) -> bool {
     objects::get(cluster, kind, None, name)
@@ -38,6 +38,80 @@ async fn state_when(
     });
     let outcome = looking.await;
     outcome.unwrap_or_else(|_| panic!("it stays {last:?}"))
+}
+
+/// A cluster with the credential that the extension's pod has.
+async fn as_the_extension(admin: &Cluster, namespace: &str) -> Cluster {
+    let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/backup-extension/token");
+    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "spec": {"expirationSeconds": 600}});
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(body.to_string().into_bytes())
+        .unwrap();
+    let answer: Value = serde_json::from_slice(&admin.raw(request).await.unwrap()).unwrap();
+    admin
+        .with_bearer_token(answer["status"]["token"].as_str().unwrap())
+        .unwrap()
+}
+
+/// Restoring roles that grant more than the extension has, writing a custom resource's status, and
+/// not deleting: as its role says.
+async fn the_extension_can_do_what_its_work_takes(admin: &Cluster, namespace: &str) {
+    let extension = as_the_extension(admin, namespace).await;
+    let group = "rbac.authorization.k8s.io";
+    let name = format!("sr-restored-{}", std::process::id());
+    let powerful = json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
+    let roles = ResourceType::new(group, "v1", "ClusterRole", "clusterroles", false);
+    super::create(&extension, &roles, &powerful).await;
+    let bindings = ResourceType::new(
+        group,
+        "v1",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        false,
+    );
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
+        "metadata": {"name": name}, "subjects": [],
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"}});
+    super::create(&extension, &bindings, &binding).await;
+
+    let kind = crd::resource_type("BackupExtension", "backupextensions");
+    let own = json!({"apiVersion": kind.api_version(), "kind": "BackupExtension",
+        "metadata": {"name": crd::EXTENSION_NAME, "namespace": namespace}, "spec": {}});
+    super::create(&extension, &kind, &own).await;
+    let told = json!({"version": "0.1.0", "publicKey": "a2V5", "ready": true});
+    objects::patch_status(
+        &extension,
+        &kind,
+        Some(namespace),
+        crd::EXTENSION_NAME,
+        &told,
+    )
+    .await
+    .unwrap();
+    let read = jobs::extension(&extension, namespace)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(read.status.unwrap().public_key, "a2V5");
+
+    let how = Propagation::Background;
+    let refused = objects::delete(&extension, &roles, None, &name, None, how)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused.failure, Failure::Forbidden { .. }),
+        "{refused}"
+    );
+    objects::delete(admin, &bindings, None, &name, None, how)
+        .await
+        .unwrap();
+    objects::delete(admin, &roles, None, &name, None, how)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -70,6 +144,7 @@ async fn it_is_installed_twice_watched_and_removed_without_a_trace() {
         false,
     );
     assert!(is_there(&cluster, &roles, CLUSTER_NAME).await);
+    the_extension_can_do_what_its_work_takes(&cluster, &namespace).await;
     // The pod passes the restricted standard, or the controller could not make it.
     let state = state_when(
         &cluster,
