@@ -34,6 +34,7 @@ use self::settings::Settings;
 use crate::failure::{Failure, Result};
 use crate::{talk, tool, workspace};
 
+pub(crate) use self::build::cache;
 pub(crate) use self::down::down;
 pub(crate) use self::images::{Recipe, make as make_image};
 pub(crate) use self::settings::Tier;
@@ -217,6 +218,13 @@ impl Cluster {
             .first()
             .ok_or_else(|| Failure::new(doing(), "its node has ended"))?;
         images::load(&self.place, *pid, archive)
+    }
+
+    /// Makes the image of the built binary and loads it; returns its reference.
+    pub(crate) fn load_strongroom(&self, binary: &Path) -> Result<String> {
+        let image = images::make(Recipe::Strongroom, binary)?;
+        self.load_image(&image.archive)?;
+        Ok(image.reference)
     }
 
     /// kubectl for this cluster, ready for its arguments.

@@ -1,8 +1,11 @@
 //! `cargo xtask`: the developer's commands, each in the module named after it.
 
 mod cluster;
+mod demo;
 mod failure;
+mod product;
 mod talk;
+mod test;
 mod tidy;
 mod tool;
 mod workspace;
@@ -16,6 +19,10 @@ use clap::Parser;
 enum Task {
     /// A real Kubernetes on this machine, for development and tests
     Cluster(cluster::Arguments),
+    /// Protect an application, lose it, get it back: on a real cluster, each step with its time
+    Demo(demo::Arguments),
+    /// Every test there is, the real cluster included
+    Test(test::Arguments),
     /// Check the rules of the house that no compiler checks
     Tidy,
 }
@@ -23,6 +30,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Cluster(arguments) => cluster::run(arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
     };
     done.unwrap_or_else(|failure| {

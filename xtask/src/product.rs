@@ -12,7 +12,12 @@ pub(crate) fn build() -> Result<PathBuf> {
     let watch = Stopwatch::start();
     say("building strongroom (the first time takes some minutes) …");
     let mut command = cargo();
-    command.args(["build", "--package", "strongroom", "--message-format=json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--package",
+        "strongroom",
+        "--message-format=json-render-diagnostics",
+    ]);
     command.stderr(std::process::Stdio::inherit());
     let output = command.output().doing(|| "start cargo".to_owned())?;
     if !output.status.success() {
@@ -20,7 +25,12 @@ pub(crate) fn build() -> Result<PathBuf> {
     }
     let binary = executable(&String::from_utf8_lossy(&output.stdout));
     say(format_args!("{:>7}  strongroom is built", watch.words()));
-    binary.ok_or_else(|| Failure::new("find the binary that was built", "cargo named no executable"))
+    binary.ok_or_else(|| {
+        Failure::new(
+            "find the binary that was built",
+            "cargo named no executable",
+        )
+    })
 }
 
 /// Cargo in the root of the work tree.
@@ -31,7 +41,10 @@ pub(crate) fn cargo() -> Command {
     // What cargo sets for this command itself would make nested builds look different from the user's own.
     for (name, _value) in std::env::vars_os() {
         let told = name.to_string_lossy();
-        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") || told == "CARGO_PRIMARY_PACKAGE" {
+        if told.starts_with("CARGO_PKG_")
+            || told.starts_with("CARGO_MANIFEST_")
+            || told == "CARGO_PRIMARY_PACKAGE"
+        {
             command.env_remove(&name);
         }
     }
@@ -40,8 +53,12 @@ pub(crate) fn cargo() -> Command {
 
 /// The last executable that cargo's messages name.
 fn executable(messages: &str) -> Option<PathBuf> {
-    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    parsed.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last()
+    let parsed = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    parsed
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .last()
 }
 
 #[cfg(test)]

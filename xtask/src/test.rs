@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, the fast ones first, the real cluster last.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use clap::{Args, ValueEnum};
 
@@ -45,17 +45,19 @@ enum Stage {
 }
 
 /// Runs all stages, or those that were named; ends at the first that fails.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let wanted = |stage: Stage| arguments.only.is_empty() || arguments.only.contains(&stage);
     let total = Stopwatch::start();
     if wanted(Stage::Tidy) {
-        stage("tidy", || tidy::run())?;
+        stage("tidy", tidied)?;
     }
     if wanted(Stage::Lint) {
         stage("lint", lint)?;
     }
     if wanted(Stage::Unit) {
-        stage("unit", || cargo(&["test", "--workspace", "--exclude", "strongroom-e2e"], &[]))?;
+        stage("unit", || {
+            cargo(&["test", "--workspace", "--exclude", "strongroom-e2e"], &[])
+        })?;
     }
     if wanted(Stage::Cluster) || wanted(Stage::E2e) {
         let tested = on_a_cluster(arguments, wanted(Stage::Cluster), wanted(Stage::E2e));
@@ -65,20 +67,60 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         tested?;
     }
     say(format_args!("all stages passed in {}", total.words()));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tidied() -> Result<()> {
+    if tidy::run()? == ExitCode::SUCCESS {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "pass `cargo xtask tidy`",
+        "the rules above are broken",
+    ))
 }
 
 fn lint() -> Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])
+    cargo(
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+        &[],
+    )
 }
 
 fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
-    let up = stage("start a real cluster", || cluster::up(&UpOptions { name: CLUSTER.to_owned(), tier: Some(Tier::Node), port: None }))?;
+    let up = stage("start a real cluster", || {
+        cluster::up(&UpOptions {
+            name: CLUSTER.to_owned(),
+            tier: Some(Tier::Node),
+            port: None,
+        })
+    })?;
     let filter = arguments.filter.as_deref().unwrap_or_default();
     if api_server {
         let env = [("STRONGROOM_TEST_KUBECONFIG", up.kubeconfig.clone())];
-        stage("real API server", || cargo(&["test", "-p", "strongroom-kubernetes", "--test", "real_api_server", "--", "--test-threads=1", filter], &env))?;
+        stage("real API server", || {
+            cargo(
+                &[
+                    "test",
+                    "-p",
+                    "strongroom-kubernetes",
+                    "--test",
+                    "real_api_server",
+                    "--",
+                    "--test-threads=1",
+                    filter,
+                ],
+                &env,
+            )
+        })?;
     }
     if end_to_end {
         let binary = product::build()?;
@@ -88,11 +130,27 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
             ("STRONGROOM_E2E_IMAGE", image.into()),
             ("STRONGROOM_E2E_KUBECTL", up.kubectl().get_program().into()),
             ("STRONGROOM_E2E_KUBECONFIG", up.kubeconfig),
-            ("STRONGROOM_E2E_XTASK", std::env::current_exe().doing(|| "find this command's own path".to_owned())?),
+            (
+                "STRONGROOM_E2E_XTASK",
+                std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
+            ),
             ("STRONGROOM_E2E_CLUSTER", CLUSTER.into()),
             ("STRONGROOM_E2E_PYTHON", python()?),
         ];
-        stage("end to end", || cargo(&["test", "-p", "strongroom-e2e", "--", "--test-threads=1", "--nocapture", filter], &env))?;
+        stage("end to end", || {
+            cargo(
+                &[
+                    "test",
+                    "-p",
+                    "strongroom-e2e",
+                    "--",
+                    "--test-threads=1",
+                    "--nocapture",
+                    filter,
+                ],
+                &env,
+            )
+        })?;
     }
     Ok(())
 }
@@ -110,19 +168,48 @@ fn python() -> Result<PathBuf> {
     say("installing the official Python SDK from PyPI …");
     let path = |path: &Path| path.display().to_string();
     make_virtual_environment(&home)?;
-    tool::run(&path(&python), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", &path(&requirements)])?;
+    tool::run(
+        &path(&python),
+        [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+            &path(&requirements),
+        ],
+    )?;
     std::fs::write(&installed, wanted).doing(|| format!("write {}", installed.display()))?;
     Ok(python)
 }
 
 /// Debian's python3 comes without venv; a Python of the user's own may have it.
 fn make_virtual_environment(home: &Path) -> Result<()> {
-    let make = || tool::run("python3", ["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), home.as_os_str()]);
+    let make = || {
+        tool::run(
+            "python3",
+            [
+                "-m".as_ref(),
+                "venv".as_ref(),
+                "--clear".as_ref(),
+                home.as_os_str(),
+            ],
+        )
+    };
     if make().is_ok() {
         return Ok(());
     }
     say("installing Debian's python3-venv, which the official Python SDK needs …");
-    tool::run("apt-get", ["install", "--yes", "--no-install-recommends", "python3-venv"])?;
+    tool::run(
+        "apt-get",
+        [
+            "install",
+            "--yes",
+            "--no-install-recommends",
+            "python3-venv",
+        ],
+    )?;
     make().map(drop)
 }
 
@@ -134,7 +221,10 @@ fn cargo(words: &[&str], env: &[(&str, PathBuf)]) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    Err(Failure::new(format!("pass `cargo {}`", words.join(" ")), status))
+    Err(Failure::new(
+        format!("pass `cargo {}`", words.join(" ")),
+        status,
+    ))
 }
 
 fn stage<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {

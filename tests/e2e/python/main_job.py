@@ -20,6 +20,7 @@ SUBSCRIPTION = os.environ["SUBSCRIPTION"]
 GROUP = os.environ["RESOURCE_GROUP"]
 LOCATION = os.environ["LOCATION"]
 CLUSTER_ID = os.environ["CLUSTER_ID"]
+CLUSTER_TYPE = "/".join(CLUSTER_ID.split("/")[-3:-1])
 NAMESPACE = os.environ["NAMESPACE"]
 VAULT, POLICY, INSTANCE = "sdk-vault", "sdk-policy", "sdk-instance"
 OPERATIONAL = "OperationalStore"
@@ -84,7 +85,7 @@ def instance(policy_id):
         data_source_info=m.Datasource(
             resource_id=CLUSTER_ID,
             resource_name=CLUSTER_ID.rsplit("/", 1)[1],
-            resource_type="Microsoft.ContainerService/managedClusters",
+            resource_type=CLUSTER_TYPE,
             resource_location=LOCATION,
             datasource_type="Microsoft.ContainerService/managedClusters",
             object_type="Datasource",

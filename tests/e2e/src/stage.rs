@@ -263,7 +263,7 @@ impl Stage {
             "install",
             "--cluster",
             CLUSTER,
-            "--storage-account",
+            "--account",
             ACCOUNT,
             "--container",
             CONTAINER,
@@ -329,18 +329,8 @@ impl Stage {
 
     /// Restores the newest recovery point, waits for the end and returns the job.
     pub fn restore(&self, options: &[&str]) -> StageResult<Value> {
-        let point = self.recovery_points()?.into_iter().next().ok_or_else(|| {
-            StageError::Unexpected("there is no recovery point to restore".to_owned())
-        })?;
-        let mut words = vec![
-            "restore",
-            "start",
-            INSTANCE,
-            "--vault",
-            VAULT,
-            "--recovery-point",
-            &point,
-        ];
+        let mut words = vec!["restore", "start", INSTANCE, "--vault", VAULT];
+        words.extend_from_slice(&["--recovery-point", "latest"]);
         words.extend_from_slice(options);
         self.cli.json(&words)
     }

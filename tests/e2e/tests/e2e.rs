@@ -5,8 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "a scenario that meets the unexpected fails where it stands, and tells what it saw"
 )]

@@ -151,9 +151,9 @@ fn what_is_in_use_is_not_deleted() {
     let stage = TestStage::protected();
     stage.back_up().unwrap();
     for words in [
-        &["vault", "delete", VAULT, "--yes"][..],
-        &["policy", "delete", POLICY, "--vault", VAULT, "--yes"],
-        &["cluster", "unregister", CLUSTER, "--yes"],
+        &["vault", "delete", VAULT][..],
+        &["policy", "delete", POLICY, "--vault", VAULT],
+        &["cluster", "unregister", CLUSTER],
         &[
             "storage",
             "container",
@@ -161,9 +161,8 @@ fn what_is_in_use_is_not_deleted() {
             CONTAINER,
             "--account",
             ACCOUNT,
-            "--yes",
         ],
-        &["storage", "account", "delete", ACCOUNT, "--yes"],
+        &["storage", "account", "delete", ACCOUNT],
     ] {
         let told = stage.refused(words);
         assert!(told.contains("error["), "{words:?}: {told}");
@@ -205,9 +204,10 @@ fn namespaces_that_do_not_exist_are_told_as_warnings_of_the_job() {
 #[test]
 fn a_wrong_token_is_refused_and_named() {
     let stage = TestStage::bare();
+    let wrong = stage.file("wrong-token", "not-the-token");
     let (code, told) = stage
         .cli
-        .fails(&["vault", "list", "--token", "not-the-token"])
+        .fails(&["vault", "list", "--token-file", &wrong.to_string_lossy()])
         .unwrap();
     assert!(
         told.contains("error[InvalidAuthenticationToken]"),

@@ -22,9 +22,8 @@ fn the_azure_sdk_for_python_backs_up_and_restores() {
     );
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python/main_job.py");
     let data = stage.data_dir();
-    let cluster = format!(
-        "/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ContainerService/managedClusters/{CLUSTER}"
-    );
+    let cluster = stage.cli.json(&["cluster", "show", CLUSTER]).unwrap();
+    let cluster = cluster["id"].as_str().unwrap();
     let env: Vec<(&str, OsString)> = vec![
         ("SUBSCRIPTION", SUBSCRIPTION.into()),
         ("RESOURCE_GROUP", GROUP.into()),
