@@ -93,20 +93,23 @@ pub const VERIFY_PROBLEMS_MAX: usize = 1000;
 /// no longer protects its packs. Far beyond the longest backup.
 pub const IN_FLIGHT_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Tries of one store call in all, when the store cannot be reached or asks to slow down.
-pub const STORE_TRIES: u32 = 4;
+/// Tries of one store call in all, when the store cannot be reached or asks to slow down. With the
+/// waits between them about ten seconds for a service that refuses connections: a restart of it is
+/// ridden out.
+pub const STORE_TRIES: u32 = 6;
 
 /// Wait before the second try of a store call; doubled for each further one.
-pub const STORE_BACKOFF: Duration = Duration::from_millis(200);
+pub const STORE_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Longest time for one request to a store. A full pack at 256 KiB/s takes about a minute.
 pub const STORE_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Longest time to connect to a store.
-pub const STORE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time to connect to a store. With all tries a service that swallows packets is given up
+/// after about 70 seconds.
+pub const STORE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time for which the S3 client itself retries one request (5xx, dropped connections).
-pub const STORE_RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+pub const STORE_RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most retries of one request by the S3 client itself.
-pub const STORE_CLIENT_RETRIES: usize = 4;
+/// Most retries of one request by the S3 client itself, within each of our tries.
+pub const STORE_CLIENT_RETRIES: usize = 1;

@@ -17,6 +17,9 @@ use crate::manifest::{Manifest, RunInfo};
 use crate::objects::Objects;
 use crate::pack;
 
+/// A frame that is being read or has been: many readers of neighbours cause one read.
+type Frame = Arc<tokio::sync::OnceCell<Bytes>>;
+
 /// A sealed recovery point. Cheap to clone.
 #[derive(Clone)]
 pub struct Point {
@@ -28,7 +31,7 @@ struct Inner {
     manifest: Manifest,
     digest: String,
     /// Frames last read, newest first: neighbours in order of names are neighbours in a frame.
-    frames: Mutex<VecDeque<(Place, Bytes)>>,
+    frames: Mutex<VecDeque<(Place, Frame)>>,
 }
 
 impl std::fmt::Debug for Point {
@@ -190,29 +193,27 @@ impl Point {
     }
 
     async fn frame(&self, place: Place) -> Result<Bytes> {
-        {
-            let mut frames = self
-                .inner
-                .frames
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = frames.iter().position(|(known, _)| *known == place)
-                && let Some(hit) = frames.remove(at)
-            {
-                let frame = hit.1.clone();
-                frames.push_front(hit);
-                return Ok(frame);
-            }
-        }
-        let plaintext = pack::read_section(&self.inner.objects, Kind::Frame, place).await?;
-        let frame = Bytes::from(plaintext);
+        let frame = self.cached(place);
+        let read = || async {
+            pack::read_section(&self.inner.objects, Kind::Frame, place)
+                .await
+                .map(Bytes::from)
+        };
+        frame.get_or_try_init(read).await.cloned()
+    }
+
+    /// The frame's place in the cache, moved to the front.
+    fn cached(&self, place: Place) -> Frame {
         let mut frames = self
             .inner
             .frames
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        frames.push_front((place, frame.clone()));
+        let at = frames.iter().position(|(known, _)| *known == place);
+        let known = at.and_then(|at| frames.remove(at)).map(|(_, frame)| frame);
+        let frame = known.unwrap_or_default();
+        frames.push_front((place, Arc::clone(&frame)));
         frames.truncate(FRAMES_CACHED);
-        Ok(frame)
+        frame
     }
 }

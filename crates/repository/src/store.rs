@@ -158,6 +158,8 @@ fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
         .with_secret_access_key(config.secret_access_key.expose())
         .with_virtual_hosted_style_request(!config.path_style)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
+        // One object a request: not every service has the bulk call, and we remove one at a time.
+        .with_disable_bulk_delete(true)
         .with_client_options(options)
         .with_retry(retry);
     if let Some(token) = &config.session_token {
@@ -167,11 +169,7 @@ fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
 }
 
 /// Translates a store's error. `doing` says what was being done, `what` names the object.
-pub fn classify(
-    error: object_store::Error,
-    doing: impl Fn() -> String,
-    what: &str,
-) -> Error {
+pub fn classify(error: object_store::Error, doing: impl Fn() -> String, what: &str) -> Error {
     use object_store::Error as Store;
     let doing = doing();
     match &error {
@@ -180,6 +178,9 @@ pub fn classify(
             return Error::Exists { what: what.into() };
         }
         _ => {}
+    }
+    if error.to_string().contains("status code: 416") {
+        return Error::corrupt(what, "it is shorter than what refers to it says");
     }
     match refusal(&error) {
         Some(Refusal::Full) => Error::Full {

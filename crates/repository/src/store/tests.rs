@@ -130,6 +130,7 @@ async fn the_codes_of_an_s3_service_reach_the_reader() {
             "NotFound",
         ),
         ("412 Precondition Failed", "", "Exists"),
+        ("416 Range Not Satisfiable", "", "Corrupt"),
     ];
     for (status, body, expected) in cases {
         let mut config = s3();

@@ -7,7 +7,7 @@ use object_store::ObjectStore;
 
 use super::faulty::Faulty;
 use super::fixtures::*;
-use crate::{Backend, StoreConfig};
+use crate::{Backend, Error, StoreConfig};
 
 /// The life of a repository: points, an increment, a report, removal and pruning.
 async fn lives(store: Arc<dyn ObjectStore>) {
@@ -41,6 +41,35 @@ async fn lives(store: Arc<dyn ObjectStore>) {
         reopened.read_report(id(3), 1, 0, 5).await.unwrap().lines,
         [b"{\"a\":1}"]
     );
+    // A second writer of the same report finds that it is there, and so does a second seal.
+    let mut again = reopened.report_writer(id(3), 1);
+    again.append(b"{\"a\":2}").await.unwrap();
+    assert!(matches!(again.finish().await, Err(Error::Exists { .. })));
+    let digest = reopened.point(id(2)).await.unwrap().digest().to_owned();
+    let sealed = write_tiny(&reopened, id(2), Some(id(1)), 2, &changed)
+        .await
+        .unwrap();
+    assert_eq!((sealed.digest, sealed.stats.packs), (digest, 0));
+    let beyond = reopened
+        .objects
+        .read_range("format", 60, 1000)
+        .await
+        .unwrap_err();
+    assert!(beyond.is_corrupt(), "{beyond}");
+    let beyond = reopened
+        .objects
+        .read_range("format", 10_000, 10)
+        .await
+        .unwrap_err();
+    assert!(beyond.is_corrupt(), "{beyond}");
+    let gone = reopened
+        .objects
+        .read_range("nothing", 0, 10)
+        .await
+        .unwrap_err();
+    assert!(gone.is_not_found(), "{gone}");
+    reopened.delete_report(id(3)).await.unwrap();
+
     repository.delete_point(id(1)).await.unwrap();
     repository.delete_point(id(1)).await.unwrap();
     repository.prune(Duration::ZERO).await.unwrap();
@@ -79,4 +108,16 @@ async fn a_repository_lives_in_a_folder() {
 #[tokio::test]
 async fn a_repository_lives_behind_the_wrapper_that_counts() {
     lives(Faulty::new().store()).await;
+}
+
+/// Runs against a real service when there is one: `STRONGROOM_TEST_S3` is the JSON of a
+/// [`StoreConfig`] whose prefix is empty in the bucket.
+#[tokio::test]
+async fn a_repository_lives_in_s3() {
+    let Ok(config) = std::env::var("STRONGROOM_TEST_S3") else {
+        println!("STRONGROOM_TEST_S3 is not set: not tried");
+        return;
+    };
+    let config: StoreConfig = serde_json::from_str(&config).unwrap();
+    lives(config.connect().unwrap()).await;
 }

@@ -144,11 +144,20 @@ pub(crate) async fn write_tiny(
     attempt: u32,
     content: &Content,
 ) -> Result<Sealed> {
-    let options = WriterOptions { parent, attempt };
-    let objects = Arc::clone(&repository.objects);
-    let mut writer = PointWriter::begin(objects, point, options, TINY).await?;
+    let mut writer = begin_tiny(repository, point, parent, attempt).await?;
     fill(&mut writer, content).await?;
     writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await
+}
+
+/// A writer in tiny pieces.
+pub(crate) async fn begin_tiny(
+    repository: &Repository,
+    point: Uuid,
+    parent: Option<Uuid>,
+    attempt: u32,
+) -> Result<PointWriter> {
+    let options = WriterOptions { parent, attempt };
+    PointWriter::begin(Arc::clone(&repository.objects), point, options, TINY).await
 }
 
 /// Some kinds with bodies that do not compress, `count` objects each.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::faulty::{Fault, Faulty};
 use super::fixtures::*;
-use crate::Result;
+use crate::{Repository, Result};
 
 /// One change of the cluster between two points.
 #[derive(Clone, Debug)]
@@ -69,24 +70,96 @@ fn apply(content: &mut Content, change: &Change) {
     }
 }
 
-async fn live(history: Vec<(Vec<Change>, bool)>) -> Result<()> {
-    let store = memory();
-    let repository = open(&store).await?;
+/// What happens between one point and the next.
+#[derive(Clone, Debug)]
+struct Step {
+    changes: Vec<Change>,
+    /// Remove a point and prune.
+    remove: bool,
+    /// Kill whatever runs at these calls to the store, one after the other.
+    kills: Vec<u64>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let changes = prop::collection::vec(change(), 0..60);
+    let kills = prop::collection::vec(1_u64..40, 0..3);
+    (changes, prop::bool::weighted(0.3), kills).prop_map(|(changes, remove, kills)| Step {
+        changes,
+        remove,
+        kills,
+    })
+}
+
+/// A store with the kills that are still to come.
+struct World {
+    faulty: Faulty,
+    kills: Vec<u64>,
+    seed: u8,
+}
+
+impl World {
+    /// Lets the next kill strike, in a process of its own.
+    async fn process(&mut self) -> Repository {
+        self.faulty.heal();
+        self.seed = self.seed.wrapping_add(1);
+        let repository = open_seeded(&self.faulty.store(), self.seed).await.unwrap();
+        if let Some(call) = self.kills.pop() {
+            let fault = if call % 2 == 0 {
+                Fault::Die
+            } else {
+                Fault::DieAfter
+            };
+            self.faulty.fail_at(call, fault);
+        }
+        repository
+    }
+
+    async fn write(&mut self, point: uuid::Uuid, parent: Option<uuid::Uuid>, content: &Content) {
+        for attempt in 1.. {
+            let repository = self.process().await;
+            if write_tiny(&repository, point, parent, attempt, content)
+                .await
+                .is_ok()
+            {
+                break;
+            }
+        }
+    }
+
+    async fn remove(&mut self, point: uuid::Uuid) {
+        loop {
+            let repository = self.process().await;
+            let removed = repository.delete_point(point).await.is_ok();
+            if removed && repository.prune(Duration::ZERO).await.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+async fn live(history: Vec<Step>) -> Result<()> {
+    let mut world = World {
+        faulty: Faulty::new(),
+        kills: Vec::new(),
+        seed: 0,
+    };
     let mut content = small();
     let mut points: Vec<(uuid::Uuid, Content)> = Vec::new();
-    for (number, (changes, remove)) in history.into_iter().enumerate() {
-        changes
+    for (number, step) in history.into_iter().enumerate() {
+        step.changes
             .iter()
             .for_each(|change| apply(&mut content, change));
         let point = id(number as u128 + 1);
         let parent = points.last().map(|(point, _)| *point);
-        write_tiny(&repository, point, parent, 1, &content).await?;
+        world.kills = step.kills;
+        world.write(point, parent, &content).await;
         points.push((point, content.clone()));
-        if remove {
+        if step.remove {
             let (point, _) = points.remove(points.len() / 2);
-            repository.delete_point(point).await?;
-            repository.prune(Duration::ZERO).await?;
+            world.remove(point).await;
         }
+        world.kills.clear();
+        let repository = world.process().await;
         for (point, content) in &points {
             assert_eq!(&read(&repository, *point).await?, content);
         }
@@ -103,13 +176,17 @@ async fn live(history: Vec<(Vec<Change>, bool)>) -> Result<()> {
             }
         }
     }
+    let repository = world.process().await;
     for (point, _) in points {
         repository.delete_point(point).await?;
     }
     repository.prune(Duration::ZERO).await?;
-    assert!(repository.objects.list("packs").await?.is_empty());
-    assert!(repository.objects.list("points").await?.is_empty());
-    assert!(repository.objects.list("prune").await?.is_empty());
+    for folder in ["packs", "points", "prune"] {
+        assert!(
+            repository.objects.list(folder).await?.is_empty(),
+            "{folder}"
+        );
+    }
     Ok(())
 }
 
@@ -117,12 +194,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn any_history_reads_back(
-        history in prop::collection::vec(
-            (prop::collection::vec(change(), 0..60), prop::bool::weighted(0.3)),
-            1..12,
-        )
+        history in prop::collection::vec(step(), 1..12)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(live(history)).unwrap();
     }
 }

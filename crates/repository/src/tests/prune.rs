@@ -130,3 +130,50 @@ async fn nothing_is_removed_when_a_manifest_does_not_open() {
     assert!(error.is_corrupt(), "{error}");
     assert_eq!(packs(&repository).await, 2);
 }
+
+#[tokio::test]
+async fn a_prune_after_every_entry_takes_nothing_from_a_writer_that_resumes() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    write_tiny(&repository, id(1), None, 1, &noisy(6))
+        .await
+        .unwrap();
+    let mut content = noisy(6);
+    for entry in content
+        .values_mut()
+        .flat_map(|run| run.values_mut())
+        .step_by(2)
+    {
+        entry.1.extend_from_slice(b"changed");
+    }
+    for attempt in 1..3 {
+        let mut writer = begin_tiny(&repository, id(2), Some(id(1)), attempt)
+            .await
+            .unwrap();
+        for (group, entries) in &content {
+            writer
+                .start_run(group, serde_json::json!({}))
+                .await
+                .unwrap();
+            for (name, (meta, body)) in entries {
+                writer
+                    .put(name, meta.clone(), body.clone().into())
+                    .await
+                    .unwrap();
+                repository.prune(Duration::ZERO).await.unwrap();
+            }
+            writer.finish_run().await.unwrap();
+            repository.delete_point(id(1)).await.unwrap();
+        }
+        if attempt == 2 {
+            writer
+                .seal(header(), jiff::Timestamp::UNIX_EPOCH)
+                .await
+                .unwrap();
+        }
+    }
+    repository.prune(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&repository, id(2)).await.unwrap(), content);
+    assert!(repository.verify(id(2)).await.unwrap().is_whole());
+}
