@@ -16,19 +16,38 @@ use crate::output::Format;
 #[command(next_help_heading = "Connection and output")]
 pub struct GlobalArgs {
     /// Context to use instead of the current one
-    #[arg(long, global = true, env = "STRONGROOM_CONTEXT", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "STRONGROOM_CONTEXT",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub(crate) context: Option<String>,
     /// Server URL, for example https://backup.example.org:8443
-    #[arg(long, global = true, env = "STRONGROOM_SERVER", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "STRONGROOM_SERVER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(crate) server: Option<String>,
     /// PEM file of the CA that signed the server's certificate
-    #[arg(long, global = true, env = "STRONGROOM_CA_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "STRONGROOM_CA_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) ca_file: Option<PathBuf>,
     /// File with the bearer token (the token itself: environment STRONGROOM_TOKEN)
     #[arg(
         long,
         global = true,
         env = "STRONGROOM_TOKEN_FILE",
+        hide_env_values = true,
         value_name = "FILE"
     )]
     pub(crate) token_file: Option<PathBuf>,
@@ -37,6 +56,7 @@ pub struct GlobalArgs {
         long,
         global = true,
         env = "STRONGROOM_SUBSCRIPTION",
+        hide_env_values = true,
         value_name = "ID"
     )]
     pub(crate) subscription: Option<String>,
@@ -46,6 +66,7 @@ pub struct GlobalArgs {
         long,
         global = true,
         env = "STRONGROOM_RESOURCE_GROUP",
+        hide_env_values = true,
         value_name = "NAME"
     )]
     pub(crate) resource_group: Option<String>,
@@ -55,6 +76,7 @@ pub struct GlobalArgs {
         long,
         global = true,
         env = "STRONGROOM_LOCATION",
+        hide_env_values = true,
         value_name = "NAME"
     )]
     pub(crate) location: Option<String>,
@@ -62,16 +84,18 @@ pub struct GlobalArgs {
     #[arg(
         long,
         global = true,
-        env = "STRONGROOM_CONTEXT_FILE",
+        env = "STRONGROOM_CLI_CONFIG",
+        hide_env_values = true,
         value_name = "FILE"
     )]
-    pub(crate) context_file: Option<PathBuf>,
+    pub(crate) cli_config: Option<PathBuf>,
     /// How data is written
     #[arg(
         short,
         long,
         global = true,
         env = "STRONGROOM_OUTPUT",
+        hide_env_values = true,
         value_enum,
         default_value_t
     )]
@@ -92,13 +116,13 @@ impl GlobalArgs {
     /// Where the contexts are.
     pub(crate) fn context_path(&self) -> Result<PathBuf, CliError> {
         let found = self
-            .context_file
+            .cli_config
             .clone()
             .or_else(|| context_file::default_path(environment));
         found.ok_or_else(|| {
             CliError::invalid(
                 "there is no home folder to keep contexts in",
-                "Give --context-file FILE.",
+                "Give --cli-config FILE.",
             )
         })
     }
@@ -247,7 +271,7 @@ mod tests {
         let text = "current: home\ncontexts:\n  home: {server: 'https://home', token: stored, subscription: s, resourceGroup: rg, location: l}\n  away: {server: 'https://away'}\n";
         std::fs::write(&path, text).unwrap();
         GlobalArgs {
-            context_file: Some(path),
+            cli_config: Some(path),
             ..GlobalArgs::default()
         }
     }
@@ -320,7 +344,7 @@ mod tests {
     fn without_a_context_nobody_is_logged_in() {
         let folder = tempfile::tempdir().unwrap();
         let given = GlobalArgs {
-            context_file: Some(folder.path().join("none")),
+            cli_config: Some(folder.path().join("none")),
             ..GlobalArgs::default()
         };
         let settings = given.settings_with(|_| None).unwrap();

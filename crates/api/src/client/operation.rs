@@ -161,15 +161,14 @@ impl<T: DeserializeOwned> LongRunning<T> {
             tokio::time::sleep(self.pause).await;
             waited += self.pause;
             let mut seen = None;
-            let last = self
+            let outcome = self
                 .step(&mut |progress: &Progress| seen.clone_from(&progress.job_id))
-                .await?;
-            if let Some(job) = seen.or_else(|| {
-                last.as_ref()
-                    .and_then(|status| status.job_id().map(str::to_owned))
-            }) {
-                return Ok(Some(job));
+                .await;
+            // A failed operation with a job is the job's failure, which says more.
+            if seen.is_some() {
+                return Ok(seen);
             }
+            outcome?;
         }
         let answer = self.final_answer().await?;
         Ok(answer.as_deref().and_then(job_of))

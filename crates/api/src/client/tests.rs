@@ -428,6 +428,20 @@ async fn a_failed_operation_is_its_own_error() {
 }
 
 #[tokio::test]
+async fn the_job_of_a_failed_operation_is_known() {
+    let (client, _) = server(|call, _| match call {
+        0 => json_answer(202, &[("azure-asyncoperation", "/status"), ("location", "/result")], &json!(null)),
+        _ => json_answer(200, &[], &json!({"status": "Failed", "properties": {"objectType": "OperationJobExtendedInfo", "jobId": "/j"}})),
+    })
+    .await;
+    let running = client
+        .start_backup("/i", &TriggerBackupRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(running.job_id().await.unwrap().as_deref(), Some("/j"));
+}
+
+#[tokio::test]
 async fn an_operation_outlives_a_short_outage() {
     let (client, _) = server(|call, _| match call {
         0 => json_answer(

@@ -13,7 +13,7 @@ pub struct Args {
     /// Instance: name or id
     instance: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
     /// Retention tag of the recovery point [default: Default]
     #[arg(long, value_name = "TAG")]

@@ -12,7 +12,7 @@ pub struct Args {
     /// Cluster: name or id
     name: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
     /// Name of the binding [default: the vault's name]
     #[arg(long, value_name = "NAME")]

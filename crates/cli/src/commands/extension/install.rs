@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long)]
     cluster: String,
     /// Storage account: name or id
-    #[arg(long)]
+    #[arg(long, visible_alias = "storage-account")]
     account: String,
     /// Container of the storage account
     #[arg(long)]

@@ -15,7 +15,7 @@ use crate::session::{Session, id_of};
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigurationArgs {
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     pub(super) vault: String,
     /// Cluster to protect: name or id
     #[arg(long)]

@@ -8,7 +8,7 @@ pub struct Args {
     /// Name of the instance
     name: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
 }
 

@@ -14,7 +14,7 @@ pub struct Args {
     /// Job: id
     job: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
     /// Only what failed
     #[arg(long)]

@@ -10,7 +10,7 @@ pub struct Args {
     /// Job: id
     job: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
 }
 

@@ -14,7 +14,7 @@ pub struct Args {
     /// Name of the policy
     name: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
     /// How often, as an ISO 8601 duration of at least PT5M
     #[arg(long, default_value = policy_template::INTERVAL, value_name = "DURATION")]

@@ -6,7 +6,7 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
     /// Instance: name or id
     #[arg(long)]

@@ -8,7 +8,7 @@ pub struct Args {
     /// Name of the recovery point
     name: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     vault: String,
     /// Instance: name or id
     #[arg(long)]

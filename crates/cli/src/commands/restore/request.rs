@@ -21,7 +21,7 @@ pub(super) struct RequestArgs {
     /// Instance: name or id
     pub(super) instance: String,
     /// Vault: name or id
-    #[arg(long, env = "STRONGROOM_VAULT")]
+    #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
     pub(super) vault: String,
     /// Recovery point: id, or latest
     #[arg(long, value_name = "ID")]
