@@ -61,17 +61,11 @@ impl JobOperation {
     /// The steps in which the extension runs it, in order; none when the server does it alone.
     #[must_use]
     pub const fn steps(self) -> &'static [Step] {
+        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal};
         match self {
-            Self::Backup => &[
-                Step::Open,
-                Step::Discover,
-                Step::Plan,
-                Step::Collect,
-                Step::Seal,
-                Step::Report,
-            ],
-            Self::Restore => &[Step::Open, Step::Plan, Step::Apply, Step::Report],
-            Self::ValidateRestore => &[Step::Open, Step::Plan, Step::Report],
+            Self::Backup => &[Open, Discover, Plan, Collect, Report, Seal],
+            Self::Restore => &[Open, Discover, Apply, Relink, Report],
+            Self::ValidateRestore => &[Open, Discover, Plan, Report],
             Self::ValidateBackup | Self::ConfigureBackup | Self::DeleteBackupInstance => &[],
         }
     }
@@ -99,6 +93,8 @@ pub enum Step {
     Seal,
     /// Create and change objects in the cluster.
     Apply,
+    /// Set owner references whose owners came later than what they own.
+    Relink,
     /// Close the report.
     Report,
 }
@@ -114,6 +110,7 @@ impl Step {
             Self::Collect => "collect",
             Self::Seal => "seal",
             Self::Apply => "apply",
+            Self::Relink => "relink",
             Self::Report => "report",
         }
     }
@@ -134,8 +131,8 @@ impl FromStr for Step {
     type Err = UnknownStep;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use Step::{Apply, Collect, Discover, Open, Plan, Report, Seal};
-        [Open, Discover, Plan, Collect, Seal, Apply, Report]
+        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal};
+        [Open, Discover, Plan, Collect, Seal, Apply, Relink, Report]
             .into_iter()
             .find(|step| step.as_str() == text)
             .ok_or_else(|| UnknownStep(text.to_owned()))

@@ -185,6 +185,10 @@ pub struct Owner {
     /// Whether deleting the owner in the foreground waits for this object.
     #[serde(default)]
     pub block_owner_deletion: bool,
+    /// Labels of the owned object that carry this owner's uid, as a Job's pods have them. Not a part of
+    /// the reference: set when references are taken off an object, so that linking sets them anew.
+    #[serde(skip)]
+    pub uid_labels: Vec<String>,
 }
 
 impl Owner {

@@ -125,12 +125,6 @@ pub const WAVES: &[WaveInfo] = &[
     },
     WaveInfo {
         wave: Wave(10),
-        name: "pods",
-        why: "pods that stand alone are there before controllers look for pods to adopt",
-        types: &[("", "Pod")],
-    },
-    WaveInfo {
-        wave: Wave(11),
         name: "workloads",
         why: "all that their pods need is there now",
         types: &[
@@ -141,6 +135,12 @@ pub const WAVES: &[WaveInfo] = &[
             ("batch", "CronJob"),
             ("batch", "Job"),
         ],
+    },
+    WaveInfo {
+        wave: Wave(11),
+        name: "pods",
+        why: "a pod that stands alone needs all of the above, and one that a Job has run to its end finds its Job",
+        types: &[("", "Pod")],
     },
     WaveInfo {
         wave: Wave(12),

@@ -8,27 +8,45 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::object::{ObjectFacts, Owner, ResourceType};
 
-/// Takes the owner references off an object and returns them, in their order.
+/// Labels by which a Job and its pods find each other; their value is the Job's uid.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#batch-kubernetes-io-controller-uid>
+const UID_LABELS: &[&str] = &["batch.kubernetes.io/controller-uid", "controller-uid"];
+
+/// Takes the owner references off an object and returns them, in their order. Ask before labels are
+/// taken off, because those that carry an owner's uid are remembered with it.
 pub fn separate(object: &mut Value) -> Vec<Owner> {
+    let labels = object
+        .pointer("/metadata/labels")
+        .cloned()
+        .unwrap_or_default();
     let Some(Value::Array(references)) =
         crate::pointer::remove(object, "/metadata/ownerReferences")
     else {
         return Vec::new();
     };
-    references
+    let mut owners: Vec<Owner> = references
         .into_iter()
         .filter_map(|reference| serde_json::from_value(reference).ok())
-        .collect()
+        .collect();
+    for owner in &mut owners {
+        let uid = owner.uid.as_str();
+        let carrying = UID_LABELS
+            .iter()
+            .filter(|label| labels.get(**label).and_then(Value::as_str) == Some(uid));
+        owner.uid_labels = carrying.map(|label| (*label).to_owned()).collect();
+    }
+    owners
 }
 
 /// The owners of an object under their new uids, ready to be written, and those that are not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relinked {
-    /// A merge patch that sets the references; `None` when there is nothing to set.
+    /// A merge patch that sets the references, and the labels that carry an owner's uid; `None` when
+    /// there is nothing to set.
     pub patch: Option<Value>,
     /// Owners that have no new uid: their references are left out.
     pub missing: Vec<Owner>,
@@ -39,15 +57,29 @@ pub struct Relinked {
 #[must_use]
 pub fn relink(owners: &[Owner], new_uid: &BTreeMap<String, String>) -> Relinked {
     let mut references = Vec::new();
+    let mut labels = Map::new();
     let mut missing = Vec::new();
     for owner in owners {
         match new_uid.get(&owner.uid) {
-            Some(uid) => references.push(reference(owner, uid)),
+            Some(uid) => {
+                references.push(reference(owner, uid));
+                labels.extend(
+                    owner
+                        .uid_labels
+                        .iter()
+                        .map(|label| (label.clone(), json!(uid))),
+                );
+            }
             None => missing.push(owner.clone()),
         }
     }
-    let patch =
-        (!references.is_empty()).then(|| json!({"metadata": {"ownerReferences": references}}));
+    let patch = (!references.is_empty()).then(|| {
+        let mut metadata = json!({ "ownerReferences": references });
+        if !labels.is_empty() {
+            metadata["labels"] = Value::Object(labels);
+        }
+        json!({ "metadata": metadata })
+    });
     Relinked { patch, missing }
 }
 
@@ -131,6 +163,19 @@ mod tests {
                 patch: None,
                 missing: owners
             }
+        );
+    }
+
+    #[test]
+    fn a_finished_pod_carries_the_new_uid_of_its_job_in_its_labels() {
+        let mut pod = json!({"metadata": {"name": "p",
+            "labels": {"controller-uid": "old", "batch.kubernetes.io/controller-uid": "old", "job-name": "j"},
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "old", "controller": true}]}});
+        let owners = separate(&mut pod);
+        let uids = BTreeMap::from([("old".to_owned(), "new".to_owned())]);
+        assert_eq!(
+            relink(&owners, &uids).patch.unwrap()["metadata"]["labels"],
+            json!({"batch.kubernetes.io/controller-uid": "new", "controller-uid": "new"})
         );
     }
 

@@ -78,6 +78,22 @@ impl Prepared {
         settled
     }
 
+    /// The manager under whose name to create the object, so that who owns its fields stays the same
+    /// without another request: the manager of its only managedFields entry, when that is an update
+    /// of the object itself. An API server writes managedFields of a create anew, whatever is sent.
+    /// Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
+    #[must_use]
+    pub fn field_manager(&self) -> Option<&str> {
+        let entries = self.managed_fields.as_ref()?.as_array()?;
+        let mut own = entries
+            .iter()
+            .filter(|entry| entry.get("subresource").is_none());
+        match (own.next(), own.next()) {
+            (Some(only), None) if only["operation"] == "Update" => only["manager"].as_str(),
+            _ => None,
+        }
+    }
+
     /// Drops the fallbacks that the API server refused, named by its `details.causes[].field`s; with no
     /// names given, all of them. Returns the pointers removed: empty means that there is nothing left
     /// to give way and the refusal stands.
@@ -106,9 +122,10 @@ pub fn prepare(resource: &ResourceType, object: &mut Value) -> Prepared {
     };
     let finished = finished::detect(resource, object);
     let status = object.get("status").cloned();
+    let had_owners = object.pointer("/metadata/ownerReferences").is_some();
+    prepared.owners = owners::separate(object);
     prepared.removed = strip_assigned(&resource.group, &resource.kind, object);
-    if object.pointer("/metadata/ownerReferences").is_some() {
-        prepared.owners = owners::separate(object);
+    if had_owners {
         prepared.removed.push(Removed {
             pointer: "/metadata/ownerReferences".to_owned(),
             why: "owners have new uids; the references are linked again after the create",

@@ -150,6 +150,10 @@ fn machine_made(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
     match (resource.group.as_str(), resource.kind.as_str()) {
         // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ (root CA publisher)
         ("", "ConfigMap") if name == "kube-root-ca.crt" => Some(Rule::MadeByControllerManager),
+        // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#cluster-trust-bundles
+        ("certificates.k8s.io", "ClusterTrustBundle") if name.starts_with("kubernetes.io:") => {
+            Some(Rule::MadeByControllerManager)
+        }
         ("", "ConfigMap" | "Endpoints")
             if annotation("control-plane.alpha.kubernetes.io/leader").is_some() =>
         {

@@ -102,7 +102,7 @@ rules! {
     HealthIsMomentary => "a health report or a metric describes this moment only",
     AggregatedMetrics => "metrics are computed when they are asked for",
     MadeByApiServer => "the API server makes and keeps this object itself",
-    MadeByControllerManager => "the controller manager puts this object into every namespace",
+    MadeByControllerManager => "the controller manager makes and keeps this object itself",
     AccessReviewIsAQuestion => "reviews are questions to the API server, not objects",
     // Restored or not, by what recreates it.
     Restorable => "nothing else makes it, so the restore does",
