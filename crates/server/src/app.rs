@@ -4,12 +4,23 @@
 //! [`App`] is everything a use case may touch: the store, the keys, the time, randomness, and where
 //! this server is reached.
 
+pub mod backup_jobs;
+pub mod clusters;
 pub mod error;
+pub mod extension;
 pub mod id;
 pub mod instances;
+pub mod jobs;
 pub mod operations;
+pub mod policies;
+pub mod recovery_points;
+pub mod report;
+pub mod repositories;
 pub mod resource_groups;
 pub mod resources;
+pub mod storage_accounts;
+pub mod trusted_access;
+pub mod validation;
 pub mod vaults;
 
 use std::path::PathBuf;
@@ -21,11 +32,14 @@ use url::Url;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::cluster_link::ClusterLink;
 use crate::environment::{Clock, Entropy};
 use crate::http::auth::TokenDigest;
 use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::store::{Session, Store};
+use crate::worker::crash::CrashPoint;
+use crate::worker::limits::JobLimits;
 
 pub use error::{Error, Result};
 pub use id::ResourceId;
@@ -54,6 +68,14 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Woken whenever a job was made or changed: the worker need not wait for its next look.
     pub jobs_changed: Notify,
+    /// The way into clusters.
+    pub clusters: Arc<dyn ClusterLink>,
+    /// Image of the extension when its settings name none.
+    pub extension_image: String,
+    /// How long jobs may wait for what they need.
+    pub job_limits: JobLimits,
+    /// Where a test ends this process.
+    pub crash: CrashPoint,
 }
 
 impl std::fmt::Debug for App {

@@ -6,9 +6,14 @@
 
 mod api_version;
 pub mod auth;
+mod container_service;
 mod correlation;
 mod data_protection;
 mod error;
+mod filter;
+mod kubernetes;
+mod kubernetes_configuration;
+mod trusted_access_role_bindings;
 mod limits;
 mod long_running;
 mod pagination;
@@ -17,6 +22,7 @@ mod process;
 mod request;
 mod resources;
 mod route;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +47,12 @@ pub(crate) use limits::SHUTDOWN_GRACE;
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = process::routes();
     routes.extend(resources::routes());
+    routes.extend(kubernetes::routes());
+    routes.extend(container_service::routes());
+    routes.extend(storage::routes());
     routes.extend(data_protection::routes());
+    routes.extend(trusted_access_role_bindings::routes());
+    routes.extend(kubernetes_configuration::routes());
     routes
 }
 

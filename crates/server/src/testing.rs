@@ -1,6 +1,10 @@
 //! For tests: an application on a temporary directory with a fixed clock and counted randomness,
 //! and requests to it without a network.
 
+mod resources;
+
+pub(crate) mod protection;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,12 +18,15 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::cluster_link::fake::FakeClusters;
 use crate::environment::{Clock, Entropy};
 use crate::http::auth::TokenDigest;
 use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::store::Store;
 use crate::store::sqlite::SqliteDatabase;
+
+pub(crate) use resources::KUBECONFIG;
 
 /// The token that [`Harness`] accepts.
 pub(crate) const TOKEN: &str = "srm_test";
@@ -91,6 +98,7 @@ impl Answer {
 pub(crate) struct Harness {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<SteppedClock>,
+    pub(crate) clusters: Arc<FakeClusters>,
     pub(crate) router: Router,
     pub(crate) dir: tempfile::TempDir,
 }
@@ -105,6 +113,7 @@ impl Harness {
             .unwrap();
         let blobs = dir.path().join("blobs");
         std::fs::create_dir(&blobs).unwrap();
+        let clusters = Arc::new(FakeClusters::default());
         let app = Arc::new(App {
             store: Store::new(database),
             keys: MasterKey::from_bytes(&[1; 32]).unwrap(),
@@ -117,11 +126,16 @@ impl Harness {
             tenant_id: uuid::Uuid::from_u128(7),
             metrics: Arc::new(Metrics::default()),
             jobs_changed: tokio::sync::Notify::new(),
+            clusters: Arc::clone(&clusters) as Arc<dyn crate::cluster_link::ClusterLink>,
+            extension_image: "localhost/strongroom:test".to_owned(),
+            job_limits: crate::worker::limits::JobLimits::default(),
+            crash: crate::worker::crash::CrashPoint::default(),
         });
         let router = crate::http::router(Arc::clone(&app), Duration::from_secs(30));
         Self {
             app,
             clock,
+            clusters,
             router,
             dir,
         }

@@ -71,3 +71,16 @@ impl From<Problem> for Error {
 pub fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T> {
     Err(Problem::new(code, message).into())
 }
+
+/// A failure with the causes behind it, one after the other.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,4 +1,249 @@
-//! Backup instances.
+//! Backup instances: one protected cluster each.
+//!
+//! Contract: a PUT writes the instance with all that it refers to, in one transaction, and an
+//! operation that brings it to its protected state; a restarted server takes open operations up
+//! again. An instance that failed to configure says why and is configured anew by another PUT.
+
+mod configure;
+mod delete;
+
+use strongroom_api::instance::{
+    BackupInstance, BackupInstanceResource, CurrentProtectionState, Datasource,
+    ProtectionStatus, ProtectionStatusDetails,
+};
+use strongroom_core::error::{Code, Problem};
+use strongroom_core::name::NameKind;
+
+pub use self::configure::{configure, resume, told};
+pub use self::delete::delete;
+
+use super::operations::{self, OperationKind};
+use super::resources::{self, Preconditions, Written};
+use super::{App, Error, ResourceId, Result, clusters, jobs, policies, vaults};
+use crate::store::{OperationRow, ResourceRow, Session, UseRow};
 
 /// Published type of a backup instance.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupInstances";
+
+/// Instances of a cluster in a vault that are looked at for the same policy.
+const MOST_USERS: usize = 1000;
+
+/// What a PUT accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The instance as it is now.
+    pub written: Written<BackupInstance>,
+    /// The operation that configures it.
+    pub operation: OperationRow,
+}
+
+/// Writes an instance and begins to configure its protection. Follow with [`configure`].
+pub async fn put(
+    app: &App,
+    id: &ResourceId,
+    instance: BackupInstanceResource,
+    preconditions: &Preconditions,
+) -> Result<Accepted> {
+    resources::check_name(NameKind::BackupInstance, id)?;
+    let mut instance = BackupInstanceResource { tags: instance.tags, ..BackupInstanceResource::of(instance.properties) };
+    check_form(&instance.properties)?;
+    let mut session = app.store.begin().await?;
+    let vault = vaults::require(&mut *session, &id.without(2)).await?;
+    let location = vaults::document(&vault)?.location.unwrap_or_default();
+    let id = ResourceId::published(vault.id.clone()).child("backupInstances", id.name());
+    let row = session.resource(&id.key()).await?;
+    preconditions.check(row.as_ref())?;
+    let old: Option<BackupInstanceResource> =
+        row.as_ref().map(|row| resources::document(row, TYPE)).transpose()?;
+    let cluster = cluster_of(&mut *session, &instance.properties).await?;
+    let policy = policy_of(&mut *session, &vault, &instance.properties).await?;
+    if let Some(old) = &old {
+        refuse_other_datasource(&old.properties, &cluster)?;
+    }
+    refuse_same_policy(&mut *session, &id, &vault, &cluster, &policy).await?;
+    settle_references(&mut instance.properties, &cluster, &policy);
+    let state = match &old {
+        Some(old) if is_protected(&old.properties) => CurrentProtectionState::UpdatingProtection,
+        _ => CurrentProtectionState::ConfiguringProtection,
+    };
+    set_state(&mut instance.properties, state, ProtectionStatus::ConfiguringProtection, None);
+    instance.properties.provisioning_state = Some(if old.is_some() { "Updating" } else { "Provisioning" }.to_owned());
+
+    let written =
+        resources::write(app, &mut *session, &id, TYPE, &instance, row.as_ref()).await?;
+    for (role, target) in [("cluster", &cluster), ("policy", &policy)] {
+        let edge = UseRow {
+            user_key: id.key(),
+            role: role.to_owned(),
+            target_key: target.key.clone(),
+        };
+        session.put_use(&edge).await?;
+    }
+    let kind = OperationKind::ConfigureBackup;
+    let operation = operations::start(app, &mut *session, kind, &id, &location, None).await?;
+    session.commit().await?;
+    Ok(Accepted { written, operation })
+}
+
+/// What can be said without looking anything up.
+fn check_form(instance: &BackupInstance) -> Result<()> {
+    if instance.object_type != "BackupInstance" {
+        return Err(Problem::new(
+            Code::UnknownObjectType,
+            format!("objectType '{}' is not accepted here; accepted: 'BackupInstance'", instance.object_type),
+        )
+        .at("properties.objectType")
+        .into());
+    }
+    jobs::selection_of(instance)?;
+    Ok(())
+}
+
+async fn cluster_of(session: &mut dyn Session, instance: &BackupInstance) -> Result<ResourceRow> {
+    let target = "properties.dataSourceInfo.resourceID";
+    let id = parsed(&instance.data_source_info.resource_id, target)?;
+    clusters::require(session, &id).await.map_err(|error| at(error, target))
+}
+
+async fn policy_of(
+    session: &mut dyn Session,
+    vault: &ResourceRow,
+    instance: &BackupInstance,
+) -> Result<ResourceRow> {
+    let target = "properties.policyInfo.policyId";
+    let id = parsed(&instance.policy_info.policy_id, target)?;
+    let row = resources::existing(session, &id).await.map_err(|error| at(error, target))?;
+    let is_of_vault = row.kind == policies::TYPE.to_lowercase()
+        && row.key.starts_with(&format!("{}/", vault.key));
+    if is_of_vault {
+        return Ok(row);
+    }
+    Err(Problem::new(
+        Code::UserErrorInvalidBackupPolicy,
+        format!("'{id}' is not a backup policy of the vault '{}'.", vault.name),
+    )
+    .at(target)
+    .into())
+}
+
+/// A resource id out of a document.
+fn parsed(text: &str, target: &str) -> Result<ResourceId> {
+    match strongroom_core::id::ArmId::parse(text) {
+        Ok(id) => Ok(ResourceId::published(id.to_string())),
+        Err(invalid) => {
+            Err(Problem::new(Code::InvalidResourceId, format!("{invalid}.")).at(target).into())
+        }
+    }
+}
+
+/// The same failure with the field that led to it.
+fn at(error: Error, target: &str) -> Error {
+    match error {
+        Error::Problem(problem) => problem.at(target).into(),
+        other => other,
+    }
+}
+
+fn refuse_other_datasource(old: &BackupInstance, cluster: &ResourceRow) -> Result<()> {
+    if old.data_source_info.resource_id.to_lowercase() == cluster.key {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::PropertyChangeNotAllowed,
+        "The datasource of a backup instance is fixed; make another instance.",
+    )
+    .at("properties.dataSourceInfo.resourceID")
+    .into())
+}
+
+/// A cluster may have several instances in a vault, but not two that would do the same.
+async fn refuse_same_policy(
+    session: &mut dyn Session,
+    id: &ResourceId,
+    vault: &ResourceRow,
+    cluster: &ResourceRow,
+    policy: &ResourceRow,
+) -> Result<()> {
+    let prefix = format!("{}/", vault.key);
+    for user in session.users_of(&cluster.key, MOST_USERS).await? {
+        if user.role != "cluster" || user.user_key == id.key() || !user.user_key.starts_with(&prefix) {
+            continue;
+        }
+        let uses = session.used_by(&user.user_key).await?;
+        if uses.iter().any(|edge| edge.role == "policy" && edge.target_key == policy.key) {
+            let other = session.resource(&user.user_key).await?.map_or(user.user_key, |row| row.id);
+            return Err(Problem::new(
+                Code::UserErrorBackupInstanceAlreadyExists,
+                format!(
+                    "The cluster is protected in this vault with the policy '{}' already, by \
+                     '{other}'. Another instance needs another policy or another vault.",
+                    policy.name
+                ),
+            )
+            .at(other)
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Puts the published spelling of what the instance refers to into it.
+fn settle_references(instance: &mut BackupInstance, cluster: &ResourceRow, policy: &ResourceRow) {
+    let published = if cluster.kind == clusters::CONNECTED.to_lowercase() {
+        clusters::CONNECTED
+    } else {
+        clusters::MANAGED
+    };
+    let location = cluster.body["location"].as_str().map(str::to_owned);
+    let fill = |source: &mut Datasource, object_type: &str| {
+        source.resource_id.clone_from(&cluster.id);
+        source.object_type.get_or_insert_with(|| object_type.to_owned());
+        source.resource_name.get_or_insert_with(|| cluster.name.clone());
+        source.resource_type.get_or_insert_with(|| published.to_owned());
+        source.datasource_type.get_or_insert_with(|| clusters::MANAGED.to_owned());
+        source.resource_location = source.resource_location.take().or_else(|| location.clone());
+    };
+    fill(&mut instance.data_source_info, "Datasource");
+    if let Some(set) = &mut instance.data_source_set_info {
+        fill(set, "DatasourceSet");
+    }
+    instance.policy_info.policy_id.clone_from(&policy.id);
+    instance.policy_info.policy_version = Some(policy.etag.trim_matches('"').to_owned());
+}
+
+fn is_protected(instance: &BackupInstance) -> bool {
+    matches!(
+        instance.current_protection_state,
+        Some(CurrentProtectionState::ProtectionConfigured | CurrentProtectionState::UpdatingProtection)
+    )
+}
+
+/// Writes where the protection stands, in all the fields that say so.
+fn set_state(
+    instance: &mut BackupInstance,
+    state: CurrentProtectionState,
+    status: ProtectionStatus,
+    problem: Option<&Problem>,
+) {
+    let told = problem.map(told);
+    instance.current_protection_state = Some(state);
+    instance.protection_error_details = told.clone();
+    instance.protection_status =
+        Some(ProtectionStatusDetails { error_details: told, status: Some(status) });
+}
+
+/// One instance.
+pub async fn get(app: &App, id: &ResourceId) -> Result<BackupInstanceResource> {
+    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, TYPE)
+}
+
+/// The instances of a vault, in the order of their names.
+pub async fn list(
+    app: &App,
+    vault: &ResourceId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<BackupInstanceResource>, Option<String>)> {
+    vaults::require(&mut *app.store.read().await?, vault).await?;
+    resources::list(app, TYPE, vault, after, limit).await
+}

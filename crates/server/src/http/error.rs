@@ -10,6 +10,7 @@ use strongroom_api::error::{CloudError, ErrorAdditionalInfo, ErrorBody};
 use strongroom_core::error::{Class, Code, Problem};
 
 use crate::app::Error;
+use crate::app::error::chain;
 
 /// Header that repeats the code.
 pub(crate) const X_MS_ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
@@ -55,18 +56,6 @@ pub(crate) fn body(problem: &Problem) -> ErrorBody {
             )),
         }],
     }
-}
-
-/// Adds what surrounds a failure: the cause behind it, one level after the other.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl IntoResponse for Error {

@@ -1,0 +1,113 @@
+//! Brings an instance to its protected state, or says why it cannot be.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use strongroom_api::error::UserFacingError;
+use strongroom_api::instance::{
+    BackupInstanceResource, CurrentProtectionState, ProtectionStatus, ValidationType,
+};
+use strongroom_core::error::{Code, Problem};
+
+use super::{TYPE, set_state};
+use crate::app::error::chain;
+use crate::app::operations::{self, End, OperationKind};
+use crate::app::{App, Error, ResourceId, Result, resources, validation};
+use crate::store::OperationRow;
+
+/// Open operations that a restarted server takes up.
+const MOST_OPEN: usize = 10_000;
+
+/// Takes up what a stopped server left open.
+pub async fn resume(app: &Arc<App>) -> Result<()> {
+    let open = app.store.read().await?.open_operations(MOST_OPEN).await?;
+    for operation in open {
+        if operation.kind == OperationKind::ConfigureBackup.as_str() {
+            tokio::spawn(configure(Arc::clone(app), operation));
+        }
+    }
+    Ok(())
+}
+
+/// Validates an instance and ends the operation with its new state.
+pub async fn configure(app: Arc<App>, operation: OperationRow) {
+    let id = ResourceId::published(operation.resource_id.clone());
+    let found = match check(&app, &id).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::error!(
+                error = chain(&error), instance.id = %id, "an instance could not be configured"
+            );
+            Some(Problem::new(
+                Code::InternalServerError,
+                "The server failed to configure the instance; its log says why.",
+            ))
+        }
+    };
+    if let Err(error) = settle(&app, &id, operation, found).await {
+        // The operation stays open and is taken up at the next start.
+        tracing::error!(error = chain(&error), instance.id = %id, "the outcome was not recorded");
+    }
+}
+
+/// What keeps the instance from being protected, if anything.
+async fn check(app: &App, id: &ResourceId) -> Result<Option<Problem>> {
+    let instance = match super::get(app, id).await {
+        Ok(instance) => instance.properties,
+        Err(Error::Problem(problem)) => return Ok(Some(*problem)),
+        Err(error) => return Err(error),
+    };
+    if instance.validation_type == Some(ValidationType::ShallowValidation) {
+        return Ok(None);
+    }
+    Ok(validation::validate(app, &id.without(2), &instance).await?.problem())
+}
+
+async fn settle(
+    app: &App,
+    id: &ResourceId,
+    operation: OperationRow,
+    problem: Option<Problem>,
+) -> Result<()> {
+    let mut session = app.store.begin().await?;
+    // Deleted meanwhile, or written anew: then a later operation speaks for it.
+    if let Some(row) = session.resource(&id.key()).await? {
+        let mut instance: BackupInstanceResource = resources::document(&row, TYPE)?;
+        let properties = &mut instance.properties;
+        let (provisioning, state, status) = match &problem {
+            None => (
+                "Succeeded",
+                CurrentProtectionState::ProtectionConfigured,
+                ProtectionStatus::ProtectionConfigured,
+            ),
+            Some(_) => (
+                "Failed",
+                CurrentProtectionState::ConfiguringProtectionFailed,
+                ProtectionStatus::ConfiguringProtectionFailed,
+            ),
+        };
+        properties.provisioning_state = Some(provisioning.to_owned());
+        set_state(properties, state, status, problem.as_ref());
+        resources::write(app, &mut *session, id, TYPE, &instance, Some(&row)).await?;
+    }
+    let end = match problem {
+        None => End::Succeeded { result: Value::Null },
+        Some(problem) => End::Failed(problem),
+    };
+    operations::finish(app, &mut *session, operation, end).await?;
+    Ok(session.commit().await?)
+}
+
+/// A problem as an instance shows it.
+pub fn told(problem: &Problem) -> UserFacingError {
+    UserFacingError {
+        code: Some(problem.code.as_str().to_owned()),
+        message: Some(problem.message.clone()),
+        recommended_action: Some(vec![problem.recommended_action().to_owned()]),
+        target: problem.target.clone(),
+        is_retryable: Some(problem.class().is_transient()),
+        is_user_error: Some(problem.code != Code::InternalServerError),
+        details: (!problem.details.is_empty()).then(|| problem.details.iter().map(told).collect()),
+        ..UserFacingError::default()
+    }
+}

@@ -1,0 +1,58 @@
+//! Recovery points as clients see them.
+
+use jiff::Timestamp;
+use strongroom_api::recovery_point::{RecoveryPoint, RecoveryPointResource};
+use uuid::Uuid;
+
+use super::{App, Error, ResourceId, Result, resources};
+use crate::store::{RecoveryPointRow, StoreError, TimeCursor};
+
+/// Published type of a recovery point.
+pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints";
+
+/// One recovery point.
+pub async fn get(app: &App, id: &ResourceId) -> Result<RecoveryPointResource> {
+    let instance = id.without(2);
+    let mut session = app.store.read().await?;
+    let instance = resources::existing(&mut *session, &instance).await?;
+    let found = match id.name().parse::<Uuid>() {
+        Ok(point) => session.recovery_point(point).await?,
+        Err(_) => None,
+    };
+    match found.filter(|point| point.instance_key == instance.key) {
+        Some(point) => document(&instance.id, &point),
+        None => Err(resources::not_found(id)),
+    }
+}
+
+/// The recovery points of an instance, newest first, within the bounds.
+pub async fn list(
+    app: &App,
+    instance: &ResourceId,
+    bounds: (Option<Timestamp>, Option<Timestamp>),
+    after: Option<TimeCursor>,
+    limit: usize,
+) -> Result<(Vec<RecoveryPointResource>, Option<TimeCursor>)> {
+    let mut session = app.store.read().await?;
+    let instance = resources::existing(&mut *session, instance).await?;
+    let page = session.recovery_points(&instance.key, bounds, after, limit).await?;
+    let last = page.rows.last().filter(|_| page.more);
+    let next = last.map(|row| TimeCursor { created_at: row.created_at, id: row.id });
+    let documents =
+        page.rows.iter().map(|row| document(&instance.id, row)).collect::<Result<Vec<_>>>()?;
+    Ok((documents, next))
+}
+
+fn document(instance_id: &str, row: &RecoveryPointRow) -> Result<RecoveryPointResource> {
+    let properties: RecoveryPoint = serde_json::from_value(row.body["properties"].clone())
+        .map_err(|error| {
+            Error::from(StoreError::Malformed { what: "recovery point", detail: error.to_string() })
+        })?;
+    let name = row.id.to_string();
+    Ok(RecoveryPointResource {
+        id: Some(format!("{instance_id}/recoveryPoints/{name}")),
+        name: Some(name),
+        resource_type: Some(TYPE.to_owned()),
+        ..RecoveryPointResource::of(properties)
+    })
+}

@@ -1,0 +1,333 @@
+//! Storage accounts and their blob containers: where recovery points go.
+//!
+//! Contract: an account's credentials are sealed and never given back. A container is accepted only
+//! after it was seen to work: the embedded one's folder is made, an S3 bucket took, kept and gave
+//! back an object. The network is asked before the transaction opens.
+
+mod probe;
+
+use strongroom_api::storage::{
+    Backend, BlobContainer, BlobContainerResource, PrimaryEndpoints, S3Backend, StorageAccount,
+    StorageAccountResource,
+};
+use strongroom_core::error::{Code, Problem};
+use strongroom_core::name::NameKind;
+use strongroom_repository::{Backend as StoreBackend, S3Config, StoreConfig};
+use url::Url;
+
+use super::repositories::embedded_bucket;
+use super::resources::{self, Preconditions, Written};
+use super::{App, Error, ResourceId, Result, resource_groups};
+use crate::store::Session;
+
+/// Published type of a storage account.
+pub const TYPE: &str = "Microsoft.Storage/storageAccounts";
+/// Published type of a blob container.
+pub const CONTAINER_TYPE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
+
+/// Purposes of the sealed secrets of an S3 account.
+const SECRET_ACCESS_KEY: &str = "s3-secret-access-key";
+const SESSION_TOKEN: &str = "s3-session-token";
+
+/// Region that requests are signed for when the account names none; what S3 itself assumes.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Accounts that are looked through for a name that is taken.
+const MOST_ACCOUNTS: usize = 10_000;
+
+/// Writes a storage account.
+pub async fn put(
+    app: &App,
+    id: &ResourceId,
+    mut account: StorageAccountResource,
+    preconditions: &Preconditions,
+) -> Result<Written<StorageAccount>> {
+    resources::check_name(NameKind::StorageAccount, id)?;
+    let (secret_key, session_token) = account.properties.take_secrets();
+    let backend = account.properties.backend.clone().unwrap_or_default();
+    let mut session = app.store.begin().await?;
+    let id = resource_groups::within(&mut *session, id).await?;
+    let row = session.resource(&id.key()).await?;
+    preconditions.check(row.as_ref())?;
+    let old: Option<StorageAccountResource> =
+        row.as_ref().map(|row| resources::document(row, TYPE)).transpose()?;
+    account.location = Some(match &old {
+        Some(old) => resources::same_location(&id, old, account.location.as_deref())?,
+        None => resources::location(account.location.as_deref())?,
+    });
+    match old.and_then(|old| old.properties.backend) {
+        None => refuse_taken_name(&mut *session, &id).await?,
+        Some(old) => refuse_other_kind(&old, &backend)?,
+    }
+    if let Backend::S3(s3) = &backend {
+        check_s3(s3)?;
+        let kept = session.secret(&id.key(), SECRET_ACCESS_KEY).await?.is_some();
+        if secret_key.is_none() && !kept {
+            return Err(invalid("properties.backend.secretAccessKey", "it is needed at the first write").into());
+        }
+    }
+    account.properties.provisioning_state = Some("Succeeded".to_owned());
+    account.properties.primary_endpoints = Some(PrimaryEndpoints {
+        blob: Some(match &backend {
+            Backend::Embedded => app.advertise_url.to_string(),
+            Backend::S3(s3) => s3.endpoint.clone(),
+        }),
+    });
+    account.properties.backend = Some(backend);
+    let written = resources::write(app, &mut *session, &id, TYPE, &account, row.as_ref()).await?;
+    for (purpose, secret) in [(SECRET_ACCESS_KEY, secret_key), (SESSION_TOKEN, session_token)] {
+        if let Some(secret) = secret {
+            let plaintext = secret.expose().as_bytes();
+            app.put_secret(&mut *session, &id.key(), purpose, plaintext).await?;
+        }
+    }
+    session.commit().await?;
+    Ok(written)
+}
+
+fn invalid(target: &str, message: impl Into<String>) -> Problem {
+    let message = message.into();
+    Problem::new(Code::UserErrorInvalidStorageAccount, format!("{target}: {message}.")).at(target)
+}
+
+/// Account names are global, as in Azure: embedded accounts are folders side by side.
+async fn refuse_taken_name(session: &mut dyn Session, id: &ResourceId) -> Result<()> {
+    let all =
+        session.resources(&TYPE.to_lowercase(), "/subscriptions/", None, MOST_ACCOUNTS).await?;
+    let taken = all.rows.iter().find(|row| row.name.eq_ignore_ascii_case(id.name()));
+    match taken {
+        Some(other) => Err(Problem::new(
+            Code::Conflict,
+            format!(
+                "The storage account name '{}' is taken by '{}': names are unique in a server.",
+                id.name(),
+                other.id
+            ),
+        )
+        .at("name")
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn refuse_other_kind(old: &Backend, new: &Backend) -> std::result::Result<(), Problem> {
+    let same = matches!(
+        (old, new),
+        (Backend::Embedded, Backend::Embedded) | (Backend::S3(_), Backend::S3(_))
+    );
+    if same {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::PropertyChangeNotAllowed,
+        "The kind of an account's backend is fixed: recovery points would be left behind. Make \
+         another account.",
+    )
+    .at("properties.backend.kind"))
+}
+
+fn check_s3(s3: &S3Backend) -> std::result::Result<(), Problem> {
+    let endpoint = Url::parse(&s3.endpoint)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    if endpoint.is_none() {
+        return Err(invalid(
+            "properties.backend.endpoint",
+            format!("'{}' is not an http or https address", s3.endpoint),
+        ));
+    }
+    if s3.access_key_id.is_empty() {
+        return Err(invalid("properties.backend.accessKeyId", "it is empty"));
+    }
+    Ok(())
+}
+
+/// One account.
+pub async fn get(app: &App, id: &ResourceId) -> Result<StorageAccountResource> {
+    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, TYPE)
+}
+
+/// The accounts of a group or a subscription.
+pub async fn list(
+    app: &App,
+    scope: &ResourceId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<StorageAccountResource>, Option<String>)> {
+    if scope.resource_group().is_some() {
+        resource_groups::require(&mut *app.store.read().await?, scope).await?;
+    }
+    resources::list(app, TYPE, scope, after, limit).await
+}
+
+/// Deletes an account without containers; tells whether it was there.
+pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
+    let mut session = app.store.begin().await?;
+    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    preconditions.check(Some(&row))?;
+    let below = session.descendants(&format!("{}/", row.key), 20).await?;
+    if !below.is_empty() {
+        let names: Vec<String> = below.into_iter().map(|row| row.id).collect();
+        return Err(resources::in_use(&row.id, &names));
+    }
+    resources::refuse_in_use(&mut *session, &row).await?;
+    session.delete_resource(&row.key).await?;
+    session.commit().await?;
+    Ok(true)
+}
+
+/// Makes a container, once it was seen to work.
+pub async fn put_container(
+    app: &App,
+    id: &ResourceId,
+    container: BlobContainerResource,
+    preconditions: &Preconditions,
+) -> Result<Written<BlobContainer>> {
+    resources::check_name(NameKind::BlobContainer, id)?;
+    let public = container.properties.public_access.as_deref().unwrap_or("None");
+    if public != "None" {
+        return Err(invalid(
+            "properties.publicAccess",
+            format!("'{public}' is not accepted: recovery points are never public"),
+        )
+        .into());
+    }
+    let mut session = app.store.read().await?;
+    let account = resources::existing(&mut *session, &account_of(id)).await?;
+    let id = ResourceId::published(account.id)
+        .child("blobServices", "default")
+        .child("containers", id.name());
+    let bucket = container.properties.bucket.clone().unwrap_or_else(|| id.name().to_owned());
+    let access = account_access(app, &mut *session, &id, &bucket).await?;
+    drop(session);
+    match access {
+        Some(s3) => probe::probe(&StoreConfig { backend: StoreBackend::S3(s3), prefix: String::new() }).await?,
+        None => make_folder(app, &id).await?,
+    }
+
+    let mut session = app.store.begin().await?;
+    // The account may have gone while the bucket was probed.
+    resources::existing(&mut *session, &account_of(&id)).await?;
+    let row = session.resource(&id.key()).await?;
+    preconditions.check(row.as_ref())?;
+    let document = BlobContainerResource::of(BlobContainer {
+        bucket: container.properties.bucket,
+        public_access: Some("None".to_owned()),
+    });
+    let written =
+        resources::write(app, &mut *session, &id, CONTAINER_TYPE, &document, row.as_ref()).await?;
+    session.commit().await?;
+    Ok(written)
+}
+
+/// The account of a container: `…/storageAccounts/{a}/blobServices/default/containers/{c}`.
+fn account_of(container: &ResourceId) -> ResourceId {
+    container.without(4)
+}
+
+async fn make_folder(app: &App, id: &ResourceId) -> Result<()> {
+    let folder = embedded_bucket(id)?.folder(&app.blobs);
+    tokio::fs::create_dir_all(&folder).await.map_err(|error| {
+        Problem::new(
+            Code::UserErrorBackupStorageLocationNotReady,
+            format!("The folder of the container could not be made: {error}."),
+        )
+        .into()
+    })
+}
+
+/// One container.
+pub async fn get_container(app: &App, id: &ResourceId) -> Result<BlobContainerResource> {
+    let row = resources::existing(&mut *app.store.read().await?, id).await?;
+    resources::document(&row, CONTAINER_TYPE)
+}
+
+/// The containers of an account, in the order of their names.
+pub async fn list_containers(
+    app: &App,
+    account: &ResourceId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<BlobContainerResource>, Option<String>)> {
+    resources::existing(&mut *app.store.read().await?, account).await?;
+    resources::list(app, CONTAINER_TYPE, account, after, limit).await
+}
+
+/// Forgets a container that nothing uses and that holds no recovery points; tells whether it was
+/// there. What lies in an S3 bucket stays; an embedded container's folder goes when it is empty.
+pub async fn delete_container(
+    app: &App,
+    id: &ResourceId,
+    preconditions: &Preconditions,
+) -> Result<bool> {
+    let mut session = app.store.begin().await?;
+    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    preconditions.check(Some(&row))?;
+    resources::refuse_in_use(&mut *session, &row).await?;
+    let published = ResourceId::published(row.id.clone());
+    let embedded = s3_access(app, &mut *session, &published).await?.is_none();
+    let folder = embedded_bucket(&published)?.folder(&app.blobs);
+    if embedded && holds_objects(&folder) {
+        return Err(resources::in_use(&row.id, &["the recovery points in it".to_owned()]));
+    }
+    session.delete_resource(&row.key).await?;
+    session.commit().await?;
+    if embedded {
+        // Empty folders only; what is left after a crash here is an empty folder.
+        let _ = std::fs::remove_dir(&folder);
+    }
+    Ok(true)
+}
+
+fn holds_objects(folder: &std::path::Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// How an S3 container is reached with its account's credentials; none for an embedded one.
+pub async fn s3_access(
+    app: &App,
+    session: &mut dyn Session,
+    container: &ResourceId,
+) -> Result<Option<S3Config>> {
+    let row = resources::existing(session, container).await?;
+    let document: BlobContainerResource = resources::document(&row, CONTAINER_TYPE)?;
+    let bucket = document.properties.bucket.unwrap_or_else(|| row.name.clone());
+    account_access(app, session, &ResourceId::published(row.id), &bucket).await
+}
+
+async fn account_access(
+    app: &App,
+    session: &mut dyn Session,
+    container: &ResourceId,
+    bucket: &str,
+) -> Result<Option<S3Config>> {
+    let row = resources::existing(session, &account_of(container)).await?;
+    let account: StorageAccountResource = resources::document(&row, TYPE)?;
+    let Some(Backend::S3(s3)) = account.properties.backend else { return Ok(None) };
+    let secret_access_key = text(app, session, &row.key, SECRET_ACCESS_KEY).await?;
+    let session_token = text(app, session, &row.key, SESSION_TOKEN).await?;
+    Ok(Some(S3Config {
+        endpoint: s3.endpoint,
+        region: s3.region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+        bucket: bucket.to_owned(),
+        access_key_id: s3.access_key_id,
+        secret_access_key: secret_access_key.unwrap_or_default().into(),
+        session_token: session_token.map(Into::into),
+        ca_certificate: s3.ca_certificate,
+        path_style: s3.path_style.unwrap_or(true),
+    }))
+}
+
+async fn text(
+    app: &App,
+    session: &mut dyn Session,
+    key: &str,
+    purpose: &str,
+) -> Result<Option<String>> {
+    match app.secret(session, key, purpose).await? {
+        Some(bytes) => String::from_utf8(bytes.to_vec())
+            .map(Some)
+            .map_err(Error::unexpected("read a storage credential")),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,23 @@
+//! Collection `backupInstances` of a vault.
+
+mod delete;
+mod get;
+mod list;
+mod put;
+
+use crate::http::route::Route;
+
+const READ: &str = "Microsoft.DataProtection/backupVaults/backupInstances/read";
+const WRITE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/write";
+const DELETE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/delete";
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}")
+            .get(READ, get::handle)
+            .put(WRITE, put::handle)
+            .delete(DELETE, delete::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances")
+            .get(READ, list::handle),
+    ]
+}

@@ -1,0 +1,17 @@
+//! Collection `recoveryPoints` of a backup instance.
+
+mod get;
+mod list;
+
+use crate::http::route::Route;
+
+const READ: &str = "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints/read";
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/recoveryPoints/{point}")
+            .get(READ, get::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/recoveryPoints")
+            .get(READ, list::handle),
+    ]
+}
