@@ -1,8 +1,8 @@
 //! One API server and one credential for it.
 //!
-//! [`Cluster`] is the only door of this crate to the network. Every request goes through
-//! [`Cluster::call`], which bounds the time and the size of the answer and turns whatever goes wrong
-//! into a [`ClusterError`] that says what was being done and what the reader can do about it.
+//! [`Cluster`] is the only door of this crate to the network. Every request goes through its one
+//! function that bounds the time and the size of the answer and turns whatever goes wrong into a
+//! [`ClusterError`], which says what was being done and what the reader can do about it.
 
 mod error;
 mod kubeconfig;

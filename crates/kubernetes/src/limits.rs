@@ -33,8 +33,10 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 pub const PAGE_SIZE: u32 = 500;
 
 /// The bytes that one page may have before it is asked for again in smaller pieces. 500 objects of
-/// the largest size that etcd takes (1.5 MiB) would be 750 MiB, which no 128 MiB pod survives.
-pub const PAGE_BYTES: usize = 16 * 1024 * 1024;
+/// 3 KiB are 1.5 MiB; 500 of the largest size that etcd takes (1.5 MiB) would be 750 MiB, which no
+/// 128 MiB pod survives. A page is in memory twice for a moment (the answer and the items made whole),
+/// and several kinds are read at once.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The bytes that any one answer may have. A single object is at most about 1.5 MiB in etcd
 /// (`--max-request-bytes`); JSON with its escapes can be a few times that; aggregated discovery of a

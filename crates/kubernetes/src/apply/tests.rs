@@ -251,3 +251,20 @@ async fn a_namespace_that_is_being_deleted_is_not_waited_for() {
         Failure::NamespaceTerminating { .. }
     ));
 }
+
+#[tokio::test]
+async fn a_namespace_that_does_not_go_says_what_holds_it() {
+    let (cluster, _) = cluster(|_| {
+        Answer::ok(
+            &json!({"kind": "Namespace", "status": {"phase": "Terminating", "conditions": [
+            {"type": "NamespaceContentRemaining", "status": "True", "message": "widgets remain"},
+            {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "no"}]}}),
+        )
+    });
+    let kind = ResourceType::new("", "v1", "Namespace", "namespaces", false);
+    let limit = Duration::from_millis(1);
+    let error = wait_gone(&cluster, &kind, None, "shop", limit)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("(widgets remain)"), "{error}");
+}

@@ -98,16 +98,36 @@ pub async fn wait_gone(
         limit,
         |object| match object {
             None => Look::Reached,
-            Some(object) => {
-                let held = object["metadata"]["finalizers"]
-                    .as_array()
-                    .map(Vec::len)
-                    .unwrap_or(0);
-                Look::NotYet(format!("it is still there, held by {held} finalizers"))
-            }
+            Some(object) => Look::NotYet(what_holds(&object)),
         },
     )
     .await
+}
+
+/// Why an object that is being deleted is still there: a namespace says so in its conditions, any
+/// other object waits for its finalizers.
+fn what_holds(object: &Value) -> String {
+    let conditions = object["status"]["conditions"].as_array();
+    let said: Vec<&str> = conditions
+        .into_iter()
+        .flatten()
+        .filter(|one| object["kind"] == "Namespace" && one["status"] == "True")
+        .filter_map(|one| one["message"].as_str())
+        .collect();
+    if !said.is_empty() {
+        return said.join("; ");
+    }
+    let finalizers = object["metadata"]["finalizers"].as_array();
+    let held: Vec<&str> = finalizers
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if held.is_empty() {
+        "it is still there".to_owned()
+    } else {
+        format!("it is held by the finalizers {}", held.join(", "))
+    }
 }
 
 async fn wait(
