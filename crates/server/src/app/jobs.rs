@@ -1,0 +1,255 @@
+//! Jobs: how one is started, moved on, and ended. Every function here is one transaction.
+//!
+//! Contract: a job is in the store, with everything that it needs to be carried out by whoever finds
+//! it, before anything is done for it. Its end is one transaction: outcome, recovery point and
+//! operation become visible together or not at all. An ended job whose step is
+//! [`Step::Remove`] still has something to be removed in its cluster.
+
+mod document;
+mod recovery_point;
+mod start;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use strongroom_core::error::Problem;
+
+pub use self::document::{About, Location, Outcome, Progress, Request, StepSeen};
+pub use self::recovery_point::of_backup;
+pub(in crate::app) use self::start::selection_of;
+pub use self::start::{Started, start_backup, start_restore};
+
+use super::{App, Error, Result};
+use crate::metrics::JobLabels;
+use crate::store::{JobRow, OperationRow, OperationStatus, RecoveryPointRow, Session};
+
+/// What the worker does next for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Wait for the job's turn.
+    Admit,
+    /// Make the custom resource.
+    Create,
+    /// Follow it.
+    Observe,
+    /// See for itself that the recovery point is there.
+    Verify,
+    /// Delete objects of a deleted instance.
+    Purge,
+    /// Remove the custom resource; the job has ended.
+    Remove,
+    /// Nothing more.
+    Done,
+}
+
+impl Step {
+    const ALL: [Self; 7] =
+        [Self::Admit, Self::Create, Self::Observe, Self::Verify, Self::Purge, Self::Remove, Self::Done];
+
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admit => "Admit",
+            Self::Create => "Create",
+            Self::Observe => "Observe",
+            Self::Verify => "Verify",
+            Self::Purge => "Purge",
+            Self::Remove => "Remove",
+            Self::Done => "Done",
+        }
+    }
+
+    /// The step of a job.
+    #[must_use]
+    pub fn of(row: &JobRow) -> Self {
+        Self::ALL.into_iter().find(|step| step.as_str() == row.step).unwrap_or(Self::Done)
+    }
+}
+
+/// Published status of a job at work.
+pub const IN_PROGRESS: &str = "InProgress";
+/// Published status of a job that did all of it.
+pub const COMPLETED: &str = "Completed";
+/// Published status of a job that did it, with findings.
+pub const COMPLETED_WITH_WARNINGS: &str = "CompletedWithWarnings";
+/// Published status of a job that did not.
+pub const FAILED: &str = "Failed";
+
+/// Published operation of a backup.
+pub const BACKUP: &str = "Backup";
+/// Published operation of a restore.
+pub const RESTORE: &str = "Restore";
+/// Operation of a restore's validation; ours.
+pub const VALIDATE_RESTORE: &str = "ValidateRestore";
+/// Operation that removes what a deleted instance left.
+pub const DELETE: &str = "DeleteBackupInstanceData";
+
+/// Writes a job on. `None` when somebody else moved it meanwhile: read it again.
+pub async fn advance(app: &App, mut row: JobRow) -> Result<Option<JobRow>> {
+    let mut session = app.store.begin().await?;
+    if !session.update_job(&row).await? {
+        return Ok(None);
+    }
+    session.commit().await?;
+    row.generation += 1;
+    Ok(Some(row))
+}
+
+/// Lets a queued job begin if fewer than `most` run in its cluster. `None` when it must wait.
+pub async fn admit(app: &App, mut row: JobRow, most: usize) -> Result<Option<JobRow>> {
+    let mut session = app.store.begin().await?;
+    let running = session
+        .open_jobs_of_cluster(&row.cluster_key)
+        .await?
+        .iter()
+        .filter(|other| other.id != row.id && Step::of(other) != Step::Admit)
+        .count();
+    if running >= most {
+        return Ok(None);
+    }
+    let mut progress = Progress::of(&row)?;
+    progress.waiting_for.clear();
+    row.progress = progress.to_column()?;
+    row.step = Step::Create.as_str().to_owned();
+    row.next_poll_at = Some(app.now());
+    if !session.update_job(&row).await? {
+        return Ok(None);
+    }
+    session.commit().await?;
+    row.generation += 1;
+    Ok(Some(row))
+}
+
+/// Ends a job as done, with its recovery point if it made one.
+pub async fn complete(
+    app: &App,
+    mut row: JobRow,
+    outcome: &Outcome,
+    recovery_point: Option<RecoveryPointRow>,
+) -> Result<Option<JobRow>> {
+    row.status =
+        if outcome.with_warnings { COMPLETED_WITH_WARNINGS } else { COMPLETED }.to_owned();
+    row.result = outcome.to_column()?;
+    end(app, row, recovery_point, None).await
+}
+
+/// Ends a job as failed.
+pub async fn fail(app: &App, mut row: JobRow, problem: &Problem) -> Result<Option<JobRow>> {
+    row.status = FAILED.to_owned();
+    row.error = serde_json::to_value(problem).map_err(Error::unexpected("serialise a problem"))?;
+    end(app, row, None, Some(problem)).await
+}
+
+/// The one transaction in which a job ends.
+async fn end(
+    app: &App,
+    mut row: JobRow,
+    recovery_point: Option<RecoveryPointRow>,
+    problem: Option<&Problem>,
+) -> Result<Option<JobRow>> {
+    let now = app.now();
+    let has_custom_resource = row.resource_name.is_some();
+    row.ended_at = Some(now);
+    row.step = if has_custom_resource { Step::Remove } else { Step::Done }.as_str().to_owned();
+    row.next_poll_at = has_custom_resource.then_some(now);
+    let mut session = app.store.begin().await?;
+    if !session.update_job(&row).await? {
+        return Ok(None);
+    }
+    if let Some(point) = recovery_point {
+        session.insert_recovery_point(&point).await?;
+    }
+    finish_operations(&mut *session, &row, problem, now).await?;
+    session.commit().await?;
+    row.generation += 1;
+    app.metrics
+        .jobs
+        .get_or_create(&JobLabels { operation: row.operation.clone(), status: row.status.clone() })
+        .inc();
+    let took = now.duration_since(row.created_at).as_secs_f64();
+    app.metrics.job_seconds.observe(took);
+    tracing::info!(
+        job.id = %row.id, job.operation = row.operation, job.status = row.status,
+        instance.key = row.instance_key, took_s = took,
+        error.code = problem.map_or("", |problem| problem.code.as_str()), "job ended"
+    );
+    Ok(Some(row))
+}
+
+async fn finish_operations(
+    session: &mut dyn Session,
+    row: &JobRow,
+    problem: Option<&Problem>,
+    now: Timestamp,
+) -> Result<()> {
+    for mut operation in session.operations_of_job(&row.id.to_string()).await? {
+        finish(&mut operation, problem, now)?;
+        session.finish_operation(&operation).await?;
+    }
+    Ok(())
+}
+
+/// Brings an operation to its end, in memory.
+pub(super) fn finish(
+    operation: &mut OperationRow,
+    problem: Option<&Problem>,
+    now: Timestamp,
+) -> Result<()> {
+    operation.ended_at = Some(now);
+    match problem {
+        None => operation.status = OperationStatus::Succeeded,
+        Some(problem) => {
+            operation.status = OperationStatus::Failed;
+            operation.error = serde_json::to_value(problem)
+                .map_err(Error::unexpected("serialise a problem"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A job to remove what a deleted instance left in its repositories. Call it in the transaction
+/// that deletes the instance; nothing is started when there is nothing to remove.
+pub async fn schedule_purge(
+    app: &App,
+    session: &mut dyn Session,
+    about: About,
+    repositories: Vec<Location>,
+) -> Result<Option<JobRow>> {
+    if repositories.is_empty() {
+        return Ok(None);
+    }
+    let request = Request::Purge { about, repositories };
+    let row = new_row(app, DELETE, Step::Purge, &request)?;
+    session.insert_job(&row).await?;
+    Ok(Some(row))
+}
+
+/// The failure that a job ended with, when it failed.
+#[must_use]
+pub fn failure(row: &JobRow) -> Option<Problem> {
+    serde_json::from_value(row.error.clone()).ok()
+}
+
+fn new_row(app: &App, operation: &str, step: Step, request: &Request) -> Result<JobRow> {
+    let about = request.about();
+    let now = app.now();
+    Ok(JobRow {
+        id: app.new_id(),
+        vault_key: about.vault_id.to_lowercase(),
+        instance_key: about.instance_id.to_lowercase(),
+        cluster_key: about.cluster_id.to_lowercase(),
+        operation: operation.to_owned(),
+        status: IN_PROGRESS.to_owned(),
+        step: step.as_str().to_owned(),
+        progress: Progress::default().to_column()?,
+        resource_name: None,
+        request: request.to_column()?,
+        result: Value::Null,
+        error: Value::Null,
+        created_at: now,
+        started_at: None,
+        ended_at: None,
+        next_poll_at: Some(now),
+        generation: 0,
+    })
+}

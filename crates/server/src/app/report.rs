@@ -1,0 +1,94 @@
+//! Reading the report of a job: what became of each object.
+//!
+//! The report is in the instance's repository, sealed; the server reads it page by page and keeps
+//! nothing of it.
+
+use strongroom_core::error::{Code, Problem};
+use strongroom_core::report::{ObjectOutcome, Outcome as ObjectEnd};
+use strongroom_repository::ReportPage;
+use uuid::Uuid;
+
+use super::error::refuse;
+use super::jobs::{Outcome, Progress, Request};
+use super::{App, Error, ResourceId, Result, repositories};
+
+/// Lines of a report that one request looks through for those that its filter wants. A request that
+/// found too few of them goes on from there with its `nextLink`.
+const MOST_LINES_LOOKED_AT: u64 = 20_000;
+
+/// Lines read from the repository at a time.
+const LINES_AT_A_TIME: u64 = 1000;
+
+/// A page of outcomes.
+#[derive(Debug)]
+pub struct OutcomePage {
+    /// The outcomes.
+    pub outcomes: Vec<ObjectOutcome>,
+    /// Line after the last one that was looked at, when there are more.
+    pub next: Option<u64>,
+}
+
+/// Outcomes of the job `job_id` of a vault from line `skip` on, at most `limit`; only failures when
+/// `failed_only`.
+pub async fn page(
+    app: &App,
+    vault: &ResourceId,
+    job_id: &str,
+    skip: u64,
+    limit: usize,
+    failed_only: bool,
+) -> Result<OutcomePage> {
+    let mut session = app.store.read().await?;
+    let job = match job_id.parse::<Uuid>() {
+        Ok(id) => session.job(id).await?.filter(|job| job.vault_key == vault.key()),
+        Err(_) => None,
+    };
+    let Some(job) = job else {
+        return refuse(Code::ResourceNotFound, format!("The vault has no job '{job_id}'."));
+    };
+    let request = Request::of(&job)?;
+    let attempt = match Outcome::of(&job)?.and_then(|outcome| outcome.report_attempt) {
+        Some(attempt) => attempt,
+        None => Progress::of(&job)?.attempt,
+    };
+    let (Some(location), true) = (request.repository(), attempt > 0) else {
+        return Ok(OutcomePage { outcomes: Vec::new(), next: None });
+    };
+    let Some(identity) = repositories::identity(app, &mut *session, &job.instance_key).await? else {
+        return refuse(
+            Code::ResourceNotFound,
+            "The backup instance of the job was deleted, and the job's report with it.",
+        );
+    };
+    let config = repositories::for_server(app, &mut *session, location).await?;
+    drop(session);
+    let told = |error: strongroom_repository::Error| Error::from(repositories::problem_of(&error));
+    let repository = repositories::open(&config, &identity.key).await.map_err(told)?;
+    let mut outcomes = Vec::new();
+    let mut at = skip;
+    let end = skip.saturating_add(MOST_LINES_LOOKED_AT);
+    loop {
+        let page = match repository.read_report(job.id, attempt, at, LINES_AT_A_TIME).await {
+            Ok(page) => page,
+            // Nothing was written yet, or nothing ever was.
+            Err(error) if error.is_not_found() => ReportPage::default(),
+            Err(error) => return Err(told(error)),
+        };
+        for line in &page.lines {
+            at += 1;
+            let outcome: ObjectOutcome = serde_json::from_slice(line).map_err(|error| {
+                Problem::new(Code::RecoveryPointCorrupt, format!("Line {at} of the report: {error}."))
+            })?;
+            if !failed_only || outcome.outcome == ObjectEnd::Failed {
+                outcomes.push(outcome);
+                if outcomes.len() >= limit {
+                    return Ok(OutcomePage { outcomes, next: (at < page.total).then_some(at) });
+                }
+            }
+        }
+        let more = page.next.is_some() && !page.lines.is_empty();
+        if !more || at >= end {
+            return Ok(OutcomePage { outcomes, next: more.then_some(at) });
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Validation for backup: finds every missing permission and component before anything runs.
+//!
+//! It really asks: the cluster whether it answers, the extension whether it works, the vault's
+//! access whether it is all there, and the store whether it takes a write. What can be asked
+//! independently is asked, so that a user mends everything in one go.
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use strongroom_api::extension::Extension;
+use strongroom_api::instance::BackupInstance;
+use strongroom_core::error::{Code, Problem};
+
+use super::jobs::{Location, selection_of};
+use super::operations::{self, End, OperationKind};
+use super::{App, Error, ResourceId, Result, policies, repositories, resources, trusted_access};
+use crate::cluster_link::{ClusterAccess, ExtensionHealth, VaultAccess};
+use crate::store::{OperationRow, ResourceRow, Session};
+
+/// Folder of a container in which the server writes, and removes again, an object to see whether it
+/// may. No repository has this name.
+const PROBE_FOLDER: &str = "strongroom-probe";
+
+/// What a validation found.
+#[derive(Debug, Default, PartialEq)]
+pub struct Findings {
+    /// What must be mended before a backup can run.
+    pub problems: Vec<Problem>,
+    /// What is worth a look.
+    pub warnings: Vec<Problem>,
+}
+
+impl Findings {
+    /// The one problem that all of them make, if there are any.
+    #[must_use]
+    pub fn problem(mut self) -> Option<Problem> {
+        if self.problems.len() < 2 {
+            return self.problems.pop();
+        }
+        let first = self.problems.first()?;
+        let message = format!("{} ({} more in details.)", first.message, self.problems.len() - 1);
+        let mut whole = Problem::new(first.code, message);
+        whole.target.clone_from(&first.target);
+        Some(whole.with_details(self.problems))
+    }
+
+    fn note(&mut self, error: Error) -> Result<()> {
+        match error {
+            Error::Problem(problem) => {
+                if !self.problems.contains(&problem) {
+                    self.problems.push(*problem);
+                }
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
+}
+
+/// Accepts a validation of an instance, existing or not, in a vault. Follow with [`settle`].
+pub async fn start(app: &App, vault: &ResourceId, target: &ResourceId) -> Result<OperationRow> {
+    let mut session = app.store.begin().await?;
+    let vault = resources::existing(&mut *session, vault).await?;
+    let location = vault.body["location"].as_str().unwrap_or_default().to_owned();
+    let kind = OperationKind::Validate;
+    let operation = operations::start(app, &mut *session, kind, target, &location, None).await?;
+    session.commit().await?;
+    Ok(operation)
+}
+
+/// Validates, and ends the operation with what was found.
+pub async fn settle(
+    app: Arc<App>,
+    vault: ResourceId,
+    instance: BackupInstance,
+    operation: OperationRow,
+) {
+    let end = match validate(&app, &vault, &instance).await {
+        Ok(findings) => {
+            let warnings = findings.warnings.clone();
+            findings.problem().map_or(End::Succeeded { result: result_of(&warnings) }, End::Failed)
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "a validation failed inside the server");
+            End::Failed(Problem::new(Code::InternalServerError, "The server failed; its log says how."))
+        }
+    };
+    let ended = async {
+        let mut session = app.store.begin().await?;
+        operations::finish(&app, &mut *session, operation, end).await?;
+        Ok::<_, Error>(session.commit().await?)
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(error = %error, "the end of a validation was not recorded");
+    }
+}
+
+/// Ends the validations that a killed server left open. They changed nothing; the client asks again.
+pub async fn give_up_open_ones(app: &App) -> Result<()> {
+    let mut session = app.store.begin().await?;
+    for operation in session.open_operations(1000).await? {
+        if operation.kind == OperationKind::Validate.as_str() && operation.job_id.is_none() {
+            let message = "The server was restarted during the validation; ask again.";
+            let end = End::Failed(Problem::new(Code::ServiceUnavailable, message));
+            operations::finish(app, &mut *session, operation, end).await?;
+        }
+    }
+    Ok(session.commit().await?)
+}
+
+/// The body of a successful validation: the published shape, and our warnings.
+fn result_of(warnings: &[Problem]) -> Value {
+    let warnings: Vec<Value> = warnings
+        .iter()
+        .map(|warning| {
+            json!({
+                "code": warning.code.as_str(), "message": warning.message, "target": warning.target,
+                "recommendedAction": [warning.recommended_action()],
+            })
+        })
+        .collect();
+    json!({ "objectType": "OperationJobExtendedInfo", "warnings": warnings })
+}
+
+/// Looks at everything that a backup of this instance needs.
+pub async fn validate(
+    app: &App,
+    vault: &ResourceId,
+    instance: &BackupInstance,
+) -> Result<Findings> {
+    let mut findings = Findings::default();
+    let cluster_id = ResourceId::published(instance.data_source_info.resource_id.clone());
+    let mut namespaces = Vec::new();
+    match selection_of(instance) {
+        Ok(selection) => namespaces = selection.included_namespaces.unwrap_or_default(),
+        Err(error) => findings.note(error)?,
+    }
+    let (cluster, extension) = {
+        let mut session = app.store.read().await?;
+        if let Err(error) = check_policy(&mut *session, vault, instance).await {
+            findings.note(error)?;
+        }
+        let Some(cluster) = session.resource(&cluster_id.key()).await? else {
+            findings.note(resources::not_found(&cluster_id))?;
+            return Ok(findings);
+        };
+        let extension = repositories::extension_of_cluster(&mut *session, &cluster.key).await?;
+        if let Err(error) = trusted_access::require(&mut *session, &cluster.key, vault.as_str()).await {
+            findings.note(error)?;
+        }
+        (cluster, extension.map(|(_, extension)| extension))
+    };
+    let access = {
+        let mut session = app.store.read().await?;
+        trusted_access::cluster_access(app, &mut *session, &cluster).await
+    };
+    match access {
+        Ok(access) => check_cluster(app, vault, &access, &namespaces, &mut findings).await?,
+        Err(error) => findings.note(error)?,
+    }
+    check_storage(app, &cluster, extension, &mut findings).await?;
+    Ok(findings)
+}
+
+async fn check_policy(
+    session: &mut dyn Session,
+    vault: &ResourceId,
+    instance: &BackupInstance,
+) -> Result<()> {
+    let id = ResourceId::published(instance.policy_info.policy_id.clone());
+    let policy = resources::existing(session, &id).await?;
+    let is_in_vault = policy.key.starts_with(&format!("{}/", vault.key()))
+        && policy.kind == policies::TYPE.to_lowercase();
+    if is_in_vault {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::UserErrorInvalidBackupPolicy,
+        format!("'{id}' is not a backup policy of the vault '{}'.", vault.name()),
+    )
+    .at("properties.policyInfo.policyId")
+    .into())
+}
+
+async fn check_cluster(
+    app: &App,
+    vault: &ResourceId,
+    access: &ClusterAccess,
+    namespaces: &[String],
+    findings: &mut Findings,
+) -> Result<()> {
+    if let Err(error) = app.clusters.version(access).await {
+        // Nothing else can be asked.
+        return findings.note(error.into());
+    }
+    match app.clusters.health(access).await {
+        Ok(ExtensionHealth::Ready { .. }) => {}
+        Ok(ExtensionHealth::Absent) => findings.problems.push(Problem::new(
+            Code::UserErrorKubernetesBackupExtensionNotFoundError,
+            "The backup extension is not installed in the cluster.",
+        )),
+        Ok(ExtensionHealth::Starting(why)) => findings
+            .problems
+            .push(Problem::new(Code::UserErrorKubernetesBackupExtensionUnhealthy, why)),
+        Ok(ExtensionHealth::Broken(why)) => findings
+            .problems
+            .push(Problem::new(Code::UserErrorKubernetesBackupExtensionHasErrors, why)),
+        Err(error) => findings.note(error.into())?,
+    }
+    let of_vault = VaultAccess { cluster: access.clone(), vault_id: vault.as_str().to_owned() };
+    let is_bound = !findings.problems.iter().any(|p| p.code == Code::UserErrorTrustedAccessMissing);
+    if is_bound {
+        match app.clusters.is_granted(&of_vault).await {
+            Ok(true) => {}
+            Ok(false) => findings.problems.push(Problem::new(
+                Code::UserErrorTrustedAccessMissing,
+                "The vault is bound to the cluster, but its account or role is missing there; write \
+                 the role binding again.",
+            )),
+            Err(error) => findings.note(error.into())?,
+        }
+    }
+    match app.clusters.missing_namespaces(access, namespaces).await {
+        Ok(missing) => findings.warnings.extend(missing.into_iter().map(|name| {
+            Problem::new(
+                Code::UserErrorNamespaceNotFound,
+                format!("The namespace '{name}' does not exist now; it is backed up once it does."),
+            )
+            .at("includedNamespaces")
+        })),
+        Err(error) => findings.note(error.into())?,
+    }
+    Ok(())
+}
+
+async fn check_storage(
+    app: &App,
+    cluster: &ResourceRow,
+    extension: Option<Extension>,
+    findings: &mut Findings,
+) -> Result<()> {
+    let Some(extension) = extension else {
+        // Without the extension there is no storage location to look at; that is said already.
+        let said = findings
+            .problems
+            .iter()
+            .any(|p| p.code == Code::UserErrorKubernetesBackupExtensionNotFoundError);
+        if !said {
+            findings.problems.push(Problem::new(
+                Code::UserErrorKubernetesBackupExtensionNotFoundError,
+                "No backup extension is registered on the cluster.",
+            ));
+        }
+        return Ok(());
+    };
+    let cluster_id = ResourceId::published(cluster.id.clone());
+    let probed = match repositories::container_of_extension(&cluster_id, &extension) {
+        Ok(container) => probe(app, &container).await,
+        Err(error) => Err(error),
+    };
+    probed.or_else(|error| findings.note(error))
+}
+
+/// Writes an object into a container and removes it again.
+pub async fn probe(app: &App, container: &ResourceId) -> Result<()> {
+    let location =
+        Location { container_id: container.as_str().to_owned(), prefix: PROBE_FOLDER.to_owned() };
+    let config = repositories::for_server(app, &mut *app.store.read().await?, &location).await?;
+    let told = |error: &strongroom_repository::Error| Error::from(repositories::problem_of(error));
+    let store = config.connect().map_err(|e| told(&e))?;
+    let place = Path::from(format!("{PROBE_FOLDER}/{}", app.new_id()));
+    let options = PutOptions::from(PutMode::Create);
+    let written = store.put_opts(&place, Bytes::from_static(b"probe").into(), options).await;
+    let classified = |error| {
+        let doing = || "writing a probe into the storage location".to_owned();
+        told(&strongroom_repository::classify(error, doing, place.as_ref()))
+    };
+    written.map_err(classified)?;
+    store.delete(&place).await.map_err(classified)
+}

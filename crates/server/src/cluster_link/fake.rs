@@ -1,0 +1,225 @@
+//! A cluster in memory, with an extension in it that does what a test tells it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use strongroom_core::error::{Code, Problem};
+use strongroom_kubernetes::EXTENSION_NAMESPACE;
+use strongroom_kubernetes::crd::{BackupExtensionStatus, JobState, JobStatus};
+use strongroom_kubernetes::jobs::{backup_name, restore_name};
+use strongroom_kubernetes::sealed::{self, JobSecrets, KeyPair};
+use uuid::Uuid;
+
+use super::{
+    ClusterAccess, ClusterLink, ExtensionHealth, Installation, JobKind, JobSpec, LinkError, Remedy,
+    Result, VaultAccess,
+};
+
+/// A custom resource in the fake cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    pub(crate) spec: JobSpec,
+    pub(crate) status: JobStatus,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: BTreeMap<Uuid, Resource>,
+    granted: BTreeSet<String>,
+    health: Option<ExtensionHealth>,
+    unreachable: bool,
+    missing_rights: Vec<String>,
+    creates: usize,
+    namespaces: BTreeSet<String>,
+}
+
+/// The one cluster that every access leads to.
+pub(crate) struct FakeClusters {
+    key: KeyPair,
+    state: Mutex<State>,
+}
+
+impl Default for FakeClusters {
+    fn default() -> Self {
+        let state = State { namespaces: ["shop".to_owned()].into(), ..State::default() };
+        Self { key: KeyPair::from_bytes(&[9; 32]).unwrap(), state: Mutex::new(state) }
+    }
+}
+
+impl FakeClusters {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn answer(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        if state.unreachable {
+            return Err(LinkError {
+                problem: Problem::new(Code::UserErrorClusterUnreachable, "Nobody answers."),
+                remedy: Remedy::Wait,
+            });
+        }
+        Ok(state)
+    }
+
+    fn answer_vault(&self, vault: &VaultAccess) -> Result<MutexGuard<'_, State>> {
+        let state = self.answer()?;
+        if !state.granted.contains(&vault.vault_id.to_lowercase()) {
+            return Err(LinkError {
+                problem: Problem::new(Code::UserErrorTrustedAccessMissing, "Not granted."),
+                remedy: Remedy::Grant,
+            });
+        }
+        Ok(state)
+    }
+
+    /// Cuts the cluster off, or connects it again.
+    pub(crate) fn set_unreachable(&self, unreachable: bool) {
+        self.state().unreachable = unreachable;
+    }
+
+    /// Takes rights away from the credential.
+    pub(crate) fn set_missing_rights(&self, rules: &[&str]) {
+        self.state().missing_rights = rules.iter().map(|rule| (*rule).to_owned()).collect();
+    }
+
+    /// Makes the extension something else than ready.
+    pub(crate) fn set_health(&self, health: ExtensionHealth) {
+        self.state().health = Some(health);
+    }
+
+    /// The custom resources that are there.
+    pub(crate) fn resources(&self) -> Vec<Resource> {
+        self.state().jobs.values().cloned().collect()
+    }
+
+    /// How often one was made.
+    pub(crate) fn creates(&self) -> usize {
+        self.state().creates
+    }
+
+    /// Changes the status of the only custom resource.
+    pub(crate) fn update_status(&self, change: impl FnOnce(&mut JobStatus)) {
+        change(&mut self.state().jobs.values_mut().next().unwrap().status);
+    }
+
+    /// Takes the only custom resource away, as a user might.
+    pub(crate) fn drop_resources(&self) {
+        self.state().jobs.clear();
+    }
+
+    /// The secrets of the only custom resource, opened as the extension does.
+    pub(crate) fn secrets(&self) -> JobSecrets {
+        let state = self.state();
+        let (id, resource) = state.jobs.iter().next().unwrap();
+        let (name, sealed) = match &resource.spec {
+            JobSpec::Backup(spec) => (backup_name(*id), &spec.sealed),
+            JobSpec::Restore(spec) => (restore_name(*id), &spec.sealed),
+        };
+        self.key.open_secrets(&sealed::info(EXTENSION_NAMESPACE, &name), sealed).unwrap()
+    }
+
+    /// Marks the only custom resource as taken and at work.
+    pub(crate) fn begin_work(&self) {
+        self.update_status(|status| {
+            status.state = JobState::Running;
+            status.attempt = 1;
+            "collect".clone_into(&mut status.step);
+        });
+    }
+}
+
+#[async_trait]
+impl ClusterLink for FakeClusters {
+    async fn version(&self, _: &ClusterAccess) -> Result<String> {
+        self.answer().map(|_| "v1.36.0".to_owned())
+    }
+
+    async fn missing_rights(&self, _: &ClusterAccess) -> Result<Vec<String>> {
+        self.answer().map(|state| state.missing_rights.clone())
+    }
+
+    async fn install(&self, _: &ClusterAccess, _: &Installation) -> Result<()> {
+        let mut state = self.answer()?;
+        let ready = ExtensionHealth::Ready { version: "0.1.0".to_owned() };
+        state.health.get_or_insert(ready);
+        Ok(())
+    }
+
+    async fn health(&self, _: &ClusterAccess) -> Result<ExtensionHealth> {
+        Ok(self.answer()?.health.clone().unwrap_or(ExtensionHealth::Absent))
+    }
+
+    async fn uninstall(&self, _: &ClusterAccess) -> Result<()> {
+        self.answer()?.health = None;
+        Ok(())
+    }
+
+    async fn grant(&self, vault: &VaultAccess) -> Result<bool> {
+        self.answer()?.granted.insert(vault.vault_id.to_lowercase());
+        Ok(true)
+    }
+
+    async fn revoke(&self, vault: &VaultAccess) -> Result<()> {
+        self.answer()?.granted.remove(&vault.vault_id.to_lowercase());
+        Ok(())
+    }
+
+    async fn is_granted(&self, vault: &VaultAccess) -> Result<bool> {
+        Ok(self.answer()?.granted.contains(&vault.vault_id.to_lowercase()))
+    }
+
+    async fn missing_namespaces(
+        &self,
+        _: &ClusterAccess,
+        names: &[String],
+    ) -> Result<Vec<String>> {
+        let state = self.answer()?;
+        Ok(names.iter().filter(|name| !state.namespaces.contains(*name)).cloned().collect())
+    }
+
+    async fn extension(&self, vault: &VaultAccess) -> Result<Option<BackupExtensionStatus>> {
+        let state = self.answer_vault(vault)?;
+        Ok(Some(BackupExtensionStatus {
+            version: "0.1.0".to_owned(),
+            public_key: self.key.public_key_base64(),
+            ready: matches!(state.health, Some(ExtensionHealth::Ready { .. })),
+            ..BackupExtensionStatus::default()
+        }))
+    }
+
+    async fn create(&self, vault: &VaultAccess, spec: &JobSpec) -> Result<()> {
+        let mut state = self.answer_vault(vault)?;
+        let id = match spec {
+            JobSpec::Backup(spec) => spec.job_id,
+            JobSpec::Restore(spec) => spec.job_id,
+        };
+        state.creates += 1;
+        let resource = Resource { spec: spec.clone(), status: JobStatus::default() };
+        state.jobs.entry(id).or_insert(resource);
+        Ok(())
+    }
+
+    async fn observe(
+        &self,
+        vault: &VaultAccess,
+        _: JobKind,
+        job: Uuid,
+    ) -> Result<Option<JobStatus>> {
+        Ok(self.answer_vault(vault)?.jobs.get(&job).map(|resource| resource.status.clone()))
+    }
+
+    async fn remove(&self, vault: &VaultAccess, _: JobKind, job: Uuid) -> Result<bool> {
+        Ok(self.answer_vault(vault)?.jobs.remove(&job).is_none())
+    }
+
+    async fn jobs(&self, vault: &VaultAccess) -> Result<Vec<(JobKind, Uuid)>> {
+        let state = self.answer_vault(vault)?;
+        let kind = |resource: &Resource| match resource.spec {
+            JobSpec::Backup(_) => JobKind::Backup,
+            JobSpec::Restore(_) => JobKind::Restore,
+        };
+        Ok(state.jobs.iter().map(|(id, resource)| (kind(resource), *id)).collect())
+    }
+}

@@ -1,0 +1,36 @@
+//! Provider `Microsoft.KubernetesConfiguration`: the backup extension of a cluster, of either type.
+
+mod delete;
+mod get;
+mod list;
+mod put;
+
+use super::route::Route;
+
+const READ: &str = "Microsoft.KubernetesConfiguration/extensions/read";
+const WRITE: &str = "Microsoft.KubernetesConfiguration/extensions/write";
+const DELETE: &str = "Microsoft.KubernetesConfiguration/extensions/delete";
+
+const OF_CONNECTED: [&str; 2] = [
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Kubernetes/connectedClusters/{cluster}/providers/Microsoft.KubernetesConfiguration/extensions",
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Kubernetes/connectedClusters/{cluster}/providers/Microsoft.KubernetesConfiguration/extensions/{extension}",
+];
+const OF_MANAGED: [&str; 2] = [
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{cluster}/providers/Microsoft.KubernetesConfiguration/extensions",
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{cluster}/providers/Microsoft.KubernetesConfiguration/extensions/{extension}",
+];
+
+pub(super) fn routes() -> Vec<Route> {
+    [OF_CONNECTED, OF_MANAGED]
+        .into_iter()
+        .flat_map(|[all, one]| {
+            [
+                Route::new(all).get(READ, list::handle),
+                Route::new(one)
+                    .get(READ, get::handle)
+                    .put(WRITE, put::handle)
+                    .delete(DELETE, delete::handle),
+            ]
+        })
+        .collect()
+}

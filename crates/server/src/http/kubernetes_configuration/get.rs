@@ -1,0 +1,34 @@
+//! `GET …/extensions/{extension}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use strongroom_api::extension::ExtensionResource;
+
+use crate::app::{App, Result, extension};
+use crate::http::request::Target;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Target(id): Target,
+) -> Result<Json<ExtensionResource>> {
+    Ok(Json(extension::get(&app, &id).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::protection::Protected;
+
+    #[tokio::test]
+    async fn an_extension_reads_back_and_needs_a_token() {
+        let it = Protected::new().await;
+        let read = it.harness.get(&it.extension).await;
+        assert_eq!(read.status, 200, "{}", read.text);
+        assert_eq!(read.json()["properties"]["provisioningState"], "Succeeded");
+        assert_eq!(read.json()["properties"]["currentVersion"], "0.1.0");
+        assert_eq!(it.harness.anonymous("GET", &it.extension).await.status, 401);
+        let missing = format!("{}x", it.extension);
+        assert_eq!(it.harness.get(&missing).await.refusal().0, 404);
+    }
+}

@@ -1,0 +1,145 @@
+//! Work that nobody waits for at the other end of a request: jobs are driven, installations are
+//! followed, leftovers are removed.
+//!
+//! Contract: a worker takes no input but the store and what it observes, does the same at every
+//! look, and may be killed anywhere. [`run`] is one endless task; [`drive_due_jobs`] is one look.
+
+pub mod crash;
+mod drive_jobs;
+mod entropy;
+pub mod limits;
+mod purge_repositories;
+mod remove_leftovers;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use self::limits::{DUE_JOBS_PER_LOOK, FIRST_RETRY, JOBS_AT_ONCE, LONGEST_SLEEP, ORPHANS_EVERY};
+use crate::app::error::chain;
+use crate::app::{App, Result, extension, instances, validation};
+use crate::data_plane::DataPlane;
+use crate::store::JobRow;
+
+/// Works until `stop` says so (or its sender is gone). Acts that are under way are finished or, if
+/// the process ends before, taken up again at the next start.
+pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver<bool>) {
+    if let Err(error) = take_up_operations(&app).await {
+        tracing::error!(error = %chain(&error), "operations that were left open could not be taken up");
+    }
+    let leftovers = tokio::spawn(remove_leftovers_now_and_then(Arc::clone(&app), data_plane));
+    let mut acting: JoinSet<Uuid> = JoinSet::new();
+    let mut in_hand: HashSet<Uuid> = HashSet::new();
+    while !*stop.borrow() {
+        let sleep = match take_up(&app, &mut acting, &mut in_hand).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the store could not be asked for due jobs");
+                FIRST_RETRY
+            }
+        };
+        tokio::select! {
+            _ = stop.changed() => break,
+            () = app.jobs_changed.notified() => {}
+            () = tokio::time::sleep(sleep) => {}
+            Some(done) = acting.join_next() => {
+                match done {
+                    Ok(id) => { in_hand.remove(&id); }
+                    Err(error) => {
+                        tracing::error!(error = %error, "driving a job panicked");
+                        // Which job it was is not told; all others in hand are still acting.
+                        in_hand.clear();
+                    }
+                }
+            }
+        }
+    }
+    leftovers.abort();
+    acting.shutdown().await;
+}
+
+/// Goes on with what a killed server left open besides jobs.
+async fn take_up_operations(app: &Arc<App>) -> Result<()> {
+    validation::give_up_open_ones(app).await?;
+    instances::resume(app).await?;
+    extension::resume(app).await
+}
+
+/// Begins to act on due jobs that are not in hand, and returns how long nothing more is due.
+async fn take_up(
+    app: &Arc<App>,
+    acting: &mut JoinSet<Uuid>,
+    in_hand: &mut HashSet<Uuid>,
+) -> Result<Duration> {
+    let now = app.now();
+    let mut session = app.store.read().await?;
+    let due = session.due_jobs(now, DUE_JOBS_PER_LOOK).await?;
+    let next = session.next_poll().await?;
+    drop(session);
+    for row in due {
+        if in_hand.len() >= JOBS_AT_ONCE {
+            return Ok(LONGEST_SLEEP);
+        }
+        if in_hand.insert(row.id) {
+            let app = Arc::clone(app);
+            acting.spawn(async move {
+                let id = row.id;
+                act(&app, row).await;
+                id
+            });
+        }
+    }
+    Ok(until(next, now, !in_hand.is_empty()))
+}
+
+/// How long to sleep when the next job is due at `next`. Whatever is in hand wakes the worker when
+/// it is done, so a job that is due now because it is in hand need not keep it awake.
+fn until(next: Option<Timestamp>, now: Timestamp, is_acting: bool) -> Duration {
+    let Some(next) = next else { return LONGEST_SLEEP };
+    let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+    if wait.is_zero() && is_acting { LONGEST_SLEEP } else { wait.min(LONGEST_SLEEP) }
+}
+
+/// Acts on one job. Trouble of the server's own is logged, and the job is due again a little later.
+async fn act(app: &Arc<App>, row: JobRow) {
+    let id = row.id;
+    let Err(error) = drive_jobs::drive(app, row.clone()).await else { return };
+    tracing::error!(job.id = %id, job.step = row.step, error = %chain(&error), "a job could not be moved on");
+    let later = JobRow { next_poll_at: Some(app.now() + limits::LONGEST_RETRY), ..row };
+    if let Err(error) = crate::app::jobs::advance(app, later).await {
+        tracing::error!(job.id = %id, error = %chain(&error), "a job could not be put off");
+    }
+}
+
+/// One look at the jobs: acts on every one that is due, one after the other.
+///
+/// # Errors
+/// When the store cannot be read, or a job could not be moved on for reasons of the server's own.
+pub async fn drive_due_jobs(app: &Arc<App>) -> Result<usize> {
+    let due = app.store.read().await?.due_jobs(app.now(), DUE_JOBS_PER_LOOK).await?;
+    let count = due.len();
+    for row in due {
+        drive_jobs::drive(app, row).await?;
+    }
+    Ok(count)
+}
+
+async fn remove_leftovers_now_and_then(app: Arc<App>, data_plane: DataPlane) {
+    loop {
+        if let Err(error) = remove_leftovers::remove_leftovers(&app).await {
+            tracing::warn!(error = %chain(&error), "clusters could not be searched for leftovers");
+        }
+        let now = std::time::SystemTime::from(app.now());
+        match data_plane.remove_abandoned_uploads(now).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed abandoned uploads"),
+            Err(error) => tracing::warn!(error = %error, "abandoned uploads could not be removed"),
+        }
+        tokio::time::sleep(ORPHANS_EVERY).await;
+    }
+}

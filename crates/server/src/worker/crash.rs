@@ -1,0 +1,63 @@
+//! Crash points: a test hook that ends the process, once, at a named point of a job's way.
+//!
+//! With `STRONGROOM_SERVER_CRASH_AT=<point>` in its environment the server exits with status 137,
+//! as if it had been killed, the first time it reaches that point; that it did so is remembered in
+//! the data directory, so the next start goes on. Without the variable nothing happens.
+
+use std::path::{Path, PathBuf};
+
+/// Every point there is, in the order in which a successful backup reaches them.
+pub const POINTS: &[&str] = &[
+    // The job is in the store; the client has not been answered.
+    "accepted",
+    // The job's turn has come.
+    "admitted",
+    // Its custom resource is in the cluster; the store does not know it yet.
+    "created",
+    // The extension has been seen to work on it.
+    "observed",
+    // The extension says that it is done; the store does not know it yet.
+    "ended",
+    // The manifest has been found to be what the extension claims; the store does not know it yet.
+    "verified",
+    // Recovery point and outcome are in the store; the custom resource is still there.
+    "recorded",
+    // The custom resource is gone; the store does not know it yet.
+    "removed",
+];
+
+/// The status of a process that was killed (128 + SIGKILL).
+const KILLED: i32 = 137;
+
+/// The point at which this process ends, if any.
+#[derive(Debug, Clone, Default)]
+pub struct CrashPoint {
+    wanted: Option<(String, PathBuf)>,
+}
+
+impl CrashPoint {
+    /// Reads the environment. The memory of past crashes is in `data_dir`.
+    #[must_use]
+    pub fn from_environment(data_dir: &Path) -> Self {
+        let wanted = std::env::var("STRONGROOM_SERVER_CRASH_AT").ok().filter(|p| !p.is_empty());
+        Self {
+            wanted: wanted.map(|point| {
+                let memory = data_dir.join(format!("crashed-at-{}", point.replace('/', "-")));
+                (point, memory)
+            }),
+        }
+    }
+
+    /// Ends the process if this is the point and it did not end here before.
+    pub fn reach(&self, point: &str) {
+        debug_assert!(POINTS.contains(&point), "{point} is not in the list of crash points");
+        if let Some((wanted, memory)) = &self.wanted
+            && wanted == point
+            && !memory.exists()
+            && std::fs::write(memory, point).is_ok()
+        {
+            tracing::warn!(point, "ending the process at the crash point that the environment names");
+            std::process::exit(KILLED);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The limits of the workers, each with the reason for its value.
+
+use std::time::Duration;
+
+/// Jobs that the worker acts on at the same time. Acting is mostly waiting for API servers and
+/// stores; more would only hold more connections open.
+pub const JOBS_AT_ONCE: usize = 16;
+
+/// Due jobs read from the store at a time: enough to fill [`JOBS_AT_ONCE`] several times over.
+pub const DUE_JOBS_PER_LOOK: usize = 128;
+
+/// Jobs that run in one cluster at the same time; more are queued. The extension is one pod with a
+/// memory limit, and each job has its own buffers.
+pub const JOBS_PER_CLUSTER: usize = 4;
+
+/// The longest the worker sleeps when nothing is due: clocks may be set, notices may be lost.
+pub const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// How often a running job is looked at. One small GET each; what a user sees as progress.
+pub const OBSERVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a queued job asks whether it is its turn.
+pub const ADMIT_EVERY: Duration = Duration::from_secs(2);
+
+/// The first wait after something did not answer; it doubles up to [`LONGEST_RETRY`].
+pub const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// The longest wait between two attempts to reach something.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// How long what a job needs (its cluster, its store) may be out of reach before the job is ended
+/// as failed. A control plane's upgrade takes a few minutes and must not cost a running backup.
+pub const UNAVAILABLE_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How long a job may be without a sign of life from the extension while the cluster answers.
+/// Longer than five minutes, the longest that the kubelet waits before it starts a crashed container
+/// again (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>), so
+/// that an extension that comes back can go on.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// How long a new job waits for the extension to become ready. It covers a pod that is just being
+/// started with its image at hand; longer would hide from the user what is wrong.
+pub const EXTENSION_WAIT: Duration = Duration::from_secs(2 * 60);
+
+/// How long a job may take in all. The extension is told the same, and gives up by itself.
+pub const JOB_DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How long installing the extension may take before the operation is ended as failed: pulling the
+/// image over a slow line takes minutes.
+pub const INSTALL_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// How often an installation is looked at.
+pub const INSTALL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often clusters are searched for custom resources of jobs that have long ended.
+pub const ORPHANS_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Objects deleted at the same time when a repository is purged.
+pub const PURGE_AT_ONCE: usize = 16;
+
+/// How long the purge of a repository is tried before it is ended as failed.
+pub const PURGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The limits that a test or an administrator may set differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobLimits {
+    /// See [`UNAVAILABLE_LIMIT`].
+    pub unavailable: Duration,
+    /// See [`SILENCE_LIMIT`].
+    pub silence: Duration,
+    /// See [`EXTENSION_WAIT`].
+    pub extension_wait: Duration,
+    /// See [`JOB_DEADLINE`].
+    pub deadline: Duration,
+}
+
+impl Default for JobLimits {
+    fn default() -> Self {
+        Self {
+            unavailable: UNAVAILABLE_LIMIT,
+            silence: SILENCE_LIMIT,
+            extension_wait: EXTENSION_WAIT,
+            deadline: JOB_DEADLINE,
+        }
+    }
+}

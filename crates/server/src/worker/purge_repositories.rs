@@ -1,0 +1,112 @@
+//! Deletes what no recovery point stands for any more: the repositories of deleted instances, and
+//! what a failed backup had written.
+
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use object_store::ObjectStoreExt as _;
+use strongroom_core::error::{Code, Problem};
+
+use super::drive_jobs::retry_after;
+use super::limits::{PURGE_AT_ONCE, PURGE_LIMIT};
+use crate::app::jobs::{self, Location, Outcome, Progress, Request};
+use crate::app::{App, Error, Result, repositories};
+use crate::store::JobRow;
+
+/// Deletes the repositories of a deleted instance. Its key is gone already, so what a crash leaves
+/// here is unreadable; the rest of this job is about the disk.
+pub(super) async fn purge(app: &App, row: JobRow, request: &Request) -> Result<()> {
+    let Request::Purge { repositories, .. } = request else {
+        let problem = Problem::new(Code::InternalServerError, "The job has nothing to delete.");
+        return jobs::fail(app, row, &problem).await.map(|_| ());
+    };
+    let mut deleted = 0;
+    for location in repositories {
+        match purge_one(app, location).await {
+            Ok(objects) => deleted += objects,
+            Err(error) => return later_or_never(app, row, error).await,
+        }
+    }
+    let counts = [("Deleted".to_owned(), deleted)].into();
+    jobs::complete(app, row, &Outcome { counts, ..Outcome::default() }, None).await.map(|_| ())
+}
+
+async fn purge_one(app: &App, location: &Location) -> Result<u64> {
+    let mut session = app.store.read().await?;
+    let config = match repositories::for_server(app, &mut *session, location).await {
+        Ok(config) => config,
+        // The container was deleted, and all that was in it.
+        Err(error) if error.code() == Code::UserErrorNoDefaultBackupStorageLocationFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    drop(session);
+    let told = |error: &strongroom_repository::Error| Error::from(repositories::problem_of(error));
+    let store = config.connect().map_err(|e| told(&e))?;
+    let prefix = config.prefix().map_err(|e| told(&e))?;
+    let unreachable = |error: object_store::Error| {
+        Error::from(Problem::new(
+            Code::UserErrorBackupStorageLocationNotReady,
+            format!("Deleting the data of the instance failed: {error}."),
+        ))
+    };
+    let deleted = store
+        .list(Some(&prefix))
+        .map_err(unreachable)
+        .map_ok(|found| {
+            let store = &store;
+            async move {
+                match store.delete(&found.location).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(1),
+                    Err(error) => Err(unreachable(error)),
+                }
+            }
+        })
+        .try_buffer_unordered(PURGE_AT_ONCE)
+        .try_fold(0_u64, |sum, one| async move { Ok(sum + one) })
+        .await?;
+    Ok(deleted)
+}
+
+async fn later_or_never(app: &App, mut row: JobRow, error: Error) -> Result<()> {
+    let Error::Problem(problem) = error else { return Err(error) };
+    let now = app.now();
+    let tried = Duration::try_from(now.duration_since(row.created_at)).unwrap_or_default();
+    if tried > PURGE_LIMIT {
+        return jobs::fail(app, row, &problem).await.map(|_| ());
+    }
+    let mut progress = Progress::of(&row)?;
+    progress.waiting_for.clone_from(&problem.message);
+    row.progress = progress.to_column()?;
+    row.next_poll_at = Some(now + retry_after(row.created_at, now));
+    jobs::advance(app, row).await.map(|_| ())
+}
+
+/// Makes sure that a failed backup left no recovery point: the extension may have sealed one that
+/// the server then did not record. Its packs go with the next prune.
+pub(super) async fn remove_unsealed(app: &App, row: &JobRow, request: &Request) -> Result<()> {
+    let Request::Backup { recovery_point_id, repository, .. } = request else { return Ok(()) };
+    let mut session = app.store.read().await?;
+    if session.recovery_point(*recovery_point_id).await?.is_some() {
+        return Ok(());
+    }
+    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await? else {
+        return Ok(());
+    };
+    let config = match repositories::for_server(app, &mut *session, repository).await {
+        Ok(config) => config,
+        Err(Error::Problem(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    drop(session);
+    let removed = async {
+        repositories::open(&config, &identity.key).await?.delete_point(*recovery_point_id).await
+    };
+    match removed.await {
+        Err(error) if error.is_transient() => Err(repositories::problem_of(&error).into()),
+        Err(error) => {
+            tracing::warn!(job.id = %row.id, error = %error, "what a failed backup wrote cannot be removed");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
