@@ -1,1 +1,11 @@
 //! Reconciler scenarios on an in-memory API server and an in-memory store.
+//!
+//! A *process* here is what `run` starts, without signals: dropping it is SIGKILL. Every scenario
+//! goes through custom resources, as the vault does.
+
+mod application;
+mod backup;
+mod kills;
+mod owners;
+mod restore;
+mod stage;

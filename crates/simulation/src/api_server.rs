@@ -29,7 +29,7 @@ pub struct Fault {
     pub method: Option<&'static str>,
     /// Part of the path (with query) that it applies to.
     pub path: String,
-    /// Status to answer.
+    /// Status to answer; 0 for no answer at all, neither before nor after doing what was asked.
     pub status: u16,
     /// `reason` of the answered Status object.
     pub reason: String,
@@ -148,18 +148,6 @@ impl ApiServer {
         &self.url
     }
 
-    /// A kubeconfig that points at this server, with a bearer token that it accepts (any is).
-    #[must_use]
-    pub fn kubeconfig(&self) -> String {
-        format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
-             clusters:\n- name: test\n  cluster:\n    server: {}\n\
-             contexts:\n- name: test\n  context: {{cluster: test, user: test}}\n\
-             users:\n- name: test\n  user: {{token: test}}\n",
-            self.url
-        )
-    }
-
     /// Serves one more kind.
     pub fn serve_kind(&self, kind: Kind) {
         self.shared.state().add_kind(kind);
@@ -178,6 +166,17 @@ impl ApiServer {
         match outcome {
             Ok(stored) => stored,
             Err(problem) => panic!("the API server refused the fixture: {problem:?}"),
+        }
+    }
+
+    /// Sets the status of an object, as its controller would.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    #[expect(clippy::panic, reason = "a bad fixture must stop the test that seeds it")]
+    pub fn replace_status(&self, object: &Value) {
+        if let Err(problem) = verbs::set_status(&self.shared, object) {
+            panic!("the API server refused the status: {problem:?}");
         }
     }
 
@@ -201,13 +200,15 @@ impl ApiServer {
             .collect()
     }
 
-    /// Deletes an object; a namespace takes what is in it along.
+    /// Deletes an object; a namespace takes what is in it along, a CRD its kind.
     pub fn delete(&self, kind: &str, namespace: Option<&str>, name: &str) {
         let revision = {
             let mut state = self.shared.state();
             state.delete(kind, &state::key(namespace, name));
-            if kind == "namespaces" {
-                state.delete_namespace_contents(name);
+            match kind {
+                "namespaces" => state.delete_namespace_contents(name),
+                "customresourcedefinitions.apiextensions.k8s.io" => state.remove_kind(name),
+                _ => {}
             }
             state.revision()
         };
@@ -230,6 +231,19 @@ impl ApiServer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+    }
+
+    /// Looks until it finds something, each time something has changed.
+    pub async fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> T {
+        let mut changes = self.shared.changes();
+        loop {
+            changes.mark_unchanged();
+            if let Some(found) = look(self) {
+                return found;
+            }
+            // The sender lives in `self`, so this cannot end before the server does.
+            let _ = changes.changed().await;
+        }
     }
 
     /// What was asked since the last call of this, oldest first.

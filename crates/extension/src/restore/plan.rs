@@ -112,7 +112,12 @@ mod tests {
         assert_eq!(desired.value["spec"]["suspend"], true);
         let decide = |existing: &Value| decide(&desired, &criteria, false, Some(existing));
         assert_eq!(decide(&job(false)), Action::Unchanged);
-        assert!(matches!(decide(&job(true)), Action::Skip { .. }));
+        let mut another = job(false);
+        another["spec"]["parallelism"] = json!(2);
+        let mut desired = desired.clone();
+        desired.value["spec"]["parallelism"] = json!(1);
+        let action = super::decide(&desired, &criteria, false, Some(&another));
+        assert!(matches!(action, Action::Skip { .. }), "{action:?}");
     }
 
     #[test]

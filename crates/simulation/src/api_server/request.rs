@@ -34,6 +34,9 @@ pub(crate) async fn serve(
         .map_or_else(|| uri.path().to_owned(), ToString::to_string);
     shared.record(method.as_str(), &whole);
     if let Some(fault) = shared.fault(method.as_str(), &whole) {
+        if fault.status == 0 {
+            std::future::pending::<()>().await;
+        }
         let status =
             StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return refuse(status, &fault.reason, &fault.message);

@@ -265,6 +265,22 @@ pub(crate) fn replace(
     })
 }
 
+/// PUT of the status of the object that `object` says it is.
+pub(crate) fn set_status(shared: &Shared, object: &Value) -> Result<(), Refusal> {
+    let kind = shared
+        .state()
+        .kind_of(object)
+        .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "NotFound", "this kind is not served"))?;
+    let metadata = &object["metadata"];
+    let target = Target {
+        kind,
+        namespace: metadata["namespace"].as_str().map(ToOwned::to_owned),
+        name: metadata["name"].as_str().map(ToOwned::to_owned),
+        subresource: Some("status".to_owned()),
+    };
+    replace(shared, &target, object.clone(), "controller").map(|_| ())
+}
+
 /// PATCH: merge patch or server-side apply.
 pub(crate) fn patch(
     shared: &Shared,
