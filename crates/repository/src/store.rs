@@ -110,7 +110,9 @@ impl StoreConfig {
         match &self.backend {
             Backend::Memory => Ok(Arc::new(InMemory::new())),
             Backend::Local { path } => LocalFileSystem::new_with_prefix(path)
-                .map(|store| -> Arc<dyn ObjectStore> { Arc::new(store.with_fsync(true)) })
+                .map(|store| -> Arc<dyn ObjectStore> {
+                    Arc::new(store.with_fsync(true).with_automatic_cleanup(true))
+                })
                 .map_err(|e| Error::InvalidConfig { why: chain(&e) }),
             Backend::S3(config) => connect_s3(config),
         }

@@ -11,22 +11,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::crypto::{Content, Kind, Role};
+use crate::crypto::{Content, Kind};
 use crate::error::{Error, Result};
-use crate::id::{Location, PackId, Place};
+use crate::id::{ContentId, Location, PackId, Place};
 use crate::leaf::{Entry, Record, put_bytes, put_number};
 use crate::limits::{
-    BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, LEAF_TARGET, MANIFEST_MAX,
-    META_MAX, NAME_MAX, PACK_TARGET, RUNS_MAX,
+    BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, LEAF_TARGET, META_MAX,
+    NAME_MAX, PACK_TARGET, RUNS_MAX,
 };
-use crate::manifest::{self, Manifest, PackRef, RunInfo};
-use crate::objects::{FORMAT_VERSION, Objects, to_json};
+use crate::manifest::RunInfo;
+use crate::objects::{Objects, to_json};
 use crate::read::Point;
 
 mod claim;
 mod packs;
 mod resume;
 mod run;
+mod seal;
 
 pub(crate) use claim::Claim;
 use packs::Packs;
@@ -96,7 +97,8 @@ pub struct Sealed {
 /// [`Error::TooLarge`] and [`Error::OutOfOrder`] change nothing: the caller may leave the entry out
 /// (and say so) and go on. After any other error of `put`, `start_run` or `finish_run` the writer is
 /// of no further use: drop it and begin again with the next attempt, which finds what was sent. If the error is a damaged parent
-/// ([`Error::Corrupt`]), begin without it. `seal` may be called again.
+/// ([`Error::Corrupt`]), begin without it. `seal` may be called again when the manifest could not be
+/// written; it refuses when a pack could not.
 pub struct PointWriter {
     objects: Arc<Objects>,
     sizes: Sizes,
@@ -111,6 +113,8 @@ pub struct PointWriter {
     /// Packs that hold something of the point.
     needed: BTreeSet<PackId>,
     stats: Stats,
+    /// A call that changes the point has begun and not come to its end.
+    working: bool,
 }
 
 impl PointWriter {
@@ -146,6 +150,7 @@ impl PointWriter {
             runs: Vec::new(),
             needed: BTreeSet::new(),
             stats,
+            working: false,
         })
     }
 
@@ -166,6 +171,7 @@ impl PointWriter {
         header: serde_json::Value,
     ) -> Result<()> {
         let group = group.into();
+        self.ready()?;
         if self.run.is_some() {
             return Err(self.misuse("a run was started before the one before was finished"));
         }
@@ -199,7 +205,24 @@ impl PointWriter {
         check_size("the body of an entry", body.len(), BODY_MAX)?;
         let id = self.objects.keys.content_id(Content::Body, &body);
         let size = body.len() as u64;
+        self.ready()?;
         self.run()?.count(&name, &meta, size, id)?;
+        self.working = true;
+        self.put_counted(name, meta, body, id).await?;
+        self.working = false;
+        Ok(())
+    }
+
+    /// Compares the entry with the parent's and with what earlier attempts sent, and lets its record
+    /// wait for its turn.
+    async fn put_counted(
+        &mut self,
+        name: String,
+        meta: Bytes,
+        body: Bytes,
+        id: ContentId,
+    ) -> Result<()> {
+        let size = body.len() as u64;
         let before = loop {
             let passed = self.run()?.pass_parent(Some(&name)).await?;
             self.write_waiting().await?;
@@ -255,6 +278,15 @@ impl PointWriter {
 
     /// Ends the open run.
     pub async fn finish_run(&mut self) -> Result<()> {
+        self.ready()?;
+        self.run()?;
+        self.working = true;
+        self.finish_open_run().await?;
+        self.working = false;
+        Ok(())
+    }
+
+    async fn finish_open_run(&mut self) -> Result<()> {
         loop {
             let passed = self.run()?.pass_parent(None).await?;
             self.write_waiting().await?;
@@ -280,7 +312,7 @@ impl PointWriter {
             header: run.header,
             entries: run.entries,
             bytes: run.bytes,
-            content: crate::id::ContentId(*run.content.finalize().as_bytes()),
+            content: ContentId(*run.content.finalize().as_bytes()),
             layers,
         });
         if self.packs.len() >= self.sizes.pack {
@@ -289,82 +321,10 @@ impl PointWriter {
         Ok(())
     }
 
-    /// Sends what is left and creates the manifest, whereby the recovery point exists. Sealing the
-    /// same entries and headers again is no error and gives the digest of the point that exists;
-    /// other content is [`Error::Exists`]. `created` is the caller's time of the point and is not
-    /// compared.
-    pub async fn seal(
-        &mut self,
-        header: serde_json::Value,
-        created: jiff::Timestamp,
-    ) -> Result<Sealed> {
-        if self.run.is_some() {
-            return Err(self.misuse("the point was sealed while a run was open"));
-        }
-        check_size("the header of a point", to_json(&header)?.len(), HEADER_MAX)?;
-        self.packs.send().await?;
-        self.packs.wait().await?;
-        let manifest = Manifest {
-            format: FORMAT_VERSION,
-            point: self.point,
-            parent: self.stats.parent,
-            created,
-            header,
-            runs: self.runs.clone(),
-            packs: self.pack_refs()?,
-        };
-        let plaintext = to_json(&manifest)?;
-        check_size("a manifest", plaintext.len(), MANIFEST_MAX)?;
-        let path = manifest::path(self.point);
-        let bytes = self
-            .objects
-            .seal_document(Role::Manifest, &path, &plaintext)?;
-        let length = bytes.len() as u64;
-        let claimed = claim::check(&self.objects, self.point, &self.claim).await;
-        if claimed.is_ok() && self.objects.create(&path, vec![bytes]).await? {
-            self.packs.count_sent(length);
-            let digest = self
-                .objects
-                .keys
-                .content_id(Content::Manifest, &plaintext)
-                .to_string();
-            return Ok(Sealed {
-                digest,
-                stats: self.stats(),
-            });
-        }
-        // The point exists already, or the claim is gone (which it may be when the point exists).
-        match Manifest::read(&self.objects, self.point).await {
-            Ok((existing, digest)) if existing.same_content(&manifest) => Ok(Sealed {
-                digest: digest.to_string(),
-                stats: self.stats(),
-            }),
-            Ok(_) => Err(Error::Exists {
-                what: format!("recovery point {}", self.point),
-            }),
-            Err(error) => Err(claimed.err().unwrap_or(error)),
-        }
-    }
-
     /// Waits until the store has all packs that were finished so far.
     #[cfg(test)]
     pub(crate) async fn packs_sent(&mut self) -> Result<()> {
         self.packs.wait().await
-    }
-
-    fn pack_refs(&self) -> Result<Vec<PackRef>> {
-        let size = |pack: &PackId| {
-            self.packs
-                .size(*pack)
-                .map(|size| PackRef { pack: *pack, size })
-                .ok_or_else(|| {
-                    Error::corrupt(
-                        format!("pack {pack}"),
-                        "the parent refers to it but does not name it",
-                    )
-                })
-        };
-        self.needed.iter().map(size).collect()
     }
 
     /// Hands records to the leaf as far as their bodies have a place, and closes the frame when it
@@ -432,6 +392,15 @@ impl PointWriter {
             point: self.point,
             why,
         })
+    }
+
+    /// Refuses to go on after a call that failed or was dropped half-way: what it left out would be
+    /// missing from the point.
+    fn ready(&self) -> Result<()> {
+        if self.working {
+            return Err(self.misuse("an earlier call failed or was dropped; begin a new attempt"));
+        }
+        Ok(())
     }
 
     fn misuse(&self, why: &'static str) -> Error {

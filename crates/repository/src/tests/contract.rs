@@ -103,6 +103,9 @@ async fn a_repository_lives_in_a_folder() {
         .unwrap(),
     )
     .await;
+    let left = std::fs::read_dir(folder.path().join("instances/one")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["format"], "no empty folders stay behind");
 }
 
 #[tokio::test]

@@ -72,3 +72,77 @@ async fn a_half_written_object_is_a_named_error_and_the_next_attempt_does_withou
         }
     }
 }
+
+#[tokio::test]
+async fn a_point_whose_pack_could_not_be_sent_cannot_be_sealed_by_trying_again() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    let mut writer = begin_tiny(&repository, id(1), None, 1).await.unwrap();
+    fill(&mut writer, &small()).await.unwrap();
+    writer.packs_sent().await.unwrap();
+    faulty.fail_at(1, Fault::Die);
+    let sealed = writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await;
+    assert!(matches!(sealed, Err(Error::Unreachable { .. })));
+    faulty.heal();
+    let sealed = writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await;
+    assert!(matches!(sealed, Err(Error::Misuse { .. })), "{sealed:?}");
+    assert!(repository.points().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_seal_whose_manifest_could_not_be_written_may_be_tried_again() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    let mut writer = repository
+        .begin(id(1), crate::WriterOptions::default())
+        .await
+        .unwrap();
+    fill(&mut writer, &small()).await.unwrap();
+    // The first call sends the one pack, the second looks at the claim.
+    faulty.fail_at(2, Fault::Die);
+    let sealed = writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await;
+    assert!(matches!(sealed, Err(Error::Unreachable { .. })));
+    faulty.heal();
+    writer
+        .seal(header(), jiff::Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    writer
+        .seal(header(), jiff::Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    assert_eq!(read(&repository, id(1)).await.unwrap(), small());
+}
+
+#[tokio::test]
+async fn a_call_that_was_dropped_half_way_spoils_the_writer_not_the_point() {
+    use futures::FutureExt;
+    let store = memory();
+    let repository = open(&store).await.unwrap();
+    write_tiny(&repository, id(1), None, 1, &noisy(40))
+        .await
+        .unwrap();
+    let mut dropped = 0;
+    let mut writer = begin_tiny(&repository, id(2), None, 1).await.unwrap();
+    writer.start_run("a", serde_json::json!({})).await.unwrap();
+    for number in 0..200_u64 {
+        let put = writer.put(format!("{number:04}"), vec![], noise(number, 400).into());
+        if put.now_or_never().is_none() {
+            dropped += 1;
+            break;
+        }
+    }
+    assert_eq!(dropped, 1, "no call had to wait");
+    assert!(matches!(
+        writer.put("z", vec![], "".into()).await,
+        Err(Error::Misuse { .. })
+    ));
+    assert!(matches!(
+        writer.finish_run().await,
+        Err(Error::Misuse { .. })
+    ));
+    let sealed = writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await;
+    assert!(matches!(sealed, Err(Error::Misuse { .. })));
+}

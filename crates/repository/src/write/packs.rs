@@ -21,6 +21,8 @@ pub(super) struct Packs {
     sizes: BTreeMap<PackId, u64>,
     sent_bytes: u64,
     sent_packs: u64,
+    /// A pack could not be sent: nothing that refers to it may be sealed.
+    lost: bool,
 }
 
 impl Packs {
@@ -44,6 +46,7 @@ impl Packs {
             sizes,
             sent_bytes: 0,
             sent_packs: 0,
+            lost: false,
         }
     }
 
@@ -97,7 +100,9 @@ impl Packs {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
+        self.lost = true;
         let finished = open.finish(&self.objects.random)?;
+        self.lost = false;
         self.sizes.insert(finished.id, finished.size);
         self.sent_bytes += finished.size;
         self.sent_packs += 1;
@@ -114,17 +119,27 @@ impl Packs {
         Ok(())
     }
 
-    /// Waits until the store has what was sent.
+    /// Waits until the store has what was sent. May be dropped and called again.
     pub(super) async fn wait(&mut self) -> Result<()> {
-        match self.on_its_way.take() {
-            None => Ok(()),
-            Some(task) => task.await.unwrap_or_else(|e| {
+        if let Some(task) = &mut self.on_its_way {
+            let done = task.await.unwrap_or_else(|e| {
                 Err(Error::Internal {
                     doing: "sending a pack",
                     why: e.to_string(),
                 })
-            }),
+            });
+            self.on_its_way = None;
+            self.lost |= done.is_err();
+            return done;
         }
+        if self.lost {
+            let why = "an earlier pack could not be sent; begin a new attempt";
+            return Err(Error::Misuse {
+                point: self.next.point,
+                why,
+            });
+        }
+        Ok(())
     }
 }
 
