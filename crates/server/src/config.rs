@@ -3,6 +3,8 @@
 //! Contract: one type per section of the file; an unknown key is an error that names it; the
 //! effective configuration can be printed (it holds no secrets, only paths to them).
 
+pub mod extension;
+pub mod jobs;
 pub mod limits;
 pub mod server;
 pub mod tls;
@@ -13,6 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use extension::ExtensionSection;
+use jobs::JobsSection;
 use limits::LimitsSection;
 use server::{DEFAULT_LISTEN, ServerSection};
 use tls::TlsSection;
@@ -81,6 +85,10 @@ pub struct Config {
     pub tls: TlsSection,
     /// Section `[limits]`.
     pub limits: LimitsSection,
+    /// Section `[extension]`.
+    pub extension: ExtensionSection,
+    /// Section `[jobs]`.
+    pub jobs: JobsSection,
 }
 
 /// The file as written.
@@ -90,6 +98,8 @@ struct File {
     server: ServerSection,
     tls: TlsSection,
     limits: LimitsSection,
+    extension: ExtensionSection,
+    jobs: JobsSection,
 }
 
 impl Config {
@@ -143,6 +153,8 @@ impl Config {
             advertise_url,
             tls: file.tls,
             limits: file.limits,
+            extension: file.extension,
+            jobs: file.jobs,
         })
     }
 
@@ -157,6 +169,8 @@ impl Config {
             },
             tls: self.tls.clone(),
             limits: self.limits.clone(),
+            extension: self.extension.clone(),
+            jobs: self.jobs.clone(),
         };
         // Sections of strings and numbers always have a TOML form.
         toml::to_string(&file).unwrap_or_default()

@@ -6,6 +6,7 @@
 //! at any moment loses nothing that was acknowledged: everything goes on from the store.
 
 pub mod app;
+pub mod cluster_link;
 pub mod config;
 pub mod data_dir;
 pub mod data_plane;
@@ -18,6 +19,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+pub mod worker;
 
 pub use config::{Config, ConfigError, ServerOptions};
 pub use run::{RunError, check_config, run};

@@ -7,6 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::data_plane::DataPlaneMetrics;
+
 /// Labels of a request: few values each, so that the number of series stays small.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -37,6 +39,10 @@ pub struct Metrics {
     pub request_seconds: Histogram,
     /// Jobs that reached a final status.
     pub jobs: Family<JobLabels, Counter>,
+    /// Seconds from a job's acceptance to its end.
+    pub job_seconds: Histogram,
+    /// Bytes through the data plane.
+    pub data_plane: DataPlaneMetrics,
 }
 
 impl Default for Metrics {
@@ -53,12 +59,16 @@ impl Default for Metrics {
             request_seconds.clone(),
         );
         registry.register("jobs", "Jobs that reached a final status", jobs.clone());
-        Self {
-            registry,
-            requests,
-            request_seconds,
-            jobs,
-        }
+        // 0.5 s to 4.5 h: from a small backup to the longest job.
+        let job_seconds = Histogram::new(exponential_buckets(0.5, 2.0, 16));
+        registry.register(
+            "job_duration_seconds",
+            "Seconds from a job's acceptance to its end",
+            job_seconds.clone(),
+        );
+        let data_plane = DataPlaneMetrics::default();
+        data_plane.register(&mut registry);
+        Self { registry, requests, request_seconds, jobs, job_seconds, data_plane }
     }
 }
 

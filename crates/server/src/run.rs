@@ -4,15 +4,21 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use rustix::system::uname;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use url::Url;
 use uuid::Uuid;
 
 use crate::app::{self, App};
+use crate::app::repositories::{self, StoredScopes};
+use crate::cluster_link::KubernetesLink;
 use crate::config::{Config, ConfigError, ServerOptions};
+use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_public};
 use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::http::auth::{TokenDigest, new_token};
@@ -21,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::{Store, StoreError};
+use crate::worker::{self, crash::CrashPoint};
 use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
 
 /// The setting that holds the digest of the administrator's token.
@@ -68,6 +75,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    /// The folder of the embedded storage accounts.
+    #[error("the folder of the embedded storage accounts cannot be used")]
+    DataPlane(#[source] std::io::Error),
     /// Serving ended with an error.
     #[error("the server stopped")]
     Serve(#[source] std::io::Error),
@@ -116,8 +126,13 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         tenant_id,
         metrics: Arc::new(Metrics::default()),
         jobs_changed: Notify::new(),
+        clusters: Arc::new(KubernetesLink::new(Arc::new(SystemClock))),
+        extension_image: config.extension.image.clone(),
+        job_limits: config.jobs.limits(),
+        crash: CrashPoint::from_environment(dir.root()),
     });
     app::resource_groups::ensure_default_subscription(&app).await?;
+    app::instances::resume(&app).await?;
     serve(&app, &config, &dir, authority, listener, address).await?;
     app.store.close().await;
     Ok(())
@@ -160,7 +175,17 @@ async fn serve(
     }
 
     let limit = std::time::Duration::from_secs(config.limits.request_seconds.max(1));
-    let service = router(Arc::clone(app), limit);
+    let data_plane = DataPlane::open(
+        app.blobs.clone(),
+        repositories::issuer(app),
+        Arc::new(StoredScopes(Arc::clone(app))),
+        app.metrics.data_plane.clone(),
+    )
+    .map_err(RunError::DataPlane)?;
+    let service = router(Arc::clone(app), limit)
+        .layer(from_fn_with_state(data_plane.clone(), serve_data_plane));
+    let (stop, stopped) = watch::channel(false);
+    let worker = tokio::spawn(worker::run(Arc::clone(app), data_plane, stopped));
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     tell_address(dir, address)?;
@@ -170,10 +195,26 @@ async fn serve(
         .serve(service.into_make_service())
         .await
         .map_err(RunError::Serve)?;
+    // The worker stops at the next moment at which nothing is under way; if it is gone, it stopped.
+    let _ = stop.send(true);
+    let _ = worker.await;
     // Best effort: a stale file names a process id that no longer runs.
     let _ = std::fs::remove_file(dir.server_json());
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Hands requests that carry an S3 signature to the data plane; all others go on.
+async fn serve_data_plane(
+    State(data_plane): State<DataPlane>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_data_plane_request(&request) {
+        data_plane.handle(request).await
+    } else {
+        next.run(request).await
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {

@@ -87,11 +87,10 @@ impl Protected {
             vault,
             cluster,
         };
-        let kubeconfig = super::KUBECONFIG;
         it.made(&it.vault, vaults::example()).await;
         it.made(&it.policy, policies::example()).await;
         let located = |properties: Value| json!({"location": "westeurope", "properties": properties});
-        it.made(&it.cluster, located(json!({"kubeconfig": kubeconfig}))).await;
+        it.made(&it.cluster, located(json!({"kubeconfig": super::KUBECONFIG}))).await;
         it.made(&account, located(json!({}))).await;
         it.made(&it.container, json!({"properties": {}})).await;
         let installed = it.made(&it.extension, it.extension_document()).await;

@@ -54,7 +54,6 @@ pub struct About {
 /// What a job was asked to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "made and read once for each job")]
 pub enum Request {
     /// Make a recovery point.
     Backup {
