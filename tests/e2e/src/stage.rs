@@ -32,7 +32,7 @@ pub const GROUP: &str = "production";
 /// The location of everything.
 pub const LOCATION: &str = "westeurope";
 /// The subscription of everything.
-pub const SUBSCRIPTION: &str = "6f1c8a52-9d7b-4a6e-8a53-2d5f0c1b7e90";
+pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What the stage is built from.
 #[derive(Debug, Clone)]
