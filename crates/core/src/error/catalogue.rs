@@ -57,6 +57,7 @@ catalogue! {
     FinishedJobStatusRefused: NotReady,
     InternalServerError: Internal,
     InvalidApiVersionParameter: Invalid,
+    InvalidAuthenticationToken: Denied,
     InvalidContentType: Invalid,
     InvalidQueryParameterValue: Invalid,
     InvalidRequestContent: Invalid,
