@@ -150,6 +150,12 @@ impl DataDir {
     pub fn server_json(&self) -> PathBuf {
         self.root.join("server.json")
     }
+
+    /// Removes what a stopped or killed server told of its address. Best effort: who reads it finds
+    /// a process id that no longer runs.
+    pub fn forget_address(&self) {
+        let _ = fs::remove_file(self.server_json());
+    }
 }
 
 /// Reads a secret file; refuses one that other users can read.

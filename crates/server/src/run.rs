@@ -100,6 +100,7 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let dir = DataDir::open(&config.data_dir)?;
+    dir.forget_address();
 
     let listener = listen(config.listen)?;
     let address = listener.local_addr().map_err(RunError::Serve)?;
@@ -198,8 +199,7 @@ async fn serve(
     // The worker stops at the next moment at which nothing is under way; if it is gone, it stopped.
     let _ = stop.send(true);
     let _ = worker.await;
-    // Best effort: a stale file names a process id that no longer runs.
-    let _ = std::fs::remove_file(dir.server_json());
+    dir.forget_address();
     tracing::info!("stopped");
     Ok(())
 }

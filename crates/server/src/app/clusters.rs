@@ -108,7 +108,11 @@ async fn probe(app: &App, id: &ResourceId, kubeconfig: &str) -> Result<Probed> {
     // Reads the kubeconfig only; the link makes the connections.
     let server = Cluster::from_kubeconfig(kubeconfig, Timeouts::default())
         .map_err(|error| {
-            Problem::new(Code::UserErrorInvalidKubeconfig, error.failure.to_string()).at(target)
+            Problem::new(
+                Code::UserErrorInvalidKubeconfig,
+                format!("The kubeconfig cannot be used: {}.", error.failure),
+            )
+            .at(target)
         })?
         .server()
         .to_owned();

@@ -115,7 +115,8 @@ fn authenticate(app: &App, request: &Request) -> Result<Principal, Problem> {
         }
     };
     if token.is_empty() || !app.admin_token.matches(token) {
-        return Err(refused(
+        return Err(Problem::new(
+            Code::InvalidAuthenticationToken,
             "The access token is invalid: this server did not issue it, or it was replaced.",
         ));
     }

@@ -67,23 +67,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
-/// As [`JsonBody`], for operations where older versions of the contract have no body.
-#[derive(Debug)]
-pub(crate) struct OptionalJsonBody<T>(pub(crate) Option<T>);
-
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for OptionalJsonBody<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Error> {
-        let (parts, body) = request.into_parts();
-        let bytes = read(&parts.headers, body).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self(None));
-        }
-        Ok(Self(Some(understand(&bytes)?)))
-    }
-}
-
 async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Error> {
     let too_large = || {
         Problem::new(

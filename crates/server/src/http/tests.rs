@@ -91,26 +91,23 @@ async fn no_two_routes_have_the_same_address() {
 #[tokio::test]
 async fn a_token_that_is_not_ours_is_refused_whatever_its_form() {
     let harness = Harness::new().await;
-    for value in [
-        "Bearer wrong",
-        "Bearer ",
-        "Bearer",
-        "Basic c3JtX3Rlc3Q=",
-        TOKEN,
-        "Bearer srm_test extra",
-        "Bearer SRM_TEST",
-        &format!("Bearer {}", "a".repeat(20_000)),
+    for (value, code) in [
+        ("Bearer wrong", "InvalidAuthenticationToken"),
+        ("Bearer srm_test extra", "InvalidAuthenticationToken"),
+        ("Bearer SRM_TEST", "InvalidAuthenticationToken"),
+        ("Bearer ", "InvalidAuthenticationToken"),
+        ("Bearer", "AuthenticationFailed"),
+        ("Basic c3JtX3Rlc3Q=", "AuthenticationFailed"),
+        (TOKEN, "AuthenticationFailed"),
+        (&format!("Bearer {}", "a".repeat(20_000)), "AuthenticationFailed"),
     ] {
         let request = Request::get(format!("/subscriptions?{VERSION}"))
             .header("authorization", value)
             .body(Body::empty())
             .unwrap();
         let answer = harness.send(request).await;
-        assert_eq!(
-            answer.refusal(),
-            (401, "AuthenticationFailed".to_owned()),
-            "{value:.40}"
-        );
+        assert_eq!(answer.refusal(), (401, code.to_owned()), "{value:.40}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer "));
     }
     let request = Request::get(format!("/subscriptions?{VERSION}"))
         .header("authorization", format!("bearer {TOKEN}"))
@@ -200,4 +197,36 @@ async fn ids_of_a_request_are_given_back() {
     assert_eq!(answer.header("x-ms-correlation-request-id"), "c-1");
     assert_eq!(answer.header("x-ms-client-request-id"), "k-1");
     assert!(uuid::Uuid::parse_str(answer.header("x-ms-request-id")).is_ok());
+}
+
+/// A router with routes that misbehave, below the outermost layer.
+fn misbehaving(harness: &Harness) -> axum::Router {
+    use super::correlation::{Correlation, correlate};
+    let limit = std::time::Duration::from_millis(20);
+    axum::Router::new()
+        .route("/panic", axum::routing::get(async || -> &'static str { panic!("the inside story") }))
+        .route("/hang", axum::routing::get(std::future::pending::<&'static str>))
+        .layer(axum::middleware::from_fn_with_state(
+            Correlation { app: std::sync::Arc::clone(&harness.app), limit },
+            correlate,
+        ))
+}
+
+#[tokio::test]
+async fn a_panic_becomes_a_500_without_the_inside_story() {
+    let mut harness = Harness::new().await;
+    harness.router = misbehaving(&harness);
+    let answer = harness.get("/panic").await;
+    assert_eq!(answer.refusal(), (500, "InternalServerError".to_owned()));
+    assert!(!answer.text.contains("inside story"), "{}", answer.text);
+    assert!(!answer.header("x-ms-request-id").is_empty());
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_told_to_come_back() {
+    let mut harness = Harness::new().await;
+    harness.router = misbehaving(&harness);
+    let answer = harness.get("/hang").await;
+    assert_eq!(answer.refusal(), (503, "ServiceUnavailable".to_owned()));
+    assert_eq!(answer.header("retry-after"), "2");
 }

@@ -111,3 +111,52 @@ pub fn told(problem: &Problem) -> UserFacingError {
         ..UserFacingError::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::Harness;
+
+    #[tokio::test]
+    async fn what_a_killed_server_left_open_is_taken_up_again() {
+        let harness = Harness::new().await;
+        let (path, mut body) = harness.instance_request().await;
+        body["properties"]["validationType"] = json!("ShallowValidation");
+        let id = ResourceId::published(path.clone());
+        let instance = serde_json::from_value(body).unwrap();
+        // Accepted, and then the process ended before `configure` began.
+        let preconditions = resources::Preconditions::default();
+        let accepted = super::super::put(&harness.app, &id, instance, &preconditions).await;
+        let operation = accepted.unwrap().operation;
+        resume(&harness.app).await.unwrap();
+        loop {
+            let row = harness.app.store.read().await.unwrap().operation(&operation.id).await;
+            if row.unwrap().unwrap().status.is_final() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let read = harness.get(&path).await.json();
+        assert_eq!(read["properties"]["provisioningState"], "Succeeded");
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_was_deleted_meanwhile_fails_its_operation_only() {
+        let harness = Harness::new().await;
+        let instance = harness.instance().await;
+        let id = ResourceId::published(instance.clone());
+        let mut session = harness.app.store.begin().await.unwrap();
+        let kind = OperationKind::ConfigureBackup;
+        let operation = operations::start(&harness.app, &mut *session, kind, &id, "westeurope", None);
+        let operation = operation.await.unwrap();
+        session.commit().await.unwrap();
+        harness.delete(&instance).await;
+        configure(Arc::clone(&harness.app), operation.clone()).await;
+        let mut session = harness.app.store.read().await.unwrap();
+        let row = session.operation(&operation.id).await.unwrap().unwrap();
+        assert_eq!(row.error["code"], "ResourceNotFound");
+        assert_eq!(harness.get(&instance).await.status, 404);
+    }
+}
