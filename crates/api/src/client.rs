@@ -110,9 +110,18 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Settings`] when the URL is not one, is not TLS (and not this machine), or the
-    /// CA is not PEM.
+    /// CA is not PEM, or the token cannot be one.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let base = parse_server(&options.server)?;
+        if options
+            .token
+            .as_ref()
+            .is_some_and(|token| !is_token(token.expose()))
+        {
+            return Err(ClientError::settings(
+                "the token is not one: it is empty or holds spaces or unprintable characters",
+            ));
+        }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("strongroom/", env!("CARGO_PKG_VERSION")))
             .timeout(options.request_timeout)
@@ -171,6 +180,11 @@ fn parse_server(text: &str) -> Result<Url, ClientError> {
         )));
     }
     Ok(url)
+}
+
+/// What can stand in a header after `Bearer `.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_loopback(url: &Url) -> bool {

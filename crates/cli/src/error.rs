@@ -136,10 +136,18 @@ impl Display for CliError {
 
 fn api_error(text: &mut String, api: &ApiError) -> fmt::Result {
     headline(text, &api.code, &api.message)?;
-    if let Some(target) = &api.target {
+    if let Some(target) = api
+        .target
+        .as_deref()
+        .filter(|target| !api.message.contains(*target))
+    {
         labelled(text, "at", target)?;
     }
-    details(text, &api.details, 1)?;
+    // One part that says what the headline says already is left out.
+    let repeats = |part: &ErrorBody| part.details.is_empty() && api.message.contains(&part.message);
+    if !matches!(api.details.as_slice(), [only] if repeats(only)) {
+        details(text, &api.details, 1)?;
+    }
     page(text, &api.code)?;
     let request = match &api.request_id {
         Some(id) => format!("{} ({}, request id {id})", api.what, api.status),

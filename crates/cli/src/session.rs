@@ -12,6 +12,9 @@ use crate::settings::{GlobalArgs, Settings};
 use crate::talk::Progress;
 use crate::terminal::Terminal;
 
+/// The HTTP status with which ARM answers a DELETE of what is not there.
+const NOTHING_THERE: u16 = 204;
+
 /// One command's surroundings.
 pub(crate) struct Session<'t> {
     pub(crate) args: GlobalArgs,
@@ -86,8 +89,13 @@ impl<'t> Session<'t> {
         what: &str,
         running: LongRunning<()>,
     ) -> Result<(), CliError> {
+        let outcome = if running.first_status() == NOTHING_THERE {
+            "did not exist"
+        } else {
+            "is deleted"
+        };
         self.finish(&format!("deleting {what}"), running).await?;
-        self.say(&format!("{what} is deleted"));
+        self.say(&format!("{what} {outcome}"));
         Ok(())
     }
 

@@ -11,8 +11,11 @@ use crate::commands::job::COLUMNS;
 use crate::error::CliError;
 use crate::session::Session;
 
-/// The pause between two looks at a job; a step of a small backup lasts about this long.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pauses between looks at a job: short at first, because a small backup ends within a second,
+/// then longer, because a long one is not hurried by looking.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// See [`FIRST_PAUSE`].
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long the server may be out of reach while a job is watched: it restarts within seconds, and
 /// jobs survive that.
 const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
@@ -97,6 +100,7 @@ pub(crate) async fn follow(
     let client = session.client()?;
     let mut progress = session.progress(title);
     let mut out_for = Duration::ZERO;
+    let mut pause = FIRST_PAUSE;
     loop {
         match look(&client, vault_id, job).await {
             Ok(found) => {
@@ -109,11 +113,12 @@ pub(crate) async fn follow(
             }
             Err(CliError::Client(error)) if error.is_transient() && out_for < OUTAGE_TOLERANCE => {
                 progress.tell("the server is out of reach, trying again", None);
-                out_for += PAUSE;
+                out_for += pause;
             }
             Err(error) => return Err(error),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

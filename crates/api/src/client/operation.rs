@@ -118,6 +118,12 @@ impl<T: DeserializeOwned> LongRunning<T> {
         matches!(self.poll, Poll::Done)
     }
 
+    /// The HTTP status of the first answer; 204 to a DELETE says that there was nothing to delete.
+    #[must_use]
+    pub fn first_status(&self) -> u16 {
+        self.first.status
+    }
+
     /// Waits for the end and gives the result.
     ///
     /// # Errors
@@ -157,9 +163,11 @@ impl<T: DeserializeOwned> LongRunning<T> {
             return Ok(Some(job));
         }
         let mut waited = Duration::ZERO;
+        // The job is made with the operation, so the first look need not wait.
+        let mut pause = Duration::ZERO;
         while !self.is_done() && waited <= LONGEST_WAIT {
-            tokio::time::sleep(self.pause).await;
-            waited += self.pause;
+            tokio::time::sleep(pause).await;
+            waited += pause;
             let mut seen = None;
             let outcome = self
                 .step(&mut |progress: &Progress| seen.clone_from(&progress.job_id))
@@ -169,6 +177,7 @@ impl<T: DeserializeOwned> LongRunning<T> {
                 return Ok(seen);
             }
             outcome?;
+            pause = self.pause;
         }
         let answer = self.final_answer().await?;
         Ok(answer.as_deref().and_then(job_of))

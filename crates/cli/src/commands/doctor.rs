@@ -79,7 +79,6 @@ impl Findings {
 }
 
 impl Args {
-    #[expect(clippy::unused_self, reason = "every verb is run in the same way")]
     pub(super) async fn run(self, global: GlobalArgs, terminal: &Terminal) -> Result<(), CliError> {
         let session = Session::open(global, terminal)?;
         let mut findings = Findings::default();

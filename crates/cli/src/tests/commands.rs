@@ -329,7 +329,7 @@ fn doctor_says_how_to_mend_what_is_amiss() {
 fn deleting_says_so() {
     let stage = stage(|method, path| match method {
         "DELETE" => Some(Answer {
-            status: 204,
+            status: if path.contains("gone") { 204 } else { 200 },
             headers: Vec::new(),
             body: Value::Null,
         }),
@@ -354,4 +354,9 @@ fn deleting_says_so() {
             "{words}: {outcome}"
         );
     }
+    let outcome = stage.run("vault delete gone");
+    assert_eq!(
+        (outcome.code, outcome.err.as_str()),
+        (0, "vault gone did not exist\n")
+    );
 }
