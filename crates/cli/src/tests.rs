@@ -211,6 +211,22 @@ async fn answer(State(played): State<Arc<Played>>, request: Request) -> Response
         .into_response()
 }
 
+/// The catalogue's texts are under test where they are; here it matters that they are shown.
+fn without_pages(mut text: String) -> String {
+    for code in strongroom_core::Code::ALL {
+        let page = code.page();
+        for (part, name) in [(page.cause, "cause"), (page.what_to_do, "way out")] {
+            if let Some(line) = part.trim().lines().next().filter(|line| !line.is_empty()) {
+                text = text.replace(
+                    &format!(": {line}\n"),
+                    &format!(": <the catalogue's {name}>\n"),
+                );
+            }
+        }
+    }
+    text
+}
+
 impl Stage {
     fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
@@ -231,10 +247,8 @@ impl Stage {
     fn run(&self, words: &str) -> Outcome {
         let outcome = run(&format!("{words} --cli-config {}", self.config()));
         let tidy = |text: String| {
-            let text = text
-                .replace(&self.url, "https://server")
-                .replace(&format!("{}/", self.url), "https://server/");
-            text.replace(self.folder.path().to_str().unwrap(), "/folder")
+            let text = text.replace(&self.url, "https://server");
+            without_pages(text.replace(self.folder.path().to_str().unwrap(), "/folder"))
         };
         Outcome {
             code: outcome.code,
