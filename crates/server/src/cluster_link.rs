@@ -33,7 +33,9 @@ pub struct ClusterAccess {
 
 impl std::fmt::Debug for ClusterAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClusterAccess").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("ClusterAccess")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +117,10 @@ impl LinkError {
     /// An error that trying again does not mend.
     #[must_use]
     pub fn lasting(code: Code, message: impl Into<String>) -> Self {
-        Self { problem: Problem::new(code, message), remedy: Remedy::None }
+        Self {
+            problem: Problem::new(code, message),
+            remedy: Remedy::None,
+        }
     }
 }
 
@@ -171,4 +176,3 @@ pub trait ClusterLink: Send + Sync {
     /// The jobs whose custom resources are there.
     async fn jobs(&self, vault: &VaultAccess) -> Result<Vec<(JobKind, Uuid)>>;
 }
-

@@ -154,7 +154,7 @@ impl Config {
             tls: file.tls,
             limits: file.limits,
             extension: file.extension,
-            jobs: file.jobs,
+            jobs: file.jobs.with_environment(&environment)?,
         })
     }
 

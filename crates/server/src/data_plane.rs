@@ -10,6 +10,7 @@
 //! The bucket of a container is `<account>.<container>`; its objects are the files below
 //! `<data-dir>/blobs/<account>/<container>`, so that the server itself reads them as files.
 
+mod answer;
 mod folder;
 mod key;
 pub mod limits;

@@ -10,11 +10,15 @@ mod entropy;
 pub mod limits;
 mod purge_repositories;
 mod remove_leftovers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -48,13 +52,9 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
             () = app.jobs_changed.notified() => {}
             () = tokio::time::sleep(sleep) => {}
             Some(done) = acting.join_next() => {
-                match done {
-                    Ok(id) => { in_hand.remove(&id); }
-                    Err(error) => {
-                        tracing::error!(error = %error, "driving a job panicked");
-                        // Which job it was is not told; all others in hand are still acting.
-                        in_hand.clear();
-                    }
+                // An act does not panic (see `act`), and is aborted only at the end.
+                if let Ok(id) = done {
+                    in_hand.remove(&id);
                 }
             }
         }
@@ -100,17 +100,34 @@ async fn take_up(
 /// How long to sleep when the next job is due at `next`. Whatever is in hand wakes the worker when
 /// it is done, so a job that is due now because it is in hand need not keep it awake.
 fn until(next: Option<Timestamp>, now: Timestamp, is_acting: bool) -> Duration {
-    let Some(next) = next else { return LONGEST_SLEEP };
+    let Some(next) = next else {
+        return LONGEST_SLEEP;
+    };
     let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
-    if wait.is_zero() && is_acting { LONGEST_SLEEP } else { wait.min(LONGEST_SLEEP) }
+    if wait.is_zero() && is_acting {
+        LONGEST_SLEEP
+    } else {
+        wait.min(LONGEST_SLEEP)
+    }
 }
 
-/// Acts on one job. Trouble of the server's own is logged, and the job is due again a little later.
+/// Acts on one job. Trouble of the server's own, a panic included, is logged, and the job is due
+/// again a little later.
 async fn act(app: &Arc<App>, row: JobRow) {
     let id = row.id;
-    let Err(error) = drive_jobs::drive(app, row.clone()).await else { return };
-    tracing::error!(job.id = %id, job.step = row.step, error = %chain(&error), "a job could not be moved on");
-    let later = JobRow { next_poll_at: Some(app.now() + limits::LONGEST_RETRY), ..row };
+    let moved = AssertUnwindSafe(drive_jobs::drive(app, row.clone()))
+        .catch_unwind()
+        .await;
+    let why = match moved {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => chain(&error),
+        Err(_) => "a panic, see above".to_owned(),
+    };
+    tracing::error!(job.id = %id, job.step = row.step, error = why, "a job could not be moved on");
+    let later = JobRow {
+        next_poll_at: Some(app.now() + limits::LONGEST_RETRY),
+        ..row
+    };
     if let Err(error) = crate::app::jobs::advance(app, later).await {
         tracing::error!(job.id = %id, error = %chain(&error), "a job could not be put off");
     }
@@ -121,7 +138,12 @@ async fn act(app: &Arc<App>, row: JobRow) {
 /// # Errors
 /// When the store cannot be read, or a job could not be moved on for reasons of the server's own.
 pub async fn drive_due_jobs(app: &Arc<App>) -> Result<usize> {
-    let due = app.store.read().await?.due_jobs(app.now(), DUE_JOBS_PER_LOOK).await?;
+    let due = app
+        .store
+        .read()
+        .await?
+        .due_jobs(app.now(), DUE_JOBS_PER_LOOK)
+        .await?;
     let count = due.len();
     for row in due {
         drive_jobs::drive(app, row).await?;

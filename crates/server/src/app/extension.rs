@@ -56,14 +56,19 @@ pub async fn put(
     refuse_while_at_work(&mut *session, &id).await?;
     let properties = &mut extension.properties;
     check(properties)?;
-    let container =
-        repositories::container_of_extension(&ResourceId::published(cluster.id.clone()), properties)?;
+    let container = repositories::container_of_extension(
+        &ResourceId::published(cluster.id.clone()),
+        properties,
+    )?;
     repositories::existing_container(&mut *session, &container).await?;
     let other = repositories::extension_of_cluster(&mut *session, &cluster.key).await?;
     if let Some((other, _)) = other.filter(|(other, _)| other.key != id.key()) {
         return Err(Problem::new(
             Code::Conflict,
-            format!("The cluster has the backup extension already, as '{}'.", other.name),
+            format!(
+                "The cluster has the backup extension already, as '{}'.",
+                other.name
+            ),
         )
         .at(other.id)
         .into());
@@ -79,8 +84,7 @@ pub async fn put(
             release_namespace: Some(EXTENSION_NAMESPACE.to_owned()),
         }),
     });
-    let written =
-        resources::write(app, &mut *session, &id, TYPE, &extension, row.as_ref()).await?;
+    let written = resources::write(app, &mut *session, &id, TYPE, &extension, row.as_ref()).await?;
     let location = location_of(&cluster);
     let kind = OperationKind::Extension;
     let operation = operations::start(app, &mut *session, kind, &id, &location, None).await?;
@@ -96,7 +100,9 @@ pub async fn delete(
     force: bool,
 ) -> Result<Option<OperationRow>> {
     let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(None) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(None);
+    };
     preconditions.check(Some(&row))?;
     let cluster = resources::existing(&mut *session, &cluster_of(id)).await?;
     if !force {
@@ -121,7 +127,10 @@ pub async fn delete(
 
 /// One extension.
 pub async fn get(app: &App, id: &ResourceId) -> Result<ExtensionResource> {
-    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, TYPE)
+    resources::document(
+        &resources::existing(&mut *app.store.read().await?, id).await?,
+        TYPE,
+    )
 }
 
 /// The extensions of a cluster.
@@ -156,7 +165,12 @@ pub async fn settle(app: Arc<App>, operation: OperationRow) {
 
 /// Takes up what a killed server left open.
 pub async fn resume(app: &Arc<App>) -> Result<()> {
-    let open = app.store.read().await?.open_operations(MOST_OPEN_OPERATIONS).await?;
+    let open = app
+        .store
+        .read()
+        .await?
+        .open_operations(MOST_OPEN_OPERATIONS)
+        .await?;
     for operation in open {
         if operation.kind == OperationKind::Extension.as_str() {
             tokio::spawn(settle(Arc::clone(app), operation));
@@ -167,19 +181,28 @@ pub async fn resume(app: &Arc<App>) -> Result<()> {
 
 async fn desired(app: &App, id: &ResourceId) -> Result<Option<(ClusterAccess, Extension)>> {
     let mut session = app.store.read().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(None) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(None);
+    };
     let cluster = resources::existing(&mut *session, &cluster_of(id)).await?;
     let access = trusted_access::cluster_access(app, &mut *session, &cluster).await?;
-    Ok(Some((access, resources::document::<Extension>(&row, TYPE)?.properties)))
+    Ok(Some((
+        access,
+        resources::document::<Extension>(&row, TYPE)?.properties,
+    )))
 }
 
 /// Installs the extension and waits until it works; returns its version.
 async fn install(app: &App, access: &ClusterAccess, extension: &Extension) -> Result<String> {
     let mut settings: BTreeMap<String, String> =
         extension.configuration_settings.clone().unwrap_or_default();
-    let image = settings.remove(SETTING_IMAGE).filter(|image| !image.is_empty());
-    let installation =
-        Installation { image: image.unwrap_or_else(|| app.extension_image.clone()), settings };
+    let image = settings
+        .remove(SETTING_IMAGE)
+        .filter(|image| !image.is_empty());
+    let installation = Installation {
+        image: image.unwrap_or_else(|| app.extension_image.clone()),
+        settings,
+    };
     let began = app.now();
     let mut installed = false;
     loop {
@@ -230,10 +253,18 @@ async fn grant_all(app: &App, access: &ClusterAccess) -> std::result::Result<(),
         trusted_access::vaults_of(&mut *session, &access.key).await
     };
     let vaults = vaults.await.map_err(|error| {
-        LinkError::lasting(error.code(), format!("The bindings of the cluster: {error}."))
+        LinkError::lasting(
+            error.code(),
+            format!("The bindings of the cluster: {error}."),
+        )
     })?;
     for vault_id in vaults {
-        app.clusters.grant(&VaultAccess { cluster: access.clone(), vault_id }).await?;
+        app.clusters
+            .grant(&VaultAccess {
+                cluster: access.clone(),
+                vault_id,
+            })
+            .await?;
     }
     Ok(())
 }
@@ -267,7 +298,10 @@ async fn record(
         (Err(error), row) => {
             let problem = error.problem().cloned().unwrap_or_else(|| {
                 tracing::error!(resource.id = %id, error = %error, "an installation failed");
-                Problem::new(Code::InternalServerError, "The server failed; its log says how.")
+                Problem::new(
+                    Code::InternalServerError,
+                    "The server failed; its log says how.",
+                )
             });
             if let Some(row) = row {
                 write_state(app, &mut *session, &row, FAILED, None, Some(&problem)).await?;
@@ -284,7 +318,15 @@ async fn succeed(
     session: &mut dyn Session,
     operation: OperationRow,
 ) -> Result<OperationRow> {
-    operations::finish(app, session, operation, End::Succeeded { result: Value::Null }).await
+    operations::finish(
+        app,
+        session,
+        operation,
+        End::Succeeded {
+            result: Value::Null,
+        },
+    )
+    .await
 }
 
 async fn write_state(
@@ -353,7 +395,10 @@ async fn refuse_while_at_work(session: &mut dyn Session, id: &ResourceId) -> Res
         None => Ok(()),
         Some(operation) => refuse(
             Code::Conflict,
-            format!("The operation {} on this extension has not ended.", operation.id),
+            format!(
+                "The operation {} on this extension has not ended.",
+                operation.id
+            ),
         ),
     }
 }
@@ -377,7 +422,11 @@ async fn refuse_while_protecting(
             _ => {}
         }
     }
-    if protecting.is_empty() { Ok(()) } else { Err(resources::in_use(&row.id, &protecting)) }
+    if protecting.is_empty() {
+        Ok(())
+    } else {
+        Err(resources::in_use(&row.id, &protecting))
+    }
 }
 
 /// The cluster of an extension's id: `{cluster}/providers/{provider}/extensions/{name}`.
@@ -387,7 +436,11 @@ fn cluster_of(id: &ResourceId) -> ResourceId {
 
 /// Where the operation's polling address is.
 fn location_of(cluster: &ResourceRow) -> String {
-    cluster.body["location"].as_str().filter(|text| !text.is_empty()).unwrap_or("global").to_owned()
+    cluster.body["location"]
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .unwrap_or("global")
+        .to_owned()
 }
 
 impl From<Box<Problem>> for Error {

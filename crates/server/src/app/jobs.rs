@@ -42,8 +42,15 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 7] =
-        [Self::Admit, Self::Create, Self::Observe, Self::Verify, Self::Purge, Self::Remove, Self::Done];
+    const ALL: [Self; 7] = [
+        Self::Admit,
+        Self::Create,
+        Self::Observe,
+        Self::Verify,
+        Self::Purge,
+        Self::Remove,
+        Self::Done,
+    ];
 
     /// As it is stored.
     #[must_use]
@@ -62,7 +69,10 @@ impl Step {
     /// The step of a job.
     #[must_use]
     pub fn of(row: &JobRow) -> Self {
-        Self::ALL.into_iter().find(|step| step.as_str() == row.step).unwrap_or(Self::Done)
+        Self::ALL
+            .into_iter()
+            .find(|step| step.as_str() == row.step)
+            .unwrap_or(Self::Done)
     }
 }
 
@@ -127,8 +137,12 @@ pub async fn complete(
     outcome: &Outcome,
     recovery_point: Option<RecoveryPointRow>,
 ) -> Result<Option<JobRow>> {
-    row.status =
-        if outcome.with_warnings { COMPLETED_WITH_WARNINGS } else { COMPLETED }.to_owned();
+    row.status = if outcome.with_warnings {
+        COMPLETED_WITH_WARNINGS
+    } else {
+        COMPLETED
+    }
+    .to_owned();
     row.result = outcome.to_column()?;
     end(app, row, recovery_point, None).await
 }
@@ -150,7 +164,13 @@ async fn end(
     let now = app.now();
     let has_custom_resource = row.resource_name.is_some();
     row.ended_at = Some(now);
-    row.step = if has_custom_resource { Step::Remove } else { Step::Done }.as_str().to_owned();
+    row.step = if has_custom_resource {
+        Step::Remove
+    } else {
+        Step::Done
+    }
+    .as_str()
+    .to_owned();
     row.next_poll_at = has_custom_resource.then_some(now);
     let mut session = app.store.begin().await?;
     if !session.update_job(&row).await? {
@@ -164,7 +184,10 @@ async fn end(
     row.generation += 1;
     app.metrics
         .jobs
-        .get_or_create(&JobLabels { operation: row.operation.clone(), status: row.status.clone() })
+        .get_or_create(&JobLabels {
+            operation: row.operation.clone(),
+            status: row.status.clone(),
+        })
         .inc();
     let took = now.duration_since(row.created_at).as_secs_f64();
     app.metrics.job_seconds.observe(took);
@@ -200,8 +223,8 @@ pub(super) fn finish(
         None => operation.status = OperationStatus::Succeeded,
         Some(problem) => {
             operation.status = OperationStatus::Failed;
-            operation.error = serde_json::to_value(problem)
-                .map_err(Error::unexpected("serialise a problem"))?;
+            operation.error =
+                serde_json::to_value(problem).map_err(Error::unexpected("serialise a problem"))?;
         }
     }
     Ok(())
@@ -218,7 +241,10 @@ pub async fn schedule_purge(
     if repositories.is_empty() {
         return Ok(None);
     }
-    let request = Request::Purge { about, repositories };
+    let request = Request::Purge {
+        about,
+        repositories,
+    };
     let row = new_row(app, DELETE, Step::Purge, &request)?;
     session.insert_job(&row).await?;
     Ok(Some(row))

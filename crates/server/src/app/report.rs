@@ -40,11 +40,17 @@ pub async fn page(
 ) -> Result<OutcomePage> {
     let mut session = app.store.read().await?;
     let job = match job_id.parse::<Uuid>() {
-        Ok(id) => session.job(id).await?.filter(|job| job.vault_key == vault.key()),
+        Ok(id) => session
+            .job(id)
+            .await?
+            .filter(|job| job.vault_key == vault.key()),
         Err(_) => None,
     };
     let Some(job) = job else {
-        return refuse(Code::ResourceNotFound, format!("The vault has no job '{job_id}'."));
+        return refuse(
+            Code::ResourceNotFound,
+            format!("The vault has no job '{job_id}'."),
+        );
     };
     let request = Request::of(&job)?;
     let attempt = match Outcome::of(&job)?.and_then(|outcome| outcome.report_attempt) {
@@ -52,9 +58,13 @@ pub async fn page(
         None => Progress::of(&job)?.attempt,
     };
     let (Some(location), true) = (request.repository(), attempt > 0) else {
-        return Ok(OutcomePage { outcomes: Vec::new(), next: None });
+        return Ok(OutcomePage {
+            outcomes: Vec::new(),
+            next: None,
+        });
     };
-    let Some(identity) = repositories::identity(app, &mut *session, &job.instance_key).await? else {
+    let Some(identity) = repositories::identity(app, &mut *session, &job.instance_key).await?
+    else {
         return refuse(
             Code::ResourceNotFound,
             "The backup instance of the job was deleted, and the job's report with it.",
@@ -63,12 +73,17 @@ pub async fn page(
     let config = repositories::for_server(app, &mut *session, location).await?;
     drop(session);
     let told = |error: strongroom_repository::Error| Error::from(repositories::problem_of(&error));
-    let repository = repositories::open(&config, &identity.key).await.map_err(told)?;
+    let repository = repositories::open(&config, &identity.key)
+        .await
+        .map_err(told)?;
     let mut outcomes = Vec::new();
     let mut at = skip;
     let end = skip.saturating_add(MOST_LINES_LOOKED_AT);
     loop {
-        let page = match repository.read_report(job.id, attempt, at, LINES_AT_A_TIME).await {
+        let page = match repository
+            .read_report(job.id, attempt, at, LINES_AT_A_TIME)
+            .await
+        {
             Ok(page) => page,
             // Nothing was written yet, or nothing ever was.
             Err(error) if error.is_not_found() => ReportPage::default(),
@@ -77,18 +92,27 @@ pub async fn page(
         for line in &page.lines {
             at += 1;
             let outcome: ObjectOutcome = serde_json::from_slice(line).map_err(|error| {
-                Problem::new(Code::RecoveryPointCorrupt, format!("Line {at} of the report: {error}."))
+                Problem::new(
+                    Code::RecoveryPointCorrupt,
+                    format!("Line {at} of the report: {error}."),
+                )
             })?;
             if !failed_only || outcome.outcome == ObjectEnd::Failed {
                 outcomes.push(outcome);
                 if outcomes.len() >= limit {
-                    return Ok(OutcomePage { outcomes, next: (at < page.total).then_some(at) });
+                    return Ok(OutcomePage {
+                        outcomes,
+                        next: (at < page.total).then_some(at),
+                    });
                 }
             }
         }
         let more = page.next.is_some() && !page.lines.is_empty();
         if !more || at >= end {
-            return Ok(OutcomePage { outcomes, next: more.then_some(at) });
+            return Ok(OutcomePage {
+                outcomes,
+                next: more.then_some(at),
+            });
         }
     }
 }

@@ -40,7 +40,9 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,9 +57,15 @@ pub async fn identity(
     };
     let (id, key) = bytes.split_at_checked(16).unwrap_or_default();
     let (Ok(id), Ok(key)) = (Uuid::from_slice(id), <[u8; 32]>::try_from(key)) else {
-        return refuse(Code::InternalServerError, "The stored identity of the repository is damaged.");
+        return refuse(
+            Code::InternalServerError,
+            "The stored identity of the repository is damaged.",
+        );
     };
-    Ok(Some(Identity { prefix: prefix(id), key: RepositoryKey::new(key) }))
+    Ok(Some(Identity {
+        prefix: prefix(id),
+        key: RepositoryKey::new(key),
+    }))
 }
 
 /// The identity of an instance's repository, made now if there is none.
@@ -74,8 +82,12 @@ pub async fn identity_or_new(
     app.entropy.fill(key.as_mut_slice());
     let mut bytes = Zeroizing::new(id.as_bytes().to_vec());
     bytes.extend_from_slice(key.as_slice());
-    app.put_secret(session, instance_key, IDENTITY_PURPOSE, &bytes).await?;
-    Ok(Identity { prefix: prefix(id), key: RepositoryKey::new(*key) })
+    app.put_secret(session, instance_key, IDENTITY_PURPOSE, &bytes)
+        .await?;
+    Ok(Identity {
+        prefix: prefix(id),
+        key: RepositoryKey::new(*key),
+    })
 }
 
 fn prefix(id: Uuid) -> String {
@@ -88,7 +100,9 @@ pub async fn extension_of_cluster(
     cluster_key: &str,
 ) -> Result<Option<(ResourceRow, Extension)>> {
     let kind = super::extension::TYPE.to_lowercase();
-    let found = session.resources(&kind, &format!("{cluster_key}/"), None, MOST_EXTENSIONS).await?;
+    let found = session
+        .resources(&kind, &format!("{cluster_key}/"), None, MOST_EXTENSIONS)
+        .await?;
     for row in found.rows {
         let document = resources::document::<Extension>(&row, super::extension::TYPE)?;
         let is_ours = document
@@ -108,12 +122,21 @@ pub async fn extension_of_cluster(
 const MOST_EXTENSIONS: usize = 20;
 
 /// The blob container that an extension's settings name.
-pub fn container_of_extension(cluster_id: &ResourceId, extension: &Extension) -> Result<ResourceId> {
+pub fn container_of_extension(
+    cluster_id: &ResourceId,
+    extension: &Extension,
+) -> Result<ResourceId> {
     let settings = extension.configuration_settings.clone().unwrap_or_default();
-    let setting = |name: &str| settings.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let (Some(account), Some(container)) =
-        (setting(SETTING_STORAGE_ACCOUNT), setting(SETTING_BLOB_CONTAINER))
-    else {
+    let setting = |name: &str| {
+        settings
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    };
+    let (Some(account), Some(container)) = (
+        setting(SETTING_STORAGE_ACCOUNT),
+        setting(SETTING_BLOB_CONTAINER),
+    ) else {
         return Err(Problem::new(
             Code::UserErrorNoDefaultBackupStorageLocationFound,
             format!(
@@ -146,9 +169,14 @@ pub async fn for_server(
     let container = existing_container(session, &container).await?;
     let backend = match super::storage_accounts::s3_access(app, session, &container).await? {
         Some(s3) => Backend::S3(s3),
-        None => Backend::Local { path: embedded_bucket(&container)?.folder(&app.blobs) },
+        None => Backend::Local {
+            path: embedded_bucket(&container)?.folder(&app.blobs),
+        },
     };
-    Ok(StoreConfig { backend, prefix: location.prefix.clone() })
+    Ok(StoreConfig {
+        backend,
+        prefix: location.prefix.clone(),
+    })
 }
 
 /// How a job in a cluster reaches a repository: an embedded one with the job's own credential
@@ -177,13 +205,25 @@ pub async fn for_job(
             })
         }
     };
-    Ok(StoreConfig { backend, prefix: location.prefix.clone() })
+    Ok(StoreConfig {
+        backend,
+        prefix: location.prefix.clone(),
+    })
 }
 
 /// Opens a repository as the server reaches it.
-pub async fn open(config: &StoreConfig, key: &RepositoryKey) -> strongroom_repository::Result<Repository> {
+pub async fn open(
+    config: &StoreConfig,
+    key: &RepositoryKey,
+) -> strongroom_repository::Result<Repository> {
     let store = config.connect()?;
-    Repository::open_or_create(store, config.prefix()?, key, &strongroom_repository::SystemEntropy).await
+    Repository::open_or_create(
+        store,
+        config.prefix()?,
+        key,
+        &strongroom_repository::SystemEntropy,
+    )
+    .await
 }
 
 /// The meaning of a repository's error for whoever asked for it.
@@ -191,7 +231,9 @@ pub async fn open(config: &StoreConfig, key: &RepositoryKey) -> strongroom_repos
 pub fn problem_of(error: &strongroom_repository::Error) -> Problem {
     use strongroom_repository::Error as Repo;
     let code = match error {
-        Repo::Unreachable { .. } | Repo::InvalidConfig { .. } => Code::UserErrorBackupStorageLocationNotReady,
+        Repo::Unreachable { .. } | Repo::InvalidConfig { .. } => {
+            Code::UserErrorBackupStorageLocationNotReady
+        }
         Repo::Denied { .. } => Code::UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation,
         Repo::ReadOnly { .. } => Code::UserErrorBackupFailedBackupStorageLocationReadOnly,
         Repo::Full { .. } => Code::BackupStorageLocationFull,
@@ -220,9 +262,13 @@ pub async fn existing_container(session: &mut dyn Session, id: &ResourceId) -> R
 
 /// The bucket of an embedded container.
 pub fn embedded_bucket(container: &ResourceId) -> Result<Bucket> {
-    let account = container.after("storageAccounts").unwrap_or_default().to_lowercase();
-    Bucket::new(&account, &container.name().to_lowercase())
-        .map_err(Error::unexpected("name the bucket of an embedded container"))
+    let account = container
+        .after("storageAccounts")
+        .unwrap_or_default()
+        .to_lowercase();
+    Bucket::new(&account, &container.name().to_lowercase()).map_err(Error::unexpected(
+        "name the bucket of an embedded container",
+    ))
 }
 
 /// Makes and checks the data plane's credentials of this server.

@@ -29,7 +29,11 @@ const MOST_BINDINGS: usize = 1000;
 #[must_use]
 pub fn type_of(id: &ResourceId) -> &'static str {
     let [managed, connected] = TYPES;
-    if id.after("connectedClusters").is_some() { connected } else { managed }
+    if id.after("connectedClusters").is_some() {
+        connected
+    } else {
+        managed
+    }
 }
 
 /// Writes a binding and grants what it says.
@@ -43,7 +47,8 @@ pub async fn put(
     let (access, written) = {
         let mut session = app.store.begin().await?;
         let cluster = resources::existing(&mut *session, &id.without(2)).await?;
-        let id = ResourceId::published(cluster.id.clone()).child("trustedAccessRoleBindings", id.name());
+        let id =
+            ResourceId::published(cluster.id.clone()).child("trustedAccessRoleBindings", id.name());
         let row = session.resource(&id.key()).await?;
         preconditions.check(row.as_ref())?;
         let vault = ResourceId::published(binding.properties.source_resource_id.clone());
@@ -57,8 +62,15 @@ pub async fn put(
             vault_id: vault.id,
         };
         // The row comes first: what is granted is always to be found in the store.
-        let written =
-            resources::write(app, &mut *session, &id, type_of(&id), &document, row.as_ref()).await?;
+        let written = resources::write(
+            app,
+            &mut *session,
+            &id,
+            type_of(&id),
+            &document,
+            row.as_ref(),
+        )
+        .await?;
         session.commit().await?;
         (access, written)
     };
@@ -122,7 +134,9 @@ pub async fn list(
 /// Takes a vault's access back and deletes the binding; tells whether it was there.
 pub async fn delete(app: &App, id: &ResourceId) -> Result<bool> {
     let mut session = app.store.read().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(false);
+    };
     let cluster = resources::existing(&mut *session, &id.without(2)).await?;
     let binding = resources::document::<TrustedAccessRoleBinding>(&row, type_of(id))?.properties;
     let vault_key = binding.source_resource_id.to_lowercase();
@@ -130,7 +144,10 @@ pub async fn delete(app: &App, id: &ResourceId) -> Result<bool> {
     if let Some(job) = open.iter().find(|job| job.vault_key == vault_key) {
         return refuse(
             Code::ResourceInUse,
-            format!("The {} job {} of the vault runs in this cluster.", job.operation, job.id),
+            format!(
+                "The {} job {} of the vault runs in this cluster.",
+                job.operation, job.id
+            ),
         );
     }
     let access = VaultAccess {
@@ -150,8 +167,9 @@ pub async fn vaults_of(session: &mut dyn Session, cluster_key: &str) -> Result<V
     let mut found = Vec::new();
     for type_name in TYPES {
         let prefix = format!("{cluster_key}/");
-        let page =
-            session.resources(&type_name.to_lowercase(), &prefix, None, MOST_BINDINGS).await?;
+        let page = session
+            .resources(&type_name.to_lowercase(), &prefix, None, MOST_BINDINGS)
+            .await?;
         for row in &page.rows {
             let binding = resources::document::<TrustedAccessRoleBinding>(row, type_name)?;
             found.push(binding.properties.source_resource_id);
@@ -163,13 +181,19 @@ pub async fn vaults_of(session: &mut dyn Session, cluster_key: &str) -> Result<V
 /// Refuses unless the vault is bound to the cluster.
 pub async fn require(session: &mut dyn Session, cluster_key: &str, vault_id: &str) -> Result<()> {
     let vaults = vaults_of(session, cluster_key).await?;
-    if vaults.iter().any(|bound| bound.eq_ignore_ascii_case(vault_id)) {
+    if vaults
+        .iter()
+        .any(|bound| bound.eq_ignore_ascii_case(vault_id))
+    {
         return Ok(());
     }
     let vault = ResourceId::published(vault_id);
     refuse(
         Code::UserErrorTrustedAccessMissing,
-        format!("The vault '{}' has no trusted access role binding on the cluster.", vault.name()),
+        format!(
+            "The vault '{}' has no trusted access role binding on the cluster.",
+            vault.name()
+        ),
     )
 }
 
@@ -183,7 +207,10 @@ pub async fn of_job(
     let cluster = resources::existing(session, &ResourceId::published(cluster_id)).await?;
     require(session, &cluster.key, vault_id).await?;
     let cluster = cluster_access(app, session, &cluster).await?;
-    Ok(VaultAccess { cluster, vault_id: vault_id.to_owned() })
+    Ok(VaultAccess {
+        cluster,
+        vault_id: vault_id.to_owned(),
+    })
 }
 
 /// Every vault's way into every cluster that it is bound to.
@@ -194,7 +221,9 @@ pub async fn all(app: &App) -> Result<Vec<VaultAccess>> {
         let mut after = None;
         loop {
             let kind = type_name.to_lowercase();
-            let page = session.resources(&kind, "/", after.as_deref(), MOST_BINDINGS).await?;
+            let page = session
+                .resources(&kind, "/", after.as_deref(), MOST_BINDINGS)
+                .await?;
             for row in &page.rows {
                 let binding = resources::document::<TrustedAccessRoleBinding>(row, type_name)?;
                 let cluster = ResourceId::published(row.id.clone()).without(2);
@@ -205,7 +234,11 @@ pub async fn all(app: &App) -> Result<Vec<VaultAccess>> {
                     });
                 }
             }
-            after = page.rows.last().filter(|_| page.more).map(|row| row.key.clone());
+            after = page
+                .rows
+                .last()
+                .filter(|_| page.more)
+                .map(|row| row.key.clone());
             if after.is_none() {
                 break;
             }
@@ -220,16 +253,25 @@ pub async fn cluster_access(
     session: &mut dyn Session,
     cluster: &ResourceRow,
 ) -> Result<ClusterAccess> {
-    let Some(bytes) = app.secret(session, &cluster.key, clusters::KUBECONFIG).await? else {
+    let Some(bytes) = app
+        .secret(session, &cluster.key, clusters::KUBECONFIG)
+        .await?
+    else {
         return Err(Problem::new(
             Code::UserErrorInvalidKubeconfig,
-            format!("The cluster '{}' was registered without a kubeconfig.", cluster.name),
+            format!(
+                "The cluster '{}' was registered without a kubeconfig.",
+                cluster.name
+            ),
         )
         .at(&cluster.id)
         .into());
     };
     let text = std::str::from_utf8(&bytes).map_err(Error::unexpected("read a kubeconfig"))?;
-    Ok(ClusterAccess { key: cluster.key.clone(), kubeconfig: Zeroizing::new(text.to_owned()) })
+    Ok(ClusterAccess {
+        key: cluster.key.clone(),
+        kubeconfig: Zeroizing::new(text.to_owned()),
+    })
 }
 
 impl From<LinkError> for Error {

@@ -40,7 +40,11 @@ impl Findings {
             return self.problems.pop();
         }
         let first = self.problems.first()?;
-        let message = format!("{} ({} more in details.)", first.message, self.problems.len() - 1);
+        let message = format!(
+            "{} ({} more in details.)",
+            first.message,
+            self.problems.len() - 1
+        );
         let mut whole = Problem::new(first.code, message);
         whole.target.clone_from(&first.target);
         Some(whole.with_details(self.problems))
@@ -63,7 +67,10 @@ impl Findings {
 pub async fn start(app: &App, vault: &ResourceId, target: &ResourceId) -> Result<OperationRow> {
     let mut session = app.store.begin().await?;
     let vault = resources::existing(&mut *session, vault).await?;
-    let location = vault.body["location"].as_str().unwrap_or_default().to_owned();
+    let location = vault.body["location"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let kind = OperationKind::Validate;
     let operation = operations::start(app, &mut *session, kind, target, &location, None).await?;
     session.commit().await?;
@@ -80,11 +87,19 @@ pub async fn settle(
     let end = match validate(&app, &vault, &instance).await {
         Ok(findings) => {
             let warnings = findings.warnings.clone();
-            findings.problem().map_or(End::Succeeded { result: result_of(&warnings) }, End::Failed)
+            findings.problem().map_or(
+                End::Succeeded {
+                    result: result_of(&warnings),
+                },
+                End::Failed,
+            )
         }
         Err(error) => {
             tracing::error!(error = %error, "a validation failed inside the server");
-            End::Failed(Problem::new(Code::InternalServerError, "The server failed; its log says how."))
+            End::Failed(Problem::new(
+                Code::InternalServerError,
+                "The server failed; its log says how.",
+            ))
         }
     };
     let ended = async {
@@ -147,7 +162,9 @@ pub async fn validate(
             return Ok(findings);
         };
         let extension = repositories::extension_of_cluster(&mut *session, &cluster.key).await?;
-        if let Err(error) = trusted_access::require(&mut *session, &cluster.key, vault.as_str()).await {
+        if let Err(error) =
+            trusted_access::require(&mut *session, &cluster.key, vault.as_str()).await
+        {
             findings.note(error)?;
         }
         (cluster, extension.map(|(_, extension)| extension))
@@ -178,7 +195,10 @@ async fn check_policy(
     }
     Err(Problem::new(
         Code::UserErrorInvalidBackupPolicy,
-        format!("'{id}' is not a backup policy of the vault '{}'.", vault.name()),
+        format!(
+            "'{id}' is not a backup policy of the vault '{}'.",
+            vault.name()
+        ),
     )
     .at("properties.policyInfo.policyId")
     .into())
@@ -201,16 +221,24 @@ async fn check_cluster(
             Code::UserErrorKubernetesBackupExtensionNotFoundError,
             "The backup extension is not installed in the cluster.",
         )),
-        Ok(ExtensionHealth::Starting(why)) => findings
-            .problems
-            .push(Problem::new(Code::UserErrorKubernetesBackupExtensionUnhealthy, why)),
-        Ok(ExtensionHealth::Broken(why)) => findings
-            .problems
-            .push(Problem::new(Code::UserErrorKubernetesBackupExtensionHasErrors, why)),
+        Ok(ExtensionHealth::Starting(why)) => findings.problems.push(Problem::new(
+            Code::UserErrorKubernetesBackupExtensionUnhealthy,
+            why,
+        )),
+        Ok(ExtensionHealth::Broken(why)) => findings.problems.push(Problem::new(
+            Code::UserErrorKubernetesBackupExtensionHasErrors,
+            why,
+        )),
         Err(error) => findings.note(error.into())?,
     }
-    let of_vault = VaultAccess { cluster: access.clone(), vault_id: vault.as_str().to_owned() };
-    let is_bound = !findings.problems.iter().any(|p| p.code == Code::UserErrorTrustedAccessMissing);
+    let of_vault = VaultAccess {
+        cluster: access.clone(),
+        vault_id: vault.as_str().to_owned(),
+    };
+    let is_bound = !findings
+        .problems
+        .iter()
+        .any(|p| p.code == Code::UserErrorTrustedAccessMissing);
     if is_bound {
         match app.clusters.is_granted(&of_vault).await {
             Ok(true) => {}
@@ -265,17 +293,25 @@ async fn check_storage(
 
 /// Writes an object into a container and removes it again.
 pub async fn probe(app: &App, container: &ResourceId) -> Result<()> {
-    let location =
-        Location { container_id: container.as_str().to_owned(), prefix: PROBE_FOLDER.to_owned() };
+    let location = Location {
+        container_id: container.as_str().to_owned(),
+        prefix: PROBE_FOLDER.to_owned(),
+    };
     let config = repositories::for_server(app, &mut *app.store.read().await?, &location).await?;
     let told = |error: &strongroom_repository::Error| Error::from(repositories::problem_of(error));
     let store = config.connect().map_err(|e| told(&e))?;
     let place = Path::from(format!("{PROBE_FOLDER}/{}", app.new_id()));
     let options = PutOptions::from(PutMode::Create);
-    let written = store.put_opts(&place, Bytes::from_static(b"probe").into(), options).await;
+    let written = store
+        .put_opts(&place, Bytes::from_static(b"probe").into(), options)
+        .await;
     let classified = |error| {
         let doing = || "writing a probe into the storage location".to_owned();
-        told(&strongroom_repository::classify(error, doing, place.as_ref()))
+        told(&strongroom_repository::classify(
+            error,
+            doing,
+            place.as_ref(),
+        ))
     };
     written.map_err(classified)?;
     store.delete(&place).await.map_err(classified)

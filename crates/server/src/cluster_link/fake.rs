@@ -42,8 +42,14 @@ pub(crate) struct FakeClusters {
 
 impl Default for FakeClusters {
     fn default() -> Self {
-        let state = State { namespaces: ["shop".to_owned()].into(), ..State::default() };
-        Self { key: KeyPair::from_bytes(&[9; 32]).unwrap(), state: Mutex::new(state) }
+        let state = State {
+            namespaces: ["shop".to_owned()].into(),
+            ..State::default()
+        };
+        Self {
+            key: KeyPair::from_bytes(&[9; 32]).unwrap(),
+            state: Mutex::new(state),
+        }
     }
 }
 
@@ -109,6 +115,18 @@ impl FakeClusters {
         self.state().jobs.clear();
     }
 
+    /// Puts custom resources into the cluster, as a restore of its etcd might.
+    pub(crate) fn bring_back(&self, resources: Vec<Resource>) {
+        let mut state = self.state();
+        for resource in resources {
+            let id = match &resource.spec {
+                JobSpec::Backup(spec) => spec.job_id,
+                JobSpec::Restore(spec) => spec.job_id,
+            };
+            state.jobs.insert(id, resource);
+        }
+    }
+
     /// The secrets of the only custom resource, opened as the extension does.
     pub(crate) fn secrets(&self) -> JobSecrets {
         let state = self.state();
@@ -117,7 +135,9 @@ impl FakeClusters {
             JobSpec::Backup(spec) => (backup_name(*id), &spec.sealed),
             JobSpec::Restore(spec) => (restore_name(*id), &spec.sealed),
         };
-        self.key.open_secrets(&sealed::info(EXTENSION_NAMESPACE, &name), sealed).unwrap()
+        self.key
+            .open_secrets(&sealed::info(EXTENSION_NAMESPACE, &name), sealed)
+            .unwrap()
     }
 
     /// Marks the only custom resource as taken and at work.
@@ -142,13 +162,19 @@ impl ClusterLink for FakeClusters {
 
     async fn install(&self, _: &ClusterAccess, _: &Installation) -> Result<()> {
         let mut state = self.answer()?;
-        let ready = ExtensionHealth::Ready { version: "0.1.0".to_owned() };
+        let ready = ExtensionHealth::Ready {
+            version: "0.1.0".to_owned(),
+        };
         state.health.get_or_insert(ready);
         Ok(())
     }
 
     async fn health(&self, _: &ClusterAccess) -> Result<ExtensionHealth> {
-        Ok(self.answer()?.health.clone().unwrap_or(ExtensionHealth::Absent))
+        Ok(self
+            .answer()?
+            .health
+            .clone()
+            .unwrap_or(ExtensionHealth::Absent))
     }
 
     async fn uninstall(&self, _: &ClusterAccess) -> Result<()> {
@@ -162,21 +188,26 @@ impl ClusterLink for FakeClusters {
     }
 
     async fn revoke(&self, vault: &VaultAccess) -> Result<()> {
-        self.answer()?.granted.remove(&vault.vault_id.to_lowercase());
+        self.answer()?
+            .granted
+            .remove(&vault.vault_id.to_lowercase());
         Ok(())
     }
 
     async fn is_granted(&self, vault: &VaultAccess) -> Result<bool> {
-        Ok(self.answer()?.granted.contains(&vault.vault_id.to_lowercase()))
+        Ok(self
+            .answer()?
+            .granted
+            .contains(&vault.vault_id.to_lowercase()))
     }
 
-    async fn missing_namespaces(
-        &self,
-        _: &ClusterAccess,
-        names: &[String],
-    ) -> Result<Vec<String>> {
+    async fn missing_namespaces(&self, _: &ClusterAccess, names: &[String]) -> Result<Vec<String>> {
         let state = self.answer()?;
-        Ok(names.iter().filter(|name| !state.namespaces.contains(*name)).cloned().collect())
+        Ok(names
+            .iter()
+            .filter(|name| !state.namespaces.contains(*name))
+            .cloned()
+            .collect())
     }
 
     async fn extension(&self, vault: &VaultAccess) -> Result<Option<BackupExtensionStatus>> {
@@ -196,7 +227,10 @@ impl ClusterLink for FakeClusters {
             JobSpec::Restore(spec) => spec.job_id,
         };
         state.creates += 1;
-        let resource = Resource { spec: spec.clone(), status: JobStatus::default() };
+        let resource = Resource {
+            spec: spec.clone(),
+            status: JobStatus::default(),
+        };
         state.jobs.entry(id).or_insert(resource);
         Ok(())
     }
@@ -207,7 +241,11 @@ impl ClusterLink for FakeClusters {
         _: JobKind,
         job: Uuid,
     ) -> Result<Option<JobStatus>> {
-        Ok(self.answer_vault(vault)?.jobs.get(&job).map(|resource| resource.status.clone()))
+        Ok(self
+            .answer_vault(vault)?
+            .jobs
+            .get(&job)
+            .map(|resource| resource.status.clone()))
     }
 
     async fn remove(&self, vault: &VaultAccess, _: JobKind, job: Uuid) -> Result<bool> {
@@ -220,6 +258,10 @@ impl ClusterLink for FakeClusters {
             JobSpec::Backup(_) => JobKind::Backup,
             JobSpec::Restore(_) => JobKind::Restore,
         };
-        Ok(state.jobs.iter().map(|(id, resource)| (kind(resource), *id)).collect())
+        Ok(state
+            .jobs
+            .iter()
+            .map(|(id, resource)| (kind(resource), *id))
+            .collect())
     }
 }

@@ -53,7 +53,11 @@ impl KubernetesLink {
     /// A link that tells by `clock` when a token needs renewal.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, clients: Mutex::default(), granted: Mutex::default() }
+        Self {
+            clock,
+            clients: Mutex::default(),
+            granted: Mutex::default(),
+        }
     }
 
     async fn admin(&self, access: &ClusterAccess) -> Result<Cluster> {
@@ -62,7 +66,10 @@ impl KubernetesLink {
         if let Some(cluster) = clients.get(&digest) {
             return Ok(cluster.clone());
         }
-        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, request: REQUEST_TIMEOUT };
+        let timeouts = Timeouts {
+            connect: CONNECT_TIMEOUT,
+            request: REQUEST_TIMEOUT,
+        };
         let cluster = Cluster::from_kubeconfig(&access.kubeconfig, timeouts)
             .map_err(|e| link_error(&e))?
             .with_retries(strongroom_kubernetes::Retries::NONE);
@@ -90,12 +97,20 @@ impl KubernetesLink {
                     _ => link_error(&e),
                 })?;
         let renew_at = now + token.expires.duration_since(now) / 2;
-        let cluster = admin.with_bearer_token(&token.token).map_err(|e| link_error(&e))?;
+        let cluster = admin
+            .with_bearer_token(&token.token)
+            .map_err(|e| link_error(&e))?;
         let mut granted = self.granted.lock().await;
         if granted.len() >= MOST_CACHED {
             granted.clear();
         }
-        granted.insert(place, Granted { cluster: cluster.clone(), renew_at });
+        granted.insert(
+            place,
+            Granted {
+                cluster: cluster.clone(),
+                renew_at,
+            },
+        );
         Ok(cluster)
     }
 
@@ -108,7 +123,9 @@ impl KubernetesLink {
         match work(self.vault(access).await?).await {
             Err(e) if matches!(e.failure, Failure::Unauthorized { .. }) => {
                 self.forget(access).await;
-                work(self.vault(access).await?).await.map_err(|e| vault_error(&e, access))
+                work(self.vault(access).await?)
+                    .await
+                    .map_err(|e| vault_error(&e, access))
             }
             other => other.map_err(|e| vault_error(&e, access)),
         }
@@ -123,23 +140,34 @@ impl KubernetesLink {
 #[async_trait]
 impl ClusterLink for KubernetesLink {
     async fn version(&self, cluster: &ClusterAccess) -> Result<String> {
-        let version = self.admin(cluster).await?.version().await.map_err(|e| link_error(&e))?;
+        let version = self
+            .admin(cluster)
+            .await?
+            .version()
+            .await
+            .map_err(|e| link_error(&e))?;
         Ok(version.git_version)
     }
 
     async fn missing_rights(&self, cluster: &ClusterAccess) -> Result<Vec<String>> {
         let admin = self.admin(cluster).await?;
         let needed = install::needed_to_install(EXTENSION_NAMESPACE);
-        let missing = access::review(&admin, &needed).await.map_err(|e| link_error(&e))?;
-        let rules: BTreeSet<String> =
-            missing.iter().map(|missing| missing.permission.to_string()).collect();
+        let missing = access::review(&admin, &needed)
+            .await
+            .map_err(|e| link_error(&e))?;
+        let rules: BTreeSet<String> = missing
+            .iter()
+            .map(|missing| missing.permission.to_string())
+            .collect();
         Ok(rules.into_iter().collect())
     }
 
     async fn install(&self, cluster: &ClusterAccess, installation: &Installation) -> Result<()> {
         let admin = self.admin(cluster).await?;
         let settings = install::ExtensionSettings::new(&installation.image);
-        install::install(&admin, &settings).await.map_err(|e| link_error(&e))?;
+        install::install(&admin, &settings)
+            .await
+            .map_err(|e| link_error(&e))?;
         Ok(())
     }
 
@@ -200,7 +228,11 @@ impl ClusterLink for KubernetesLink {
         let namespaces = ResourceType::new("", "v1", "Namespace", "namespaces", false);
         let mut missing = Vec::new();
         for name in names {
-            if apply::get(&admin, &namespaces, None, name).await.map_err(|e| link_error(&e))?.is_none() {
+            if apply::get(&admin, &namespaces, None, name)
+                .await
+                .map_err(|e| link_error(&e))?
+                .is_none()
+            {
                 missing.push(name.clone());
             }
         }
@@ -219,12 +251,12 @@ impl ClusterLink for KubernetesLink {
     async fn create(&self, vault: &VaultAccess, spec: &JobSpec) -> Result<()> {
         self.as_vault(vault, |cluster| async move {
             match spec {
-                JobSpec::Backup(spec) => {
-                    jobs::create_backup(&cluster, EXTENSION_NAMESPACE, spec).await.map(|_| ())
-                }
-                JobSpec::Restore(spec) => {
-                    jobs::create_restore(&cluster, EXTENSION_NAMESPACE, spec).await.map(|_| ())
-                }
+                JobSpec::Backup(spec) => jobs::create_backup(&cluster, EXTENSION_NAMESPACE, spec)
+                    .await
+                    .map(|_| ()),
+                JobSpec::Restore(spec) => jobs::create_restore(&cluster, EXTENSION_NAMESPACE, spec)
+                    .await
+                    .map(|_| ()),
             }
         })
         .await
@@ -253,7 +285,9 @@ impl ClusterLink for KubernetesLink {
         self.as_vault(vault, |cluster| async move {
             let was_there = match kind {
                 JobKind::Backup => jobs::delete_backup(&cluster, EXTENSION_NAMESPACE, job).await?,
-                JobKind::Restore => jobs::delete_restore(&cluster, EXTENSION_NAMESPACE, job).await?,
+                JobKind::Restore => {
+                    jobs::delete_restore(&cluster, EXTENSION_NAMESPACE, job).await?
+                }
             };
             Ok(!was_there)
         })
@@ -264,8 +298,16 @@ impl ClusterLink for KubernetesLink {
         self.as_vault(vault, |cluster| async move {
             let backups = jobs::list_backups(&cluster, EXTENSION_NAMESPACE).await?;
             let restores = jobs::list_restores(&cluster, EXTENSION_NAMESPACE).await?;
-            let backups = backups.into_iter().map(|found| (JobKind::Backup, found.spec.job_id));
-            Ok(backups.chain(restores.into_iter().map(|r| (JobKind::Restore, r.spec.job_id))).collect())
+            let backups = backups
+                .into_iter()
+                .map(|found| (JobKind::Backup, found.spec.job_id));
+            Ok(backups
+                .chain(
+                    restores
+                        .into_iter()
+                        .map(|r| (JobKind::Restore, r.spec.job_id)),
+                )
+                .collect())
         })
         .await
     }
@@ -286,7 +328,10 @@ fn not_granted(access: &VaultAccess) -> LinkError {
     LinkError {
         problem: Problem::new(
             Code::UserErrorTrustedAccessMissing,
-            format!("The vault {} has no Trusted Access in the cluster.", access.vault_id),
+            format!(
+                "The vault {} has no Trusted Access in the cluster.",
+                access.vault_id
+            ),
         ),
         remedy: Remedy::Grant,
     }
@@ -327,12 +372,18 @@ fn link_error(error: &ClusterError) -> LinkError {
         Failure::NamespaceTerminating { .. } => (Code::NamespaceTerminating, Remedy::Wait),
         _ => (Code::KubernetesBackupListExtensionsError, Remedy::None),
     };
-    LinkError { problem: Problem::new(code, format!("{}.", capitalised(&error.to_string()))), remedy }
+    LinkError {
+        problem: Problem::new(code, format!("{}.", capitalised(&error.to_string()))),
+        remedy,
+    }
 }
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// Half of a token's remaining life, for tests of the renewal.
@@ -344,19 +395,41 @@ mod tests {
     #[test]
     fn errors_become_codes_and_say_what_to_do() {
         let error = |failure| link_error(&ClusterError::new("list backups", failure));
-        let unreachable =
-            error(Failure::Unreachable { server: "https://c:6443".into(), cause: "refused".into() });
+        let unreachable = error(Failure::Unreachable {
+            server: "https://c:6443".into(),
+            cause: "refused".into(),
+        });
         assert_eq!(unreachable.problem.code, Code::UserErrorClusterUnreachable);
         assert_eq!(unreachable.remedy, Remedy::Wait);
-        assert!(unreachable.problem.message.starts_with("Could not list backups"), "{unreachable}");
-        let refused = error(Failure::Unauthorized { message: "expired".into() });
-        assert_eq!(refused.problem.code, Code::UserErrorClusterAuthenticationFailed);
+        assert!(
+            unreachable
+                .problem
+                .message
+                .starts_with("Could not list backups"),
+            "{unreachable}"
+        );
+        let refused = error(Failure::Unauthorized {
+            message: "expired".into(),
+        });
+        assert_eq!(
+            refused.problem.code,
+            Code::UserErrorClusterAuthenticationFailed
+        );
         let access = VaultAccess {
-            cluster: ClusterAccess { key: "/c".into(), kubeconfig: String::new().into() },
+            cluster: ClusterAccess {
+                key: "/c".into(),
+                kubeconfig: String::new().into(),
+            },
             vault_id: "/v".into(),
         };
         let forbidden = vault_error(
-            &ClusterError::new("x", Failure::Forbidden { permission: None, message: "no".into() }),
+            &ClusterError::new(
+                "x",
+                Failure::Forbidden {
+                    permission: None,
+                    message: "no".into(),
+                },
+            ),
             &access,
         );
         assert_eq!(forbidden.problem.code, Code::UserErrorTrustedAccessMissing);
@@ -364,7 +437,10 @@ mod tests {
 
     #[test]
     fn another_kubeconfig_is_another_client() {
-        let access = |text: &str| ClusterAccess { key: "/c".into(), kubeconfig: text.to_owned().into() };
+        let access = |text: &str| ClusterAccess {
+            key: "/c".into(),
+            kubeconfig: text.to_owned().into(),
+        };
         assert_eq!(digest(&access("a")), digest(&access("a")));
         assert_ne!(digest(&access("a")), digest(&access("b")));
         assert!(!format!("{:?}", access("hush")).contains("hush"));
@@ -374,6 +450,9 @@ mod tests {
     fn a_token_is_renewed_when_half_of_it_is_gone() {
         let now = Timestamp::UNIX_EPOCH;
         let expires = now + SignedDuration::from_hours(1);
-        assert_eq!(now + expires.duration_since(now) / 2, now + SignedDuration::from_mins(30));
+        assert_eq!(
+            now + expires.duration_since(now) / 2,
+            now + SignedDuration::from_mins(30)
+        );
     }
 }

@@ -15,6 +15,8 @@ pub struct ExtensionSection {
 
 impl Default for ExtensionSection {
     fn default() -> Self {
-        Self { image: DEFAULT_IMAGE.to_owned() }
+        Self {
+            image: DEFAULT_IMAGE.to_owned(),
+        }
     }
 }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ConfigError;
 use crate::worker::limits::JobLimits;
+
+/// Variable that sets [`JobsSection::unavailable_seconds`], before the file does.
+pub const UNAVAILABLE_VARIABLE: &str = "STRONGROOM_CLUSTER_UNREACHABLE_AFTER_SECONDS";
 
 /// Section `[jobs]` of the configuration file. The reasons for the defaults stand beside the
 /// constants of `worker/limits.rs`.
@@ -34,6 +38,24 @@ impl Default for JobsSection {
 }
 
 impl JobsSection {
+    /// The same with what the environment says. `environment` looks up a variable.
+    ///
+    /// # Errors
+    /// When a variable is no number of seconds.
+    pub fn with_environment(
+        mut self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        if let Some(value) = environment(UNAVAILABLE_VARIABLE) {
+            self.unavailable_seconds = value.parse().map_err(|_| ConfigError::Value {
+                name: UNAVAILABLE_VARIABLE,
+                value,
+                expected: "a number of seconds",
+            })?;
+        }
+        Ok(self)
+    }
+
     /// As the workers take it.
     #[must_use]
     pub fn limits(&self) -> JobLimits {
@@ -43,5 +65,26 @@ impl JobsSection {
             extension_wait: Duration::from_secs(self.extension_wait_seconds),
             deadline: Duration::from_secs(self.deadline_seconds),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_comes_before_the_file_and_must_be_a_number() {
+        let said = |value: &'static str| {
+            move |name: &str| (name == UNAVAILABLE_VARIABLE).then(|| value.to_owned())
+        };
+        let section = JobsSection::default().with_environment(said("5")).unwrap();
+        assert_eq!(section.limits().unavailable, Duration::from_secs(5));
+        let refused = JobsSection::default()
+            .with_environment(said("soon"))
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains(UNAVAILABLE_VARIABLE),
+            "{refused}"
+        );
     }
 }

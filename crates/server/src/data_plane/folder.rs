@@ -121,6 +121,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 /// A new, empty staging file whose name nobody else has.
 pub(super) fn stage(blobs: &Path) -> io::Result<(File, PathBuf)> {
     let folder = blobs.join(STAGING).join("objects");
+    // Made at the start, but a file system may have been mounted over it since.
+    fs::create_dir_all(&folder)?;
     let path = folder.join(random_name()?);
     let file = OpenOptions::new()
         .write(true)

@@ -89,14 +89,21 @@ impl Protected {
         };
         it.made(&it.vault, vaults::example()).await;
         it.made(&it.policy, policies::example()).await;
-        let located = |properties: Value| json!({"location": "westeurope", "properties": properties});
-        it.made(&it.cluster, located(json!({"kubeconfig": super::KUBECONFIG}))).await;
+        let located =
+            |properties: Value| json!({"location": "westeurope", "properties": properties});
+        it.made(
+            &it.cluster,
+            located(json!({"kubeconfig": super::KUBECONFIG})),
+        )
+        .await;
         it.made(&account, located(json!({}))).await;
         it.made(&it.container, json!({"properties": {}})).await;
         let installed = it.made(&it.extension, it.extension_document()).await;
         it.ended(installed.header("azure-asyncoperation")).await;
         it.made(&it.binding, it.binding_document()).await;
-        let configured = it.made(&it.instance, json!({"properties": it.instance_document()})).await;
+        let configured = it
+            .made(&it.instance, json!({"properties": it.instance_document()}))
+            .await;
         let ended = it.ended(configured.header("azure-asyncoperation")).await;
         assert_eq!(ended["status"], "Succeeded", "{ended}");
         it
@@ -104,7 +111,12 @@ impl Protected {
 
     async fn made(&self, path: &str, body: Value) -> Answer {
         let answer = self.harness.put(path, body).await;
-        assert!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+        assert!(
+            (200..300).contains(&answer.status),
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
         answer
     }
 
@@ -156,11 +168,15 @@ impl Protected {
 
     /// POST of an action of the instance.
     pub(crate) async fn post(&self, action: &str, body: Value) -> Answer {
-        self.harness.call("POST", &format!("{}/{action}", self.instance), Some(body)).await
+        self.harness
+            .call("POST", &format!("{}/{action}", self.instance), Some(body))
+            .await
     }
 
     pub(crate) async fn post_without_body(&self, action: &str) -> Answer {
-        self.harness.call("POST", &format!("{}/{action}", self.instance), None).await
+        self.harness
+            .call("POST", &format!("{}/{action}", self.instance), None)
+            .await
     }
 
     /// GET of an absolute address that the server gave out.
@@ -182,7 +198,10 @@ impl Protected {
     }
 
     async fn jobs(&self) -> Vec<JobRow> {
-        let filter = JobFilter { vault_key: self.vault.to_lowercase(), ..JobFilter::default() };
+        let filter = JobFilter {
+            vault_key: self.vault.to_lowercase(),
+            ..JobFilter::default()
+        };
         let mut session = self.harness.app.store.read().await.unwrap();
         session.jobs(&filter, None, 100).await.unwrap().rows
     }
@@ -204,7 +223,16 @@ impl Protected {
 
     /// A job as it is now.
     pub(crate) async fn job(&self, id: Uuid) -> JobRow {
-        self.harness.app.store.read().await.unwrap().job(id).await.unwrap().unwrap()
+        self.harness
+            .app
+            .store
+            .read()
+            .await
+            .unwrap()
+            .job(id)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Lets the worker look once, one second later.
@@ -226,7 +254,8 @@ impl Protected {
 
     /// Lets the worker look until the custom resource is in the cluster.
     pub(crate) async fn look_until_created(&self) {
-        self.look_until(async |it| !it.harness.clusters.resources().is_empty()).await;
+        self.look_until(async |it| !it.harness.clusters.resources().is_empty())
+            .await;
     }
 
     /// Lets the worker look until it has nothing to do any more.
@@ -241,31 +270,52 @@ impl Protected {
     /// The repository that the custom resource's secrets open, from inside.
     pub(crate) async fn repository(&self) -> Repository {
         let secrets = self.harness.clusters.secrets();
-        let bytes =
-            base64::engine::general_purpose::STANDARD.decode(&secrets.repository_key).unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(&secrets.repository_key)
+            .unwrap();
         let key = RepositoryKey::new(bytes.try_into().unwrap());
         let path = self.harness.app.blobs.join("acct01/backups");
-        let config =
-            StoreConfig { backend: Backend::Local { path }, prefix: secrets.prefix.clone() };
+        let config = StoreConfig {
+            backend: Backend::Local { path },
+            prefix: secrets.prefix.clone(),
+        };
         let store = config.connect().unwrap();
         let entropy = strongroom_repository::SystemEntropy;
-        Repository::open_or_create(store, config.prefix().unwrap(), &key, &entropy).await.unwrap()
+        Repository::open_or_create(store, config.prefix().unwrap(), &key, &entropy)
+            .await
+            .unwrap()
     }
 
     /// Writes and seals the recovery point that the custom resource asks for, with a report of three
     /// objects of which one failed; returns the manifest's digest.
     pub(crate) async fn seal(&self) -> String {
         let resource = self.harness.clusters.resources().remove(0);
-        let JobSpec::Backup(spec) = resource.spec else { panic!("no backup") };
+        let JobSpec::Backup(spec) = resource.spec else {
+            panic!("no backup")
+        };
         let repository = self.repository().await;
         let options = WriterOptions::default();
-        let mut writer = repository.begin(spec.recovery_point_id, options).await.unwrap();
+        let mut writer = repository
+            .begin(spec.recovery_point_id, options)
+            .await
+            .unwrap();
         writer.start_run("configmaps", json!({})).await.unwrap();
-        writer.put("shop/a", b"{}".to_vec(), b"{\"kind\":\"ConfigMap\"}".to_vec().into()).await.unwrap();
+        writer
+            .put(
+                "shop/a",
+                b"{}".to_vec(),
+                b"{\"kind\":\"ConfigMap\"}".to_vec().into(),
+            )
+            .await
+            .unwrap();
         writer.finish_run().await.unwrap();
         let created: Timestamp = self.harness.app.now();
         let sealed = writer.seal(json!({}), created).await.unwrap();
-        self.report(spec.job_id, [Outcome::BackedUp, Outcome::Failed, Outcome::Skipped]).await;
+        self.report(
+            spec.job_id,
+            [Outcome::BackedUp, Outcome::Failed, Outcome::Skipped],
+        )
+        .await;
         sealed.digest
     }
 
@@ -280,7 +330,10 @@ impl Protected {
                 name: format!("object-{n}"),
             };
             let line = ObjectOutcome::new(object, outcome, "because");
-            report.append(&serde_json::to_vec(&line).unwrap()).await.unwrap();
+            report
+                .append(&serde_json::to_vec(&line).unwrap())
+                .await
+                .unwrap();
         }
         report.finish().await.unwrap();
     }
@@ -317,7 +370,11 @@ impl Protected {
         let answer = self.post("backup", adhoc()).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         self.extension_backs_up().await;
-        let listed = self.harness.get(&format!("{}/recoveryPoints", self.instance)).await.json();
+        let listed = self
+            .harness
+            .get(&format!("{}/recoveryPoints", self.instance))
+            .await
+            .json();
         listed["value"][0]["name"].as_str().unwrap().to_owned()
     }
 
@@ -325,6 +382,11 @@ impl Protected {
     pub(crate) async fn recovery_points(&self) -> usize {
         let key = self.instance.to_lowercase();
         let mut session = self.harness.app.store.read().await.unwrap();
-        session.recovery_points(&key, (None, None), None, 100).await.unwrap().rows.len()
+        session
+            .recovery_points(&key, (None, None), None, 100)
+            .await
+            .unwrap()
+            .rows
+            .len()
     }
 }

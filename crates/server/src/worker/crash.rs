@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 /// Every point there is, in the order in which a successful backup reaches them.
 pub const POINTS: &[&str] = &[
     // The job is in the store; the client has not been answered.
-    "accepted",
+    "job_recorded",
     // The job's turn has come.
-    "admitted",
+    "job_admitted",
     // Its custom resource is in the cluster; the store does not know it yet.
-    "created",
+    "resource_created",
     // The extension has been seen to work on it.
-    "observed",
+    "work_observed",
     // The extension says that it is done; the store does not know it yet.
-    "ended",
+    "result_observed",
     // The manifest has been found to be what the extension claims; the store does not know it yet.
-    "verified",
+    "manifest_verified",
     // Recovery point and outcome are in the store; the custom resource is still there.
-    "recorded",
+    "job_finished",
     // The custom resource is gone; the store does not know it yet.
-    "removed",
+    "resource_deleted",
 ];
 
 /// The status of a process that was killed (128 + SIGKILL).
@@ -39,7 +39,9 @@ impl CrashPoint {
     /// Reads the environment. The memory of past crashes is in `data_dir`.
     #[must_use]
     pub fn from_environment(data_dir: &Path) -> Self {
-        let wanted = std::env::var("STRONGROOM_SERVER_CRASH_AT").ok().filter(|p| !p.is_empty());
+        let wanted = std::env::var("STRONGROOM_SERVER_CRASH_AT")
+            .ok()
+            .filter(|p| !p.is_empty());
         Self {
             wanted: wanted.map(|point| {
                 let memory = data_dir.join(format!("crashed-at-{}", point.replace('/', "-")));
@@ -50,13 +52,19 @@ impl CrashPoint {
 
     /// Ends the process if this is the point and it did not end here before.
     pub fn reach(&self, point: &str) {
-        debug_assert!(POINTS.contains(&point), "{point} is not in the list of crash points");
+        debug_assert!(
+            POINTS.contains(&point),
+            "{point} is not in the list of crash points"
+        );
         if let Some((wanted, memory)) = &self.wanted
             && wanted == point
             && !memory.exists()
             && std::fs::write(memory, point).is_ok()
         {
-            tracing::warn!(point, "ending the process at the crash point that the environment names");
+            tracing::warn!(
+                point,
+                "ending the process at the crash point that the environment names"
+            );
             std::process::exit(KILLED);
         }
     }

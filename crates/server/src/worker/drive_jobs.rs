@@ -23,9 +23,9 @@ use strongroom_kubernetes::crd::{BackupSpec, RestoreSpec};
 use strongroom_kubernetes::sealed::{self, JobSecrets};
 use strongroom_kubernetes::{EXTENSION_NAMESPACE, jobs as names};
 
-use self::decide::{Next, Running};
 pub(super) use self::decide::retry_after;
-use super::limits::{ADMIT_EVERY, JOBS_PER_CLUSTER, LONGEST_RETRY};
+use self::decide::{Next, Running};
+use super::limits::{ADMIT_EVERY, JOBS_PER_CLUSTER, OBSERVE_EVERY, ORPHANS_EVERY};
 use super::purge_repositories;
 use crate::app::jobs::{self, Outcome, Progress, Request, Step};
 use crate::app::{App, Error, Result, repositories, trusted_access};
@@ -47,13 +47,19 @@ pub(super) async fn drive(app: &Arc<App>, row: JobRow) -> Result<()> {
 }
 
 async fn admit(app: &App, row: JobRow) -> Result<()> {
-    if jobs::admit(app, row.clone(), JOBS_PER_CLUSTER).await?.is_some() {
-        app.crash.reach("admitted");
+    if jobs::admit(app, row.clone(), JOBS_PER_CLUSTER)
+        .await?
+        .is_some()
+    {
+        app.crash.reach("job_admitted");
         return Ok(());
     }
     let mut progress = Progress::of(&row)?;
     progress.waiting_for = format!("{JOBS_PER_CLUSTER} other jobs run in the cluster");
-    let row = JobRow { progress: progress.to_column()?, ..row };
+    let row = JobRow {
+        progress: progress.to_column()?,
+        ..row
+    };
     again(app, row, Some(app.now() + ADMIT_EVERY)).await
 }
 
@@ -62,7 +68,7 @@ async fn create(app: &App, row: JobRow, request: &Request) -> Result<()> {
     let name = resource_name(kind, &row);
     match try_create(app, &row, request, &name).await? {
         Ok(()) => {
-            app.crash.reach("created");
+            app.crash.reach("resource_created");
             let now = app.now();
             let mut progress = Progress::of(&row)?;
             progress.unavailable_since = None;
@@ -80,7 +86,16 @@ async fn create(app: &App, row: JobRow, request: &Request) -> Result<()> {
             // A create whose answer was lost may have been carried out: the job's end must remove
             // whatever is there under its name.
             let resource_name = row.resource_name.clone().or(was_sent.then_some(name));
-            not_available(app, JobRow { resource_name, ..row }, kind, error).await
+            not_available(
+                app,
+                JobRow {
+                    resource_name,
+                    ..row
+                },
+                kind,
+                error,
+            )
+            .await
         }
     }
 }
@@ -94,7 +109,10 @@ struct NotCreated {
 
 impl From<LinkError> for NotCreated {
     fn from(error: LinkError) -> Self {
-        Self { error, was_sent: false }
+        Self {
+            error,
+            was_sent: false,
+        }
     }
 }
 
@@ -135,24 +153,30 @@ async fn try_create(
         return Ok(Err(error.into()));
     };
     let created = app.clusters.create(&access, &spec).await;
-    Ok(created.map_err(|error| NotCreated { error, was_sent: true }))
+    Ok(created.map_err(|error| NotCreated {
+        error,
+        was_sent: true,
+    }))
 }
 
 /// What a job needs before it can be made: the way into the cluster, and its secrets.
 async fn prepared(app: &App, row: &JobRow, request: &Request) -> Result<(VaultAccess, JobSecrets)> {
     let mut session = app.store.read().await?;
     let about = request.about();
-    let access = trusted_access::of_job(app, &mut *session, &about.cluster_id, &about.vault_id).await?;
+    let access =
+        trusted_access::of_job(app, &mut *session, &about.cluster_id, &about.vault_id).await?;
     let Some(location) = request.repository() else {
         return Err(Problem::new(Code::InternalServerError, "The job has no repository.").into());
     };
-    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await? else {
+    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await?
+    else {
         let message = format!("The backup instance '{}' is gone.", about.instance_id);
         return Err(Problem::new(Code::ResourceNotFound, message).into());
     };
     let store = repositories::for_job(app, &mut *session, location, row.id).await?;
     let secrets = JobSecrets {
-        store: serde_json::to_value(&store).map_err(Error::unexpected("write a store's description"))?,
+        store: serde_json::to_value(&store)
+            .map_err(Error::unexpected("write a store's description"))?,
         prefix: location.prefix.clone(),
         repository_key: BASE64.encode(identity.key.as_bytes()),
     };
@@ -166,29 +190,38 @@ fn spec_of(
     deadline: Option<Timestamp>,
 ) -> Option<JobSpec> {
     Some(match request.clone() {
-        Request::Backup { about, recovery_point_id, selection, parent_recovery_point_id, .. } => {
-            JobSpec::Backup(BackupSpec {
-                job_id: row.id,
-                recovery_point_id,
-                backup_instance_id: about.instance_id,
-                selection,
-                parent_recovery_point_id,
-                sealed,
-                deadline,
-            })
-        }
-        Request::Restore { about, recovery_point_id, mode, criteria, plan_digest, .. } => {
-            JobSpec::Restore(RestoreSpec {
-                job_id: row.id,
-                recovery_point_id,
-                backup_instance_id: about.instance_id,
-                mode,
-                criteria,
-                sealed,
-                plan_digest,
-                deadline,
-            })
-        }
+        Request::Backup {
+            about,
+            recovery_point_id,
+            selection,
+            parent_recovery_point_id,
+            ..
+        } => JobSpec::Backup(BackupSpec {
+            job_id: row.id,
+            recovery_point_id,
+            backup_instance_id: about.instance_id,
+            selection,
+            parent_recovery_point_id,
+            sealed,
+            deadline,
+        }),
+        Request::Restore {
+            about,
+            recovery_point_id,
+            mode,
+            criteria,
+            plan_digest,
+            ..
+        } => JobSpec::Restore(RestoreSpec {
+            job_id: row.id,
+            recovery_point_id,
+            backup_instance_id: about.instance_id,
+            mode,
+            criteria,
+            sealed,
+            plan_digest,
+            deadline,
+        }),
         Request::Purge { .. } => return None,
     })
 }
@@ -196,8 +229,13 @@ fn spec_of(
 /// An extension that is not ready may be on its way, for a while.
 fn not_ready(app: &App, row: &JobRow) -> LinkError {
     let waited = app.now().duration_since(row.created_at);
-    let limit = SignedDuration::try_from(app.job_limits.extension_wait).unwrap_or(SignedDuration::MAX);
-    let remedy = if waited > limit { Remedy::None } else { Remedy::Wait };
+    let limit =
+        SignedDuration::try_from(app.job_limits.extension_wait).unwrap_or(SignedDuration::MAX);
+    let remedy = if waited > limit {
+        Remedy::None
+    } else {
+        Remedy::Wait
+    };
     let message = "The backup extension in the cluster is not ready.".to_owned();
     LinkError {
         problem: Problem::new(Code::UserErrorKubernetesBackupExtensionUnhealthy, message),
@@ -213,7 +251,7 @@ async fn observe(app: &App, row: JobRow, request: &Request) -> Result<()> {
     };
     let observed = app.clusters.observe(&access, kind, row.id).await;
     if matches!(&observed, Ok(Some(status)) if status.attempt > 0) {
-        app.crash.reach("observed");
+        app.crash.reach("work_observed");
     }
     let next = running(app, &row, kind)?.after_look(observed);
     follow(app, row, request, next).await
@@ -228,11 +266,11 @@ async fn follow(app: &App, mut row: JobRow, request: &Request, next: Next) -> Re
         Next::Fail { progress, problem } => {
             row.progress = progress.to_column()?;
             jobs::fail(app, row, &problem).await?;
-            app.crash.reach("recorded");
+            app.crash.reach("job_finished");
             Ok(())
         }
         Next::Ended { progress, outcome } => {
-            app.crash.reach("ended");
+            app.crash.reach("result_observed");
             row.progress = progress.to_column()?;
             row.result = outcome.to_column()?;
             if matches!(request, Request::Backup { .. }) {
@@ -241,7 +279,7 @@ async fn follow(app: &App, mut row: JobRow, request: &Request, next: Next) -> Re
                 return again(app, row, Some(now)).await;
             }
             jobs::complete(app, row, &outcome, None).await?;
-            app.crash.reach("recorded");
+            app.crash.reach("job_finished");
             Ok(())
         }
     }
@@ -250,7 +288,12 @@ async fn follow(app: &App, mut row: JobRow, request: &Request, next: Next) -> Re
 /// Reads the manifest that the extension claims to have sealed. Only then is there a recovery point.
 async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
     let outcome = Outcome::of(&row)?.unwrap_or_default();
-    let Request::Backup { recovery_point_id, repository, .. } = request else {
+    let Request::Backup {
+        recovery_point_id,
+        repository,
+        ..
+    } = request
+    else {
         jobs::complete(app, row, &outcome, None).await?;
         return Ok(());
     };
@@ -280,14 +323,16 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
     };
     let found = async {
         let repository = repositories::open(&config, &identity.key).await?;
-        repository.point_with_digest(*recovery_point_id, &digest).await
+        repository
+            .point_with_digest(*recovery_point_id, &digest)
+            .await
     };
     match found.await {
         Ok(point) => {
-            app.crash.reach("verified");
+            app.crash.reach("manifest_verified");
             let row_of_point = jobs::of_backup(&row, request, &outcome, &point)?;
             jobs::complete(app, row, &outcome, row_of_point).await?;
-            app.crash.reach("recorded");
+            app.crash.reach("job_finished");
             Ok(())
         }
         Err(error) => {
@@ -299,7 +344,11 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
                 ),
                 error => repositories::problem_of(error),
             };
-            let remedy = if error.is_transient() { Remedy::Wait } else { Remedy::None };
+            let remedy = if error.is_transient() {
+                Remedy::Wait
+            } else {
+                Remedy::None
+            };
             not_available(app, row, JobKind::Backup, LinkError { problem, remedy }).await
         }
     }
@@ -322,18 +371,19 @@ async fn remove(app: &App, row: JobRow, request: &Request) -> Result<()> {
             }
             Err(error) => {
                 tracing::debug!(job.id = %row.id, error = %error, "the custom resource stays for now");
-                return again(app, row, Some(now + LONGEST_RETRY.min(retry_after(since, now)))).await;
+                return again(app, row, Some(later)).await;
             }
         },
         // The cluster was deregistered: what is left in it is out of our reach for good.
         Err(error) if error.problem.code == Code::ResourceNotFound => true,
-        Err(_) => return again(app, row, Some(later)).await,
+        // Without Trusted Access nothing can be removed until the vault is bound again.
+        Err(_) => return again(app, row, Some(now + ORPHANS_EVERY)).await,
     };
     if !gone {
         // It had finalizers or was only just being removed: look once more.
-        return again(app, row, Some(now + super::limits::OBSERVE_EVERY)).await;
+        return again(app, row, Some(now + OBSERVE_EVERY)).await;
     }
-    app.crash.reach("removed");
+    app.crash.reach("resource_deleted");
     if row.status == jobs::FAILED
         && let Request::Backup { .. } = request
         && let Err(error) = purge_repositories::remove_unsealed(app, &row, request).await
@@ -341,7 +391,10 @@ async fn remove(app: &App, row: JobRow, request: &Request) -> Result<()> {
         tracing::warn!(job.id = %row.id, error = %error, "what a failed backup wrote stays for now");
         return again(app, row, Some(later)).await;
     }
-    let row = JobRow { step: Step::Done.as_str().to_owned(), ..row };
+    let row = JobRow {
+        step: Step::Done.as_str().to_owned(),
+        ..row
+    };
     again(app, row, None).await
 }
 
@@ -384,7 +437,10 @@ fn told<T>(error: Error) -> Result<std::result::Result<T, LinkError>> {
                 Code::UserErrorTrustedAccessMissing => Remedy::Grant,
                 _ => Remedy::None,
             };
-            Ok(Err(LinkError { problem: *problem, remedy }))
+            Ok(Err(LinkError {
+                problem: *problem,
+                remedy,
+            }))
         }
         other => Err(other),
     }
@@ -392,7 +448,15 @@ fn told<T>(error: Error) -> Result<std::result::Result<T, LinkError>> {
 
 /// Writes a job on, to be looked at again at `at`.
 async fn again(app: &App, row: JobRow, at: Option<Timestamp>) -> Result<()> {
-    jobs::advance(app, JobRow { next_poll_at: at, ..row }).await.map(|_| ())
+    jobs::advance(
+        app,
+        JobRow {
+            next_poll_at: at,
+            ..row
+        },
+    )
+    .await
+    .map(|_| ())
 }
 
 fn kind_of(request: &Request) -> JobKind {

@@ -28,7 +28,17 @@ pub(super) async fn purge(app: &App, row: JobRow, request: &Request) -> Result<(
         }
     }
     let counts = [("Deleted".to_owned(), deleted)].into();
-    jobs::complete(app, row, &Outcome { counts, ..Outcome::default() }, None).await.map(|_| ())
+    jobs::complete(
+        app,
+        row,
+        &Outcome {
+            counts,
+            ..Outcome::default()
+        },
+        None,
+    )
+    .await
+    .map(|_| ())
 }
 
 async fn purge_one(app: &App, location: &Location) -> Result<u64> {
@@ -36,7 +46,9 @@ async fn purge_one(app: &App, location: &Location) -> Result<u64> {
     let config = match repositories::for_server(app, &mut *session, location).await {
         Ok(config) => config,
         // The container was deleted, and all that was in it.
-        Err(error) if error.code() == Code::UserErrorNoDefaultBackupStorageLocationFound => return Ok(0),
+        Err(error) if error.code() == Code::UserErrorNoDefaultBackupStorageLocationFound => {
+            return Ok(0);
+        }
         Err(error) => return Err(error),
     };
     drop(session);
@@ -68,7 +80,9 @@ async fn purge_one(app: &App, location: &Location) -> Result<u64> {
 }
 
 async fn later_or_never(app: &App, mut row: JobRow, error: Error) -> Result<()> {
-    let Error::Problem(problem) = error else { return Err(error) };
+    let Error::Problem(problem) = error else {
+        return Err(error);
+    };
     let now = app.now();
     let tried = Duration::try_from(now.duration_since(row.created_at)).unwrap_or_default();
     if tried > PURGE_LIMIT {
@@ -84,12 +98,20 @@ async fn later_or_never(app: &App, mut row: JobRow, error: Error) -> Result<()> 
 /// Makes sure that a failed backup left no recovery point: the extension may have sealed one that
 /// the server then did not record. Its packs go with the next prune.
 pub(super) async fn remove_unsealed(app: &App, row: &JobRow, request: &Request) -> Result<()> {
-    let Request::Backup { recovery_point_id, repository, .. } = request else { return Ok(()) };
+    let Request::Backup {
+        recovery_point_id,
+        repository,
+        ..
+    } = request
+    else {
+        return Ok(());
+    };
     let mut session = app.store.read().await?;
     if session.recovery_point(*recovery_point_id).await?.is_some() {
         return Ok(());
     }
-    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await? else {
+    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await?
+    else {
         return Ok(());
     };
     let config = match repositories::for_server(app, &mut *session, repository).await {
@@ -99,7 +121,10 @@ pub(super) async fn remove_unsealed(app: &App, row: &JobRow, request: &Request) 
     };
     drop(session);
     let removed = async {
-        repositories::open(&config, &identity.key).await?.delete_point(*recovery_point_id).await
+        repositories::open(&config, &identity.key)
+            .await?
+            .delete_point(*recovery_point_id)
+            .await
     };
     match removed.await {
         Err(error) if error.is_transient() => Err(repositories::problem_of(&error).into()),

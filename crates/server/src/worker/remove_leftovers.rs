@@ -30,3 +30,46 @@ pub(super) async fn remove_leftovers(app: &App) -> Result<usize> {
     }
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::remove_leftovers;
+    use crate::testing::protection::{Protected, adhoc};
+
+    #[tokio::test]
+    async fn a_custom_resource_that_came_back_after_its_jobs_end_is_removed_and_a_running_one_stays()
+     {
+        let it = Protected::new().await;
+        it.post("backup", adhoc()).await;
+        it.look_until_created().await;
+        let of_first = it.harness.clusters.resources();
+        assert_eq!(remove_leftovers(&it.harness.app).await.unwrap(), 0);
+        it.extension_backs_up().await;
+        assert!(it.harness.clusters.resources().is_empty());
+        it.harness.clusters.bring_back(of_first);
+        assert_eq!(remove_leftovers(&it.harness.app).await.unwrap(), 1);
+        assert!(it.harness.clusters.resources().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_custom_resource_of_a_job_that_this_server_never_knew_is_left_alone() {
+        let it = Protected::new().await;
+        it.post("backup", adhoc()).await;
+        it.look_until_created().await;
+        let other = Protected::new().await;
+        // Ids are counted in tests; without jobs of its own the other server knows none of them.
+        other
+            .harness
+            .clusters
+            .bring_back(it.harness.clusters.resources());
+        assert_eq!(remove_leftovers(&other.harness.app).await.unwrap(), 0);
+        assert_eq!(other.harness.clusters.resources().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_away_does_not_keep_others_from_being_searched() {
+        let it = Protected::new().await;
+        it.harness.clusters.set_unreachable(true);
+        assert_eq!(remove_leftovers(&it.harness.app).await.unwrap(), 0);
+    }
+}

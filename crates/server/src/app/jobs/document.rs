@@ -110,9 +110,9 @@ impl Request {
     #[must_use]
     pub fn about(&self) -> &About {
         match self {
-            Self::Backup { about, .. } | Self::Restore { about, .. } | Self::Purge { about, .. } => {
-                about
-            }
+            Self::Backup { about, .. }
+            | Self::Restore { about, .. }
+            | Self::Purge { about, .. } => about,
         }
     }
 
@@ -233,8 +233,13 @@ impl Outcome {
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: &Value, what: &'static str) -> Result<T> {
-    serde_json::from_value(value.clone())
-        .map_err(|error| StoreError::Malformed { what, detail: error.to_string() }.into())
+    serde_json::from_value(value.clone()).map_err(|error| {
+        StoreError::Malformed {
+            what,
+            detail: error.to_string(),
+        }
+        .into()
+    })
 }
 
 fn write(value: &impl Serialize) -> Result<Value> {

@@ -22,8 +22,14 @@ pub fn of_backup(
     outcome: &Outcome,
     point: &Point,
 ) -> Result<Option<RecoveryPointRow>> {
-    let Request::Backup { about, recovery_point_id, repository, retention_tag, expires_at, .. } =
-        request
+    let Request::Backup {
+        about,
+        recovery_point_id,
+        repository,
+        retention_tag,
+        expires_at,
+        ..
+    } = request
     else {
         return Ok(None);
     };
@@ -45,27 +51,28 @@ pub fn of_backup(
     } else {
         RecoveryPointCompletionState::Completed
     };
-    let properties = RecoveryPoint::AzureBackupDiscreteRecoveryPoint(AzureBackupDiscreteRecoveryPoint {
-        friendly_name: Some(about.instance_name.clone()),
-        recovery_point_data_stores_details: Some(vec![store]),
-        recovery_point_time: created,
-        policy_name: policy.as_ref().map(|policy| policy.name().to_owned()),
-        recovery_point_id: Some(recovery_point_id.to_string()),
-        // Every recovery point is restorable by itself, whatever it shares with others.
-        recovery_point_type: Some("Full".to_owned()),
-        retention_tag_name: Some(retention_tag.clone()).filter(|tag| !tag.is_empty()),
-        expiry_time: *expires_at,
-        recovery_point_state: Some(state),
-        manifest_digest: Some(point.digest().to_owned()),
-        object_count: Some(objects),
-        size_in_bytes: Some(bytes),
-        new_bytes: Some(outcome.new_bytes),
-        job_id: Some(job.id.to_string()),
-        consistency: outcome.cut.clone(),
-        ..AzureBackupDiscreteRecoveryPoint::default()
-    });
     let properties =
-        serde_json::to_value(properties).map_err(Error::unexpected("serialise a recovery point"))?;
+        RecoveryPoint::AzureBackupDiscreteRecoveryPoint(AzureBackupDiscreteRecoveryPoint {
+            friendly_name: Some(about.instance_name.clone()),
+            recovery_point_data_stores_details: Some(vec![store]),
+            recovery_point_time: created,
+            policy_name: policy.as_ref().map(|policy| policy.name().to_owned()),
+            recovery_point_id: Some(recovery_point_id.to_string()),
+            // Every recovery point is restorable by itself, whatever it shares with others.
+            recovery_point_type: Some("Full".to_owned()),
+            retention_tag_name: Some(retention_tag.clone()).filter(|tag| !tag.is_empty()),
+            expiry_time: *expires_at,
+            recovery_point_state: Some(state),
+            manifest_digest: Some(point.digest().to_owned()),
+            object_count: Some(objects),
+            size_in_bytes: Some(bytes),
+            new_bytes: Some(outcome.new_bytes),
+            job_id: Some(job.id.to_string()),
+            consistency: outcome.cut.clone(),
+            ..AzureBackupDiscreteRecoveryPoint::default()
+        });
+    let properties = serde_json::to_value(properties)
+        .map_err(Error::unexpected("serialise a recovery point"))?;
     Ok(Some(RecoveryPointRow {
         id: *recovery_point_id,
         instance_key: job.instance_key.clone(),

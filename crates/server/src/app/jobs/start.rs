@@ -59,10 +59,13 @@ pub async fn start_backup(
         retention(app, &mut *session, &instance.about, &options.rule_name, tag).await?;
     let container = working_container(&mut *session, &instance.about).await?;
     let identity = repositories::identity_or_new(app, &mut *session, &instance.key).await?;
-    let repository =
-        Location { container_id: container.as_str().to_owned(), prefix: identity.prefix.clone() };
-    let parent_recovery_point_id =
-        newest_point(&mut *session, &instance.key, &repository).await?.map(|point| point.id);
+    let repository = Location {
+        container_id: container.as_str().to_owned(),
+        prefix: identity.prefix.clone(),
+    };
+    let parent_recovery_point_id = newest_point(&mut *session, &instance.key, &repository)
+        .await?
+        .map(|point| point.id);
     let request = Request::Backup {
         about: instance.about,
         recovery_point_id: app.new_id(),
@@ -84,7 +87,9 @@ pub async fn start_restore(
     mode: RestoreMode,
 ) -> Result<Started> {
     let criteria = criteria_of(&request.restore_target_info)?;
-    criteria.compile().map_err(|problems| one_problem(problems, "The restore criteria are not valid."))?;
+    criteria
+        .compile()
+        .map_err(|problems| one_problem(problems, "The restore criteria are not valid."))?;
     let mut session = app.store.begin().await?;
     let mut about = about(&mut *session, id, true).await?.about;
     let point = point_of(&mut *session, id, &request.recovery_point_id).await?;
@@ -117,7 +122,11 @@ async fn accept(
     request: &Request,
 ) -> Result<Started> {
     let job = new_row(app, operation, Step::Admit, request)?;
-    if let Some(other) = session.open_jobs_of_instance(&job.instance_key).await?.first() {
+    if let Some(other) = session
+        .open_jobs_of_instance(&job.instance_key)
+        .await?
+        .first()
+    {
         return Err(Problem::new(
             Code::UserErrorJobAlreadyInProgress,
             format!(
@@ -134,15 +143,25 @@ async fn accept(
     // Clients learn the job's id from the operation and then follow the job, so the operation of a
     // backup or restore ends here; that of a validation ends with what it found.
     let operation = if operation == VALIDATE_RESTORE {
-        operations::start(app, &mut *session, OperationKind::Validate, instance, location, id).await?
+        operations::start(
+            app,
+            &mut *session,
+            OperationKind::Validate,
+            instance,
+            location,
+            id,
+        )
+        .await?
     } else {
         let kind = OperationKind::StartJob;
         let started = operations::start(app, &mut *session, kind, instance, location, id).await?;
-        let end = End::Succeeded { result: serde_json::Value::Null };
+        let end = End::Succeeded {
+            result: serde_json::Value::Null,
+        };
         operations::finish(app, &mut *session, started, end).await?
     };
     session.commit().await?;
-    app.crash.reach("accepted");
+    app.crash.reach("job_recorded");
     app.jobs_changed.notify_one();
     Ok(Started { job, operation })
 }
@@ -157,10 +176,16 @@ async fn about(
     let document: BackupInstance = resources::document(&row, instances::TYPE)?.properties;
     let vault = ResourceId::published(row.id.clone()).without(2);
     let vault_row = resources::existing(session, &vault).await?;
-    let location = vault_row.body["location"].as_str().unwrap_or_default().to_owned();
+    let location = vault_row.body["location"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let about = About {
         instance_id: row.id.clone(),
-        instance_name: document.friendly_name.clone().unwrap_or_else(|| row.name.clone()),
+        instance_name: document
+            .friendly_name
+            .clone()
+            .unwrap_or_else(|| row.name.clone()),
         vault_id: vault_row.id,
         datasource_id: document.data_source_info.resource_id.clone(),
         cluster_id: document.data_source_info.resource_id.clone(),
@@ -168,7 +193,11 @@ async fn about(
         location,
         is_user_triggered,
     };
-    Ok(Instance { about, document, key: row.key })
+    Ok(Instance {
+        about,
+        document,
+        key: row.key,
+    })
 }
 
 /// The same, of an instance that is protected.
@@ -218,16 +247,18 @@ fn criteria_of(target: &RestoreTarget) -> Result<RestoreCriteria> {
     };
     let wire = match target {
         RestoreTarget::RestoreTargetInfo(_) => &default,
-        RestoreTarget::ItemLevelRestoreTargetInfo(target) => match target.restore_criteria.as_slice() {
-            [one] => one.criteria(),
-            [] => &default,
-            _ => {
-                return refuse(
-                    Code::InvalidRequestContent,
-                    "A restore has one restoreCriteria; several were given.",
-                );
+        RestoreTarget::ItemLevelRestoreTargetInfo(target) => {
+            match target.restore_criteria.as_slice() {
+                [one] => one.criteria(),
+                [] => &default,
+                _ => {
+                    return refuse(
+                        Code::InvalidRequestContent,
+                        "A restore has one restoreCriteria; several were given.",
+                    );
+                }
             }
-        },
+        }
     };
     let value =
         serde_json::to_value(wire).map_err(Error::unexpected("read the restore criteria"))?;
@@ -250,7 +281,9 @@ fn one_problem(mut problems: Vec<Problem>, message: &str) -> Problem {
     if problems.len() == 1 {
         return problems.remove(0);
     }
-    let code = problems.first().map_or(Code::InvalidRequestContent, |problem| problem.code);
+    let code = problems
+        .first()
+        .map_or(Code::InvalidRequestContent, |problem| problem.code);
     Problem::new(code, message).with_details(problems)
 }
 
@@ -263,11 +296,17 @@ async fn retention(
     wanted: Option<&str>,
 ) -> Result<(String, Option<Timestamp>)> {
     let tag = wanted.filter(|tag| !tag.is_empty()).unwrap_or(DEFAULT_TAG);
-    let Some(policy_id) = &about.policy_id else { return Ok((tag.to_owned(), None)) };
+    let Some(policy_id) = &about.policy_id else {
+        return Ok((tag.to_owned(), None));
+    };
     let row = resources::existing(session, &ResourceId::published(policy_id.clone())).await?;
     let resource = resources::document::<PolicyProperties>(&row, crate::app::policies::TYPE)?;
     let PolicyProperties::BackupPolicy(policy) = resource.properties;
-    if !policy.policy_rules.iter().any(|rule| rule.name() == rule_name) {
+    if !policy
+        .policy_rules
+        .iter()
+        .any(|rule| rule.name() == rule_name)
+    {
         let names: Vec<&str> = policy.policy_rules.iter().map(PolicyRule::name).collect();
         return Err(Problem::new(
             Code::InvalidRequestContent,
@@ -302,7 +341,10 @@ fn retention_rule<'a>(policy: &'a BackupPolicy, tag: &str) -> Option<&'a AzureRe
 fn expiry(rule: &AzureRetentionRule, now: Timestamp) -> Option<Timestamp> {
     let DeleteOption::AbsoluteDeleteOption(option) = &rule.lifecycles.first()?.delete_after;
     let span: jiff::Span = option.duration.parse().ok()?;
-    let then = now.to_zoned(jiff::tz::TimeZone::UTC).checked_add(span).ok()?;
+    let then = now
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .checked_add(span)
+        .ok()?;
     Some(then.timestamp())
 }
 
@@ -321,10 +363,14 @@ async fn working_extension(
     about: &About,
 ) -> Result<strongroom_api::extension::Extension> {
     let cluster_key = about.cluster_id.to_lowercase();
-    let Some((_, extension)) = repositories::extension_of_cluster(session, &cluster_key).await? else {
+    let Some((_, extension)) = repositories::extension_of_cluster(session, &cluster_key).await?
+    else {
         return refuse(
             Code::UserErrorKubernetesBackupExtensionNotFoundError,
-            format!("The backup extension is not installed in the cluster '{}'.", about.cluster_id),
+            format!(
+                "The backup extension is not installed in the cluster '{}'.",
+                about.cluster_id
+            ),
         );
     };
     trusted_access::require(session, &cluster_key, &about.vault_id).await?;
@@ -370,8 +416,13 @@ async fn newest_point(
     instance_key: &str,
     repository: &Location,
 ) -> Result<Option<RecoveryPointRow>> {
-    let newest = session.recovery_points(instance_key, (None, None), None, 1).await?.rows.pop();
+    let newest = session
+        .recovery_points(instance_key, (None, None), None, 1)
+        .await?
+        .rows
+        .pop();
     Ok(newest.filter(|point| {
-        serde_json::from_value::<Location>(point.body["repository"].clone()).is_ok_and(|l| l == *repository)
+        serde_json::from_value::<Location>(point.body["repository"].clone())
+            .is_ok_and(|l| l == *repository)
     }))
 }

@@ -32,14 +32,24 @@ async fn handle(
     let job = id.without(1);
     let skip = match &page.after {
         None => 0,
-        Some(text) => {
-            text.parse().map_err(|_| invalid("$skipToken", text, "a token from a nextLink of this list"))?
-        }
+        Some(text) => text
+            .parse()
+            .map_err(|_| invalid("$skipToken", text, "a token from a nextLink of this list"))?,
     };
     let failed_only = failed_only(&uri)?;
-    let found =
-        report::page(&app, &job.without(2), job.name(), skip, page.limit, failed_only).await?;
-    Ok(Json(page.page(found.outcomes, found.next.map(|line| line.to_string()))))
+    let found = report::page(
+        &app,
+        &job.without(2),
+        job.name(),
+        skip,
+        page.limit,
+        failed_only,
+    )
+    .await?;
+    Ok(Json(page.page(
+        found.outcomes,
+        found.next.map(|line| line.to_string()),
+    )))
 }
 
 fn failed_only(uri: &Uri) -> std::result::Result<bool, Error> {
@@ -60,7 +70,10 @@ mod tests {
         it.recovery_point().await;
         let job = it.only_job().await.id;
         let path = |query: &str| {
-            format!("{}/backupJobs/{job}/report?api-version=2026-06-01{query}", it.vault)
+            format!(
+                "{}/backupJobs/{job}/report?api-version=2026-06-01{query}",
+                it.vault
+            )
         };
         let first = it.harness.get(&path("&$top=2")).await;
         assert_eq!(first.status, 200, "{}", first.text);
@@ -79,7 +92,10 @@ mod tests {
     async fn a_report_that_is_not_there_or_not_asked_for_properly_is_refused() {
         let it = Protected::new().await;
         let missing = format!("{}/backupJobs/none/report", it.vault);
-        assert_eq!(it.harness.get(&missing).await.refusal(), (404, "ResourceNotFound".to_owned()));
+        assert_eq!(
+            it.harness.get(&missing).await.refusal(),
+            (404, "ResourceNotFound".to_owned())
+        );
         let odd = format!("{missing}?api-version=2026-06-01&$filter=odd");
         assert_eq!(it.harness.get(&odd).await.refusal().0, 400);
         assert_eq!(it.harness.anonymous("GET", &missing).await.status, 401);

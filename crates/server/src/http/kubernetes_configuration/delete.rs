@@ -59,6 +59,9 @@ mod tests {
         let ended = it.ended(answer.header("azure-asyncoperation")).await;
         assert_eq!(ended["status"], "Succeeded", "{ended}");
         assert_eq!(it.harness.get(&it.extension).await.status, 404);
-        assert_eq!(it.harness.anonymous("DELETE", &it.extension).await.status, 401);
+        assert_eq!(
+            it.harness.anonymous("DELETE", &it.extension).await.status,
+            401
+        );
     }
 }

@@ -40,10 +40,18 @@ mod tests {
         let answer = it.harness.put(&it.extension, it.extension_document()).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let ended = it.ended(answer.header("azure-asyncoperation")).await;
-        assert_eq!(ended["error"]["code"], "UserErrorKubernetesBackupExtensionHasErrors");
+        assert_eq!(
+            ended["error"]["code"],
+            "UserErrorKubernetesBackupExtensionHasErrors"
+        );
         let read = it.harness.get(&it.extension).await.json();
         assert_eq!(read["properties"]["provisioningState"], "Failed");
-        assert!(read["properties"]["errorInfo"]["message"].as_str().unwrap().contains("pulled"));
+        assert!(
+            read["properties"]["errorInfo"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("pulled")
+        );
     }
 
     #[tokio::test]

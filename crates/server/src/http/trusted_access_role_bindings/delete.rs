@@ -9,10 +9,7 @@ use axum::http::StatusCode;
 use crate::app::{App, Result, trusted_access};
 use crate::http::request::{Target, deleted};
 
-pub(super) async fn handle(
-    State(app): State<Arc<App>>,
-    Target(id): Target,
-) -> Result<StatusCode> {
+pub(super) async fn handle(State(app): State<Arc<App>>, Target(id): Target) -> Result<StatusCode> {
     Ok(deleted(trusted_access::delete(&app, &id).await?))
 }
 
@@ -29,6 +26,9 @@ mod tests {
         it.extension_backs_up().await;
         assert_eq!(it.harness.delete(&it.binding).await.status, 200);
         assert_eq!(it.harness.delete(&it.binding).await.status, 204);
-        assert_eq!(it.harness.anonymous("DELETE", &it.binding).await.status, 401);
+        assert_eq!(
+            it.harness.anonymous("DELETE", &it.binding).await.status,
+            401
+        );
     }
 }

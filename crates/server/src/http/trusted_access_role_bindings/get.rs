@@ -25,7 +25,10 @@ mod tests {
         let it = Protected::new().await;
         let read = it.harness.get(&it.binding).await;
         assert_eq!(read.status, 200, "{}", read.text);
-        assert_eq!(read.json()["properties"]["sourceResourceId"], it.vault.as_str());
+        assert_eq!(
+            read.json()["properties"]["sourceResourceId"],
+            it.vault.as_str()
+        );
         assert_eq!(it.harness.anonymous("GET", &it.binding).await.status, 401);
     }
 }

@@ -31,17 +31,20 @@ pub(super) enum Next {
     /// Look again at that time.
     Again { progress: Progress, at: Timestamp },
     /// The extension says that it is done.
-    Ended { progress: Progress, outcome: Outcome },
+    Ended {
+        progress: Progress,
+        outcome: Outcome,
+    },
     /// The job has failed.
-    Fail { progress: Progress, problem: Problem },
+    Fail {
+        progress: Progress,
+        problem: Problem,
+    },
 }
 
 impl Running<'_> {
     /// What follows from a look at the custom resource.
-    pub(super) fn after_look(
-        mut self,
-        observed: Result<Option<JobStatus>, LinkError>,
-    ) -> Next {
+    pub(super) fn after_look(mut self, observed: Result<Option<JobStatus>, LinkError>) -> Next {
         match observed {
             Err(error) => self.after_error(error),
             Ok(None) => {
@@ -50,7 +53,10 @@ impl Running<'_> {
                      job was running.",
                     self.resource_name
                 );
-                self.fail(Code::KubernetesBackupCustomResourcesTrackingTimeOutError, message)
+                self.fail(
+                    Code::KubernetesBackupCustomResourcesTrackingTimeOutError,
+                    message,
+                )
             }
             Ok(Some(status)) => {
                 self.take_over(&status);
@@ -61,7 +67,10 @@ impl Running<'_> {
                     },
                     JobState::Failed => {
                         let problem = failure(&status);
-                        Next::Fail { progress: self.progress, problem }
+                        Next::Fail {
+                            progress: self.progress,
+                            problem,
+                        }
                     }
                     JobState::Pending | JobState::Running => self.after_sign_of_life(&status),
                 }
@@ -72,15 +81,22 @@ impl Running<'_> {
     /// What follows when the cluster or the store did not do what it was asked to.
     pub(super) fn after_error(mut self, error: LinkError) -> Next {
         if error.remedy == Remedy::None {
-            return Next::Fail { progress: self.progress, problem: error.problem };
+            return Next::Fail {
+                progress: self.progress,
+                problem: error.problem,
+            };
         }
         let since = *self.progress.unavailable_since.get_or_insert(self.now);
         self.progress.waiting_for = error.problem.message.clone();
         if !is_over(since, self.now, self.limits.unavailable) {
             let at = self.now + retry_after(since, self.now);
-            return Next::Again { progress: self.progress, at };
+            return Next::Again {
+                progress: self.progress,
+                at,
+            };
         }
-        if error.problem.code == Code::UserErrorClusterUnreachable && !self.progress.step.is_empty() {
+        if error.problem.code == Code::UserErrorClusterUnreachable && !self.progress.step.is_empty()
+        {
             let message = format!(
                 "The cluster has not answered for {} minutes; the job was at step {}. {}",
                 self.limits.unavailable.as_secs() / 60,
@@ -89,7 +105,10 @@ impl Running<'_> {
             );
             return self.fail(Code::ClusterLostDuringJob, message);
         }
-        Next::Fail { progress: self.progress, problem: error.problem }
+        Next::Fail {
+            progress: self.progress,
+            problem: error.problem,
+        }
     }
 
     fn take_over(&mut self, status: &JobStatus) {
@@ -98,7 +117,10 @@ impl Running<'_> {
         progress.waiting_for.clear();
         if !status.step.is_empty() && progress.step != status.step {
             progress.step.clone_from(&status.step);
-            progress.steps.push(StepSeen { name: status.step.clone(), since: self.now });
+            progress.steps.push(StepSeen {
+                name: status.step.clone(),
+                since: self.now,
+            });
         }
         let alive = status.heartbeat != progress.heartbeat || status.attempt != progress.attempt;
         if alive || progress.heartbeat_seen_at.is_none() {
@@ -114,18 +136,26 @@ impl Running<'_> {
     }
 
     fn after_sign_of_life(self, status: &JobStatus) -> Next {
-        let deadline = SignedDuration::try_from(self.limits.deadline).unwrap_or(SignedDuration::MAX);
+        let deadline =
+            SignedDuration::try_from(self.limits.deadline).unwrap_or(SignedDuration::MAX);
         if self.now.duration_since(self.created_at) > deadline.saturating_add(DEADLINE_GRACE) {
             let message = format!(
                 "The job did not end within {} minutes; it stood at step {}.",
                 self.limits.deadline.as_secs() / 60,
-                if status.step.is_empty() { "(none)" } else { &status.step }
+                if status.step.is_empty() {
+                    "(none)"
+                } else {
+                    &status.step
+                }
             );
             return self.fail(Code::JobDeadlineExceeded, message);
         }
         let seen = self.progress.heartbeat_seen_at.unwrap_or(self.now);
         if !is_over(seen, self.now, self.limits.silence) {
-            return Next::Again { at: self.now + OBSERVE_EVERY, progress: self.progress };
+            return Next::Again {
+                at: self.now + OBSERVE_EVERY,
+                progress: self.progress,
+            };
         }
         let minutes = self.limits.silence.as_secs() / 60;
         if status.attempt == 0 {
@@ -133,7 +163,10 @@ impl Running<'_> {
                 "The extension has not taken {} for {minutes} minutes.",
                 self.resource_name
             );
-            return self.fail(Code::KubernetesBackupCustomResourcesTrackingTimeOutError, message);
+            return self.fail(
+                Code::KubernetesBackupCustomResourcesTrackingTimeOutError,
+                message,
+            );
         }
         let code = match self.kind {
             JobKind::Backup => Code::UserErrorBackupPluginPodRestartedDuringBackup,
@@ -148,7 +181,10 @@ impl Running<'_> {
     }
 
     fn fail(self, code: Code, message: String) -> Next {
-        Next::Fail { progress: self.progress, problem: Problem::new(code, message) }
+        Next::Fail {
+            progress: self.progress,
+            problem: Problem::new(code, message),
+        }
     }
 }
 
@@ -184,7 +220,10 @@ fn failure(status: &JobStatus) -> Problem {
     match &status.error {
         None => Problem::new(
             Code::InternalServerError,
-            format!("The extension ended the job as failed at step {} without a reason.", status.step),
+            format!(
+                "The extension ended the job as failed at step {} without a reason.",
+                status.step
+            ),
         ),
         Some(error) => match Code::parse(&error.code) {
             Some(code) => Problem::new(code, error.message.clone()),
@@ -242,9 +281,9 @@ mod tests {
 
     fn progress_of(next: &Next) -> Progress {
         match next {
-            Next::Again { progress, .. } | Next::Ended { progress, .. } | Next::Fail { progress, .. } => {
-                progress.clone()
-            }
+            Next::Again { progress, .. }
+            | Next::Ended { progress, .. }
+            | Next::Fail { progress, .. } => progress.clone(),
         }
     }
 
@@ -258,9 +297,17 @@ mod tests {
     #[test]
     fn a_running_job_is_looked_at_again_and_its_steps_are_remembered() {
         let next = running(Progress::default(), after(1)).after_look(Ok(Some(collecting(1, 1))));
-        let Next::Again { progress, at } = next else { panic!("{next:?}") };
+        let Next::Again { progress, at } = next else {
+            panic!("{next:?}")
+        };
         assert_eq!(at, after(2));
-        assert_eq!(progress.steps, [StepSeen { name: "collect".into(), since: after(1) }]);
+        assert_eq!(
+            progress.steps,
+            [StepSeen {
+                name: "collect".into(),
+                since: after(1)
+            }]
+        );
         let mut sealing = collecting(2, 1);
         sealing.step = "seal".into();
         let next = running(progress, after(2)).after_look(Ok(Some(sealing)));
@@ -271,8 +318,11 @@ mod tests {
     fn an_extension_that_comes_back_within_the_limit_goes_on() {
         let mut progress = Progress::default();
         // The heartbeat stands still for less than the limit, then a second attempt begins.
-        for (now, heartbeat, attempt) in [(1, 1, 1), (30, 1, 1), (60, 1, 1), (61, 61, 2), (120, 61, 2)] {
-            let next = running(progress, after(now)).after_look(Ok(Some(collecting(heartbeat, attempt))));
+        for (now, heartbeat, attempt) in
+            [(1, 1, 1), (30, 1, 1), (60, 1, 1), (61, 61, 2), (120, 61, 2)]
+        {
+            let next =
+                running(progress, after(now)).after_look(Ok(Some(collecting(heartbeat, attempt))));
             assert_eq!(code_of(&next), None, "at {now}");
             progress = progress_of(&next);
         }
@@ -282,7 +332,10 @@ mod tests {
     fn an_extension_that_does_not_come_back_fails_the_job() {
         let first = running(Progress::default(), after(1)).after_look(Ok(Some(collecting(1, 3))));
         let next = running(progress_of(&first), after(62)).after_look(Ok(Some(collecting(1, 3))));
-        assert_eq!(code_of(&next), Some(Code::UserErrorBackupPluginPodRestartedDuringBackup));
+        assert_eq!(
+            code_of(&next),
+            Some(Code::UserErrorBackupPluginPodRestartedDuringBackup)
+        );
     }
 
     #[test]
@@ -299,16 +352,23 @@ mod tests {
 
     #[test]
     fn a_job_that_nobody_takes_is_said_so() {
-        let first = running(Progress::default(), after(1)).after_look(Ok(Some(JobStatus::default())));
-        let next = running(progress_of(&first), after(62)).after_look(Ok(Some(JobStatus::default())));
-        assert_eq!(code_of(&next), Some(Code::KubernetesBackupCustomResourcesTrackingTimeOutError));
+        let first =
+            running(Progress::default(), after(1)).after_look(Ok(Some(JobStatus::default())));
+        let next =
+            running(progress_of(&first), after(62)).after_look(Ok(Some(JobStatus::default())));
+        assert_eq!(
+            code_of(&next),
+            Some(Code::KubernetesBackupCustomResourcesTrackingTimeOutError)
+        );
     }
 
     #[test]
     fn a_cluster_that_comes_back_costs_nothing_and_one_that_stays_away_the_job() {
         let began = running(Progress::default(), after(1)).after_look(Ok(Some(collecting(1, 1))));
         let lost = running(progress_of(&began), after(2)).after_look(Err(unreachable()));
-        let Next::Again { progress, at } = lost else { panic!("{lost:?}") };
+        let Next::Again { progress, at } = lost else {
+            panic!("{lost:?}")
+        };
         assert_eq!(at, after(3));
         assert_eq!(progress.unavailable_since, Some(after(2)));
 
@@ -316,14 +376,20 @@ mod tests {
         assert_eq!(progress_of(&back).unavailable_since, None);
 
         let still_lost = running(progress.clone(), after(62)).after_look(Err(unreachable()));
-        assert!(matches!(still_lost, Next::Again { at, .. } if at == after(62 + 30)), "{still_lost:?}");
+        assert!(
+            matches!(still_lost, Next::Again { at, .. } if at == after(62 + 30)),
+            "{still_lost:?}"
+        );
         let lost_for_good = running(progress, after(123)).after_look(Err(unreachable()));
         assert_eq!(code_of(&lost_for_good), Some(Code::ClusterLostDuringJob));
     }
 
     #[test]
     fn a_job_that_never_began_fails_with_what_kept_it_from_beginning() {
-        let progress = Progress { unavailable_since: Some(after(0)), ..Progress::default() };
+        let progress = Progress {
+            unavailable_since: Some(after(0)),
+            ..Progress::default()
+        };
         let next = running(progress, after(121)).after_error(unreachable());
         assert_eq!(code_of(&next), Some(Code::UserErrorClusterUnreachable));
     }
@@ -338,14 +404,21 @@ mod tests {
     #[test]
     fn a_custom_resource_that_somebody_removed_fails_the_job() {
         let next = running(Progress::default(), after(1)).after_look(Ok(None));
-        assert_eq!(code_of(&next), Some(Code::KubernetesBackupCustomResourcesTrackingTimeOutError));
+        assert_eq!(
+            code_of(&next),
+            Some(Code::KubernetesBackupCustomResourcesTrackingTimeOutError)
+        );
     }
 
     #[test]
     fn the_extensions_reason_is_taken_over_and_an_unknown_code_keeps_its_name() {
         let failed = |code: &str| JobStatus {
             state: JobState::Failed,
-            error: Some(JobError { code: code.into(), message: "No room.".into(), ..JobError::default() }),
+            error: Some(JobError {
+                code: code.into(),
+                message: "No room.".into(),
+                ..JobError::default()
+            }),
             ..JobStatus::default()
         };
         let look = |status| running(Progress::default(), after(1)).after_look(Ok(Some(status)));
@@ -353,7 +426,9 @@ mod tests {
             code_of(&look(failed("BackupStorageLocationFull"))),
             Some(Code::BackupStorageLocationFull)
         );
-        let Next::Fail { problem, .. } = look(failed("FromTheFuture")) else { panic!() };
+        let Next::Fail { problem, .. } = look(failed("FromTheFuture")) else {
+            panic!()
+        };
         assert_eq!(problem.code, Code::InternalServerError);
         assert!(problem.message.contains("FromTheFuture"));
     }
@@ -362,7 +437,8 @@ mod tests {
     fn the_deadline_ends_a_job_that_still_beats() {
         let hours = JobLimits::default().deadline.as_secs().cast_signed();
         let now = hours + 61;
-        let next = running(Progress::default(), after(now)).after_look(Ok(Some(collecting(now, 1))));
+        let next =
+            running(Progress::default(), after(now)).after_look(Ok(Some(collecting(now, 1))));
         assert_eq!(code_of(&next), Some(Code::JobDeadlineExceeded));
     }
 
@@ -375,7 +451,9 @@ mod tests {
             ..JobStatus::default()
         };
         let next = running(Progress::default(), after(1)).after_look(Ok(Some(status)));
-        let Next::Ended { outcome, .. } = next else { panic!("{next:?}") };
+        let Next::Ended { outcome, .. } = next else {
+            panic!("{next:?}")
+        };
         assert!(outcome.with_warnings);
         assert_eq!(outcome.manifest_digest.as_deref(), Some("abc"));
         assert_eq!(outcome.findings, 2);

@@ -29,10 +29,17 @@ async fn a_backup_becomes_a_recovery_point_and_leaves_nothing_in_the_cluster() {
     let it = started().await;
     it.extension_backs_up().await;
     let job = it.only_job().await;
-    assert_eq!((job.status.as_str(), Step::of(&job)), ("CompletedWithWarnings", Step::Done));
+    assert_eq!(
+        (job.status.as_str(), Step::of(&job)),
+        ("CompletedWithWarnings", Step::Done)
+    );
     assert!(job.started_at.is_some() && job.ended_at.is_some() && job.next_poll_at.is_none());
     assert!(it.harness.clusters.resources().is_empty());
-    let points = it.harness.get(&format!("{}/recoveryPoints", it.instance)).await.json();
+    let points = it
+        .harness
+        .get(&format!("{}/recoveryPoints", it.instance))
+        .await
+        .json();
     let point = &points["value"][0]["properties"];
     assert_eq!(point["objectType"], "AzureBackupDiscreteRecoveryPoint");
     assert_eq!(point["recoveryPointState"], "Partial");
@@ -63,12 +70,17 @@ async fn a_jobs_credential_opens_its_own_repository_until_the_job_ends() {
     it.look_until_created().await;
     let job = it.only_job().await.id;
     let scopes = crate::app::repositories::StoredScopes(it.harness.app.clone());
-    let JobScope::Open(scope) = scopes.scope(job).await.unwrap() else { panic!() };
+    let JobScope::Open(scope) = scopes.scope(job).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(scope.bucket.to_string(), "acct01.backups");
     assert_eq!(scope.prefix.as_str(), it.harness.clusters.secrets().prefix);
     it.extension_backs_up().await;
     assert_eq!(scopes.scope(job).await.unwrap(), JobScope::Ended);
-    assert_eq!(scopes.scope(uuid::Uuid::nil()).await.unwrap(), JobScope::Unknown);
+    assert_eq!(
+        scopes.scope(uuid::Uuid::nil()).await.unwrap(),
+        JobScope::Unknown
+    );
 }
 
 #[tokio::test]
@@ -77,7 +89,9 @@ async fn a_second_backup_names_the_first_as_its_parent() {
     let first = it.recovery_point().await;
     it.post("backup", adhoc()).await;
     it.look_until_created().await;
-    let JobSpec::Backup(spec) = it.harness.clusters.resources().remove(0).spec else { panic!() };
+    let JobSpec::Backup(spec) = it.harness.clusters.resources().remove(0).spec else {
+        panic!()
+    };
     assert_eq!(spec.parent_recovery_point_id.unwrap().to_string(), first);
 }
 
@@ -96,9 +110,14 @@ async fn a_step_that_was_done_but_not_written_down_is_done_again_without_harm() 
             if looks == killed_after && before.ended_at.is_none() {
                 let after = it.only_job().await;
                 if after.ended_at.is_none() {
-                    let undone =
-                        crate::store::JobRow { generation: after.generation, ..before };
-                    jobs::advance(&it.harness.app, undone).await.unwrap().unwrap();
+                    let undone = crate::store::JobRow {
+                        generation: after.generation,
+                        ..before
+                    };
+                    jobs::advance(&it.harness.app, undone)
+                        .await
+                        .unwrap()
+                        .unwrap();
                 }
             }
             if !sealed && !it.harness.clusters.resources().is_empty() {
@@ -108,7 +127,11 @@ async fn a_step_that_was_done_but_not_written_down_is_done_again_without_harm() 
             }
         }
         let job = it.only_job().await;
-        assert_eq!((job.status.as_str(), Step::of(&job)), ("Completed", Step::Done), "{killed_after}");
+        assert_eq!(
+            (job.status.as_str(), Step::of(&job)),
+            ("Completed", Step::Done),
+            "{killed_after}"
+        );
         assert_eq!(it.recovery_points().await, 1);
         assert!(it.harness.clusters.resources().is_empty());
     }
@@ -122,7 +145,10 @@ async fn two_workers_on_one_job_do_not_record_it_twice() {
     it.claim(JobState::Completed, Some(digest));
     for _ in 0..10 {
         it.harness.clock.advance(Duration::from_secs(1));
-        let (a, b) = tokio::join!(drive_due_jobs(&it.harness.app), drive_due_jobs(&it.harness.app));
+        let (a, b) = tokio::join!(
+            drive_due_jobs(&it.harness.app),
+            drive_due_jobs(&it.harness.app)
+        );
         a.unwrap();
         b.unwrap();
     }
@@ -170,7 +196,11 @@ async fn the_extensions_failure_is_the_jobs_failure_with_code_and_way_out() {
     it.look_until_idle().await;
     assert_eq!(code_of_only_job(&it).await, "BackupStorageLocationFull");
     let job = it.only_job().await.id;
-    let shown = it.harness.get(&format!("{}/backupJobs/{job}", it.vault)).await.json();
+    let shown = it
+        .harness
+        .get(&format!("{}/backupJobs/{job}", it.vault))
+        .await
+        .json();
     let error = &shown["properties"]["errorDetails"][0];
     assert_eq!(error["code"], "BackupStorageLocationFull");
     assert!(!error["recommendedAction"][0].as_str().unwrap().is_empty());
@@ -223,22 +253,32 @@ async fn an_extension_that_dies_for_good_ends_the_job_with_its_published_code() 
     it.look().await;
     it.harness.clock.advance(SILENCE_LIMIT);
     it.look_until_idle().await;
-    assert_eq!(code_of_only_job(&it).await, "UserErrorBackupPluginPodRestartedDuringBackup");
+    assert_eq!(
+        code_of_only_job(&it).await,
+        "UserErrorBackupPluginPodRestartedDuringBackup"
+    );
     assert!(it.harness.clusters.resources().is_empty());
 }
 
 #[tokio::test]
 async fn a_job_waits_a_while_for_an_extension_that_is_not_ready() {
     let it = Protected::new().await;
-    it.harness.clusters.set_health(ExtensionHealth::Starting("image is pulled".into()));
+    it.harness
+        .clusters
+        .set_health(ExtensionHealth::Starting("image is pulled".into()));
     it.post("backup", adhoc()).await;
     for _ in 0..5 {
         it.look().await;
     }
     assert_eq!(it.only_job().await.status, "InProgress");
-    it.harness.clock.advance(it.harness.app.job_limits.extension_wait);
+    it.harness
+        .clock
+        .advance(it.harness.app.job_limits.extension_wait);
     it.look_until_idle().await;
-    assert_eq!(code_of_only_job(&it).await, "UserErrorKubernetesBackupExtensionUnhealthy");
+    assert_eq!(
+        code_of_only_job(&it).await,
+        "UserErrorKubernetesBackupExtensionUnhealthy"
+    );
 }
 
 #[tokio::test]
@@ -259,9 +299,14 @@ async fn a_restore_carries_the_criteria_and_ends_with_what_was_done() {
     let point = it.recovery_point().await;
     it.post("restore", restore_of(&point, &it.cluster)).await;
     it.look_until_created().await;
-    let JobSpec::Restore(spec) = it.harness.clusters.resources().remove(0).spec else { panic!() };
+    let JobSpec::Restore(spec) = it.harness.clusters.resources().remove(0).spec else {
+        panic!()
+    };
     assert_eq!(spec.recovery_point_id.to_string(), point);
-    assert_eq!(spec.criteria.conflict_policy, strongroom_core::restore::ConflictPolicy::Patch);
+    assert_eq!(
+        spec.criteria.conflict_policy,
+        strongroom_core::restore::ConflictPolicy::Patch
+    );
     let job = it.open_job().await.id;
     it.harness.clusters.update_status(|status| {
         status.counts.insert("Created".into(), 3);
@@ -294,7 +339,12 @@ async fn no_more_jobs_run_in_a_cluster_than_it_can_bear() {
     session.commit().await.unwrap();
     it.look().await;
     assert_eq!(Step::of(&it.job(template.id).await), Step::Admit);
-    assert!(it.job(template.id).await.progress["waitingFor"].as_str().unwrap().contains("other jobs"));
+    assert!(
+        it.job(template.id).await.progress["waitingFor"]
+            .as_str()
+            .unwrap()
+            .contains("other jobs")
+    );
 }
 
 #[tokio::test]
@@ -311,9 +361,17 @@ async fn deleting_an_instance_deletes_what_it_stored() {
 }
 
 fn files_below(folder: &std::path::Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
     entries
         .map(|entry| entry.unwrap())
-        .map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 })
+        .map(|entry| {
+            if entry.path().is_dir() {
+                files_below(&entry.path())
+            } else {
+                1
+            }
+        })
         .sum()
 }

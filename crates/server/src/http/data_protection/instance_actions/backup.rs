@@ -29,7 +29,12 @@ mod tests {
     async fn a_backup_is_accepted_with_both_addresses_and_its_job_is_named() {
         let it = Protected::new().await;
         let answer = it.post("backup", adhoc()).await;
-        assert_eq!((answer.status, answer.text.as_str()), (202, ""), "{}", answer.text);
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (202, ""),
+            "{}",
+            answer.text
+        );
         assert!(!answer.header("azure-asyncoperation").is_empty());
         assert!(!answer.header("retry-after").is_empty());
         let result = it.follow(answer.header("location")).await.json();
@@ -42,7 +47,10 @@ mod tests {
         let it = Protected::new().await;
         it.post("backup", adhoc()).await;
         let answer = it.post("backup", adhoc()).await;
-        assert_eq!(answer.refusal(), (409, "UserErrorJobAlreadyInProgress".to_owned()));
+        assert_eq!(
+            answer.refusal(),
+            (409, "UserErrorJobAlreadyInProgress".to_owned())
+        );
         let job = it.only_job().await.id.to_string();
         assert!(answer.text.contains(&job), "{}", answer.text);
     }
@@ -70,7 +78,10 @@ mod tests {
         let path = format!("{}/backup", it.instance);
         assert_eq!(it.harness.anonymous("POST", &path).await.status, 401);
         it.forget_trusted_access().await;
-        assert_eq!(it.post("backup", adhoc()).await.refusal().1, "UserErrorTrustedAccessMissing");
+        assert_eq!(
+            it.post("backup", adhoc()).await.refusal().1,
+            "UserErrorTrustedAccessMissing"
+        );
         it.forget_extension().await;
         assert_eq!(
             it.post("backup", adhoc()).await.refusal().1,

@@ -42,9 +42,18 @@ mod tests {
         let point = it.recovery_point().await;
         let missing = "00000000-0000-0000-0000-000000000000";
         let cases = [
-            (restore_of(missing, &it.cluster), "UserErrorRecoveryPointNotFound"),
-            (restore_of("not-an-id", &it.cluster), "UserErrorRecoveryPointNotFound"),
-            (restore_of(&point, &format!("{}x", it.cluster)), "UserErrorInvalidRestoreTarget"),
+            (
+                restore_of(missing, &it.cluster),
+                "UserErrorRecoveryPointNotFound",
+            ),
+            (
+                restore_of("not-an-id", &it.cluster),
+                "UserErrorRecoveryPointNotFound",
+            ),
+            (
+                restore_of(&point, &format!("{}x", it.cluster)),
+                "UserErrorInvalidRestoreTarget",
+            ),
         ];
         for (request, code) in cases {
             assert_eq!(it.post("restore", request).await.refusal().1, code);
@@ -54,6 +63,12 @@ mod tests {
             serde_json::json!({"shop": "kube-system"});
         let refused = it.post("restore", mapping).await;
         assert_eq!(refused.refusal().1, "UserErrorInvalidNamespaceMapping");
-        assert_eq!(it.harness.anonymous("POST", &format!("{}/restore", it.instance)).await.status, 401);
+        assert_eq!(
+            it.harness
+                .anonymous("POST", &format!("{}/restore", it.instance))
+                .await
+                .status,
+            401
+        );
     }
 }

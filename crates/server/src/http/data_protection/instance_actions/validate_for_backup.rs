@@ -65,7 +65,9 @@ mod tests {
     async fn everything_that_is_missing_is_said_at_once_and_first_what_matters() {
         let it = Protected::new().await;
         it.forget_trusted_access().await;
-        it.harness.clusters.set_health(ExtensionHealth::Broken("ImagePullBackOff".to_owned()));
+        it.harness
+            .clusters
+            .set_health(ExtensionHealth::Broken("ImagePullBackOff".to_owned()));
         let answer = it.post_without_body("validateForBackup").await;
         let ended = it.ended(answer.header("azure-asyncoperation")).await;
         assert_eq!(ended["status"], "Failed");
@@ -78,7 +80,10 @@ mod tests {
             .collect();
         assert_eq!(
             details,
-            ["UserErrorTrustedAccessMissing", "UserErrorKubernetesBackupExtensionHasErrors"]
+            [
+                "UserErrorTrustedAccessMissing",
+                "UserErrorKubernetesBackupExtensionHasErrors"
+            ]
         );
     }
 
@@ -107,7 +112,10 @@ mod tests {
         let ended = it.ended(answer.header("azure-asyncoperation")).await;
         assert_eq!(ended["status"], "Succeeded", "{ended}");
         let result = it.follow(answer.header("location")).await.json();
-        assert_eq!(result["warnings"][0]["code"], "UserErrorNamespaceNotFound", "{result}");
+        assert_eq!(
+            result["warnings"][0]["code"], "UserErrorNamespaceNotFound",
+            "{result}"
+        );
         assert_eq!(it.harness.anonymous("POST", &path).await.status, 401);
     }
 }

@@ -19,8 +19,7 @@ pub(super) async fn handle(
     JsonBody(request): JsonBody<ValidateRestoreRequest>,
 ) -> Result<Response> {
     let request = request.restore_request_object.request();
-    let started =
-        jobs::start_restore(&app, &id.without(1), request, RestoreMode::Validate).await?;
+    let started = jobs::start_restore(&app, &id.without(1), request, RestoreMode::Validate).await?;
     Ok(polling.accepted(&started.operation))
 }
 

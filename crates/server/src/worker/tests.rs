@@ -1,0 +1,88 @@
+//! The workers as a server runs them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::{run, take_up_operations, until};
+use crate::app::operations::{self, OperationKind};
+use crate::app::repositories::{self, StoredScopes};
+use crate::app::{ResourceId, validation};
+use crate::data_plane::{DataPlane, DataPlaneMetrics};
+use crate::store::OperationStatus;
+use crate::testing::protection::{Protected, adhoc};
+use crate::worker::limits::LONGEST_SLEEP;
+
+#[test]
+fn the_worker_sleeps_until_the_next_job_is_due_but_never_for_long() {
+    let now = Timestamp::UNIX_EPOCH;
+    let due = |seconds| Some(now + SignedDuration::from_secs(seconds));
+    assert_eq!(until(None, now, false), LONGEST_SLEEP);
+    assert_eq!(until(due(1), now, false), Duration::from_secs(1));
+    assert_eq!(until(due(3600), now, false), LONGEST_SLEEP);
+    assert_eq!(until(due(-1), now, false), Duration::ZERO);
+    assert_eq!(until(due(-1), now, true), LONGEST_SLEEP);
+}
+
+#[tokio::test]
+async fn a_running_worker_takes_up_a_job_by_itself_and_stops_when_told() {
+    let it = Protected::new().await;
+    let app = Arc::clone(&it.harness.app);
+    let data_plane = DataPlane::open(
+        app.blobs.clone(),
+        repositories::issuer(&app),
+        Arc::new(StoredScopes(Arc::clone(&app))),
+        DataPlaneMetrics::default(),
+    )
+    .unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let worker = tokio::spawn(run(app, data_plane, stopped));
+    it.post("backup", adhoc()).await;
+    while it.harness.clusters.resources().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stop.send(true).unwrap();
+    worker.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_open_is_gone_on_with_or_given_up() {
+    let it = Protected::new().await;
+    let app = &it.harness.app;
+    let vault = ResourceId::published(it.vault.clone());
+    let validating = validation::start(app, &vault, &vault).await.unwrap();
+    let mut session = app.store.begin().await.unwrap();
+    let extension = ResourceId::published(it.extension.clone());
+    let kind = OperationKind::Extension;
+    let installing = operations::start(app, &mut *session, kind, &extension, "westeurope", None)
+        .await
+        .unwrap();
+    session.commit().await.unwrap();
+
+    take_up_operations(app).await.unwrap();
+
+    let ended = async |id: &str| loop {
+        let row = app
+            .store
+            .read()
+            .await
+            .unwrap()
+            .operation(id)
+            .await
+            .unwrap()
+            .unwrap();
+        if row.status.is_final() {
+            return row;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(
+        ended(&installing.id).await.status,
+        OperationStatus::Succeeded
+    );
+    let given_up = ended(&validating.id).await;
+    assert_eq!(given_up.status, OperationStatus::Failed);
+    assert_eq!(given_up.error["code"], "ServiceUnavailable");
+}
