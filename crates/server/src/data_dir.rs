@@ -95,6 +95,20 @@ impl DataDir {
                 source,
             },
         })?;
+        // SQLite makes its files readable by all; made here first, they (and -wal and -shm, which
+        // take after it) are this user's only, whatever the mode of a directory that was there.
+        let path = root.join("strongroom.db");
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(PRIVATE_FILE)
+            .open(&path)
+            .map_err(|source| DataDirError::Io {
+                doing: "open",
+                path,
+                source,
+            })?;
         let root = fs::canonicalize(root).map_err(|source| DataDirError::Io {
             doing: "find",
             path: root.to_owned(),

@@ -13,7 +13,6 @@ mod error;
 mod filter;
 mod kubernetes;
 mod kubernetes_configuration;
-mod trusted_access_role_bindings;
 mod limits;
 mod long_running;
 mod pagination;
@@ -25,6 +24,7 @@ mod route;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod trusted_access_role_bindings;
 
 use std::sync::Arc;
 use std::time::Duration;

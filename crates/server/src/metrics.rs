@@ -68,7 +68,14 @@ impl Default for Metrics {
         );
         let data_plane = DataPlaneMetrics::default();
         data_plane.register(&mut registry);
-        Self { registry, requests, request_seconds, jobs, job_seconds, data_plane }
+        Self {
+            registry,
+            requests,
+            request_seconds,
+            jobs,
+            job_seconds,
+            data_plane,
+        }
     }
 }
 

@@ -14,12 +14,12 @@ use tokio::sync::{Notify, watch};
 use url::Url;
 use uuid::Uuid;
 
-use crate::app::{self, App};
 use crate::app::repositories::{self, StoredScopes};
+use crate::app::{self, App};
 use crate::cluster_link::KubernetesLink;
 use crate::config::{Config, ConfigError, ServerOptions};
-use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_public};
+use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::http::auth::{TokenDigest, new_token};
 use crate::http::{SHUTDOWN_GRACE, router};
@@ -27,8 +27,8 @@ use crate::metrics::Metrics;
 use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::{Store, StoreError};
-use crate::worker::{self, crash::CrashPoint};
 use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
+use crate::worker::{self, crash::CrashPoint};
 
 /// The setting that holds the digest of the administrator's token.
 const ADMIN_TOKEN_DIGEST: &str = "admin-token-digest";

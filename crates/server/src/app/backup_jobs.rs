@@ -44,13 +44,22 @@ pub async fn list(
 ) -> Result<(Vec<JobResource>, Option<TimeCursor>)> {
     let mut session = app.store.read().await?;
     let vault = vaults::require(&mut *session, vault).await?;
-    let filter = JobFilter { vault_key: vault.key, ..filter };
+    let filter = JobFilter {
+        vault_key: vault.key,
+        ..filter
+    };
     let page = session.jobs(&filter, after, limit).await?;
     let last = page.rows.last().filter(|_| page.more);
-    let next = last.map(|row| TimeCursor { created_at: row.created_at, id: row.id });
+    let next = last.map(|row| TimeCursor {
+        created_at: row.created_at,
+        id: row.id,
+    });
     let now = app.now();
-    let documents =
-        page.rows.iter().map(|row| document(&vault.id, row, now)).collect::<Result<Vec<_>>>()?;
+    let documents = page
+        .rows
+        .iter()
+        .map(|row| document(&vault.id, row, now))
+        .collect::<Result<Vec<_>>>()?;
     Ok((documents, next))
 }
 
@@ -80,7 +89,9 @@ fn properties(row: &JobRow, now: Timestamp) -> Result<Job> {
         data_source_name: cluster.name().to_owned(),
         data_source_set_name: Some(cluster.name().to_owned()),
         data_source_type: DATASOURCE_TYPE.to_owned(),
-        duration: Some(duration(row.ended_at.unwrap_or(now).duration_since(row.created_at))),
+        duration: Some(duration(
+            row.ended_at.unwrap_or(now).duration_since(row.created_at),
+        )),
         end_time: row.ended_at,
         error_details: errors(row),
         extended_info: Some(extended(row, &request)?),
@@ -135,7 +146,12 @@ fn restore_type(request: &Request) -> Option<&'static str> {
 fn duration(span: jiff::SignedDuration) -> String {
     let seconds = span.as_secs().max(0);
     let ticks = span.subsec_nanos().max(0) / 100;
-    format!("{:02}:{:02}:{:02}.{ticks:07}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}.{ticks:07}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 fn extended(row: &JobRow, request: &Request) -> Result<JobExtendedInfo> {
@@ -145,15 +161,24 @@ fn extended(row: &JobRow, request: &Request) -> Result<JobExtendedInfo> {
         recovery_point_id: Some(id.to_string()),
         recovery_point_time: time,
     };
-    let bytes = outcome.as_ref().map_or(progress.new_bytes, |outcome| outcome.new_bytes);
+    let bytes = outcome
+        .as_ref()
+        .map_or(progress.new_bytes, |outcome| outcome.new_bytes);
     let (source, target, destination) = match request {
-        Request::Restore { recovery_point_id, recovery_point_time, about, .. } => (
+        Request::Restore {
+            recovery_point_id,
+            recovery_point_time,
+            about,
+            ..
+        } => (
             Some(point(recovery_point_id, Some(*recovery_point_time))),
             None,
             Some(about.cluster_id.clone()),
         ),
         // It exists once the job ended well.
-        Request::Backup { recovery_point_id, .. } if outcome.is_some() => {
+        Request::Backup {
+            recovery_point_id, ..
+        } if outcome.is_some() => {
             let time = outcome.as_ref().and_then(|outcome| outcome.completed);
             (None, Some(point(recovery_point_id, time)), None)
         }
@@ -176,19 +201,51 @@ fn extended(row: &JobRow, request: &Request) -> Result<JobExtendedInfo> {
 /// Facts by name: counts per outcome and what else the job tells.
 fn details(progress: &Progress, outcome: Option<&Outcome>) -> BTreeMap<String, String> {
     let counts = outcome.map_or(&progress.counts, |outcome| &outcome.counts);
-    let mut details: BTreeMap<String, String> =
-        counts.iter().map(|(name, count)| (name.clone(), count.to_string())).collect();
+    let mut details: BTreeMap<String, String> = counts
+        .iter()
+        .map(|(name, count)| (name.clone(), count.to_string()))
+        .collect();
     let mut tell = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             details.insert(name.to_owned(), value);
         }
     };
-    tell("attempt", (progress.attempt > 0).then(|| progress.attempt.to_string()));
-    tell("totalItems", progress.total_items.map(|count| count.to_string()));
-    tell("bytes", Some(outcome.map_or(progress.bytes, |outcome| outcome.bytes).to_string()));
-    tell("newBytes", Some(outcome.map_or(progress.new_bytes, |outcome| outcome.new_bytes).to_string()));
-    tell("findings", Some(outcome.map_or(progress.findings, |outcome| outcome.findings).to_string()));
-    tell("waitingFor", Some(progress.waiting_for.clone()).filter(|_| outcome.is_none()));
+    tell(
+        "attempt",
+        (progress.attempt > 0).then(|| progress.attempt.to_string()),
+    );
+    tell(
+        "totalItems",
+        progress.total_items.map(|count| count.to_string()),
+    );
+    tell(
+        "bytes",
+        Some(
+            outcome
+                .map_or(progress.bytes, |outcome| outcome.bytes)
+                .to_string(),
+        ),
+    );
+    tell(
+        "newBytes",
+        Some(
+            outcome
+                .map_or(progress.new_bytes, |outcome| outcome.new_bytes)
+                .to_string(),
+        ),
+    );
+    tell(
+        "findings",
+        Some(
+            outcome
+                .map_or(progress.findings, |outcome| outcome.findings)
+                .to_string(),
+        ),
+    );
+    tell(
+        "waitingFor",
+        Some(progress.waiting_for.clone()).filter(|_| outcome.is_none()),
+    );
     if let Some(outcome) = outcome {
         tell("manifestDigest", outcome.manifest_digest.clone());
         tell("planDigest", outcome.plan_digest.clone());
@@ -210,7 +267,9 @@ fn sub_tasks(row: &JobRow, progress: &Progress) -> Vec<JobSubTask> {
             };
             JobSubTask {
                 additional_details: Some(
-                    [("since".to_owned(), step.since.to_string())].into_iter().collect(),
+                    [("since".to_owned(), step.since.to_string())]
+                        .into_iter()
+                        .collect(),
                 ),
                 task_id: i64::try_from(index).unwrap_or(i64::MAX - 1) + 1,
                 task_name: step.name.clone(),
@@ -241,7 +300,10 @@ mod tests {
 
     #[test]
     fn progress_is_a_share_of_what_is_known() {
-        let mut progress = Progress { total_items: Some(8), ..Progress::default() };
+        let mut progress = Progress {
+            total_items: Some(8),
+            ..Progress::default()
+        };
         progress.counts = [("Created".to_owned(), 3), ("Failed".to_owned(), 1)].into();
         assert_eq!(percent(&progress).as_deref(), Some("50"));
         progress.total_items = Some(2);

@@ -48,8 +48,10 @@ pub async fn put(
     let id = resource_groups::within(&mut *session, id).await?;
     let row = session.resource(&id.key()).await?;
     preconditions.check(row.as_ref())?;
-    let old: Option<ClusterResource> =
-        row.as_ref().map(|row| resources::document(row, type_name)).transpose()?;
+    let old: Option<ClusterResource> = row
+        .as_ref()
+        .map(|row| resources::document(row, type_name))
+        .transpose()?;
     cluster.location = Some(match &old {
         Some(old) => resources::same_location(&id, old, cluster.location.as_deref())?,
         None => resources::location(cluster.location.as_deref())?,
@@ -78,7 +80,8 @@ pub async fn put(
         resources::write(app, &mut *session, &id, type_name, &cluster, row.as_ref()).await?;
     if let Some(kubeconfig) = &given {
         let plaintext = kubeconfig.expose().as_bytes();
-        app.put_secret(&mut *session, &id.key(), KUBECONFIG, plaintext).await?;
+        app.put_secret(&mut *session, &id.key(), KUBECONFIG, plaintext)
+            .await?;
     }
     session.commit().await?;
     Ok(written)
@@ -116,12 +119,25 @@ async fn probe(app: &App, id: &ResourceId, kubeconfig: &str) -> Result<Probed> {
         })?
         .server()
         .to_owned();
-    let access =
-        ClusterAccess { key: id.key(), kubeconfig: Zeroizing::new(kubeconfig.to_owned()) };
-    let version = app.clusters.version(&access).await.map_err(|error| error.problem.at(target))?;
-    let missing =
-        app.clusters.missing_rights(&access).await.map_err(|error| error.problem.at(target))?;
-    if missing.is_empty() { Ok(Probed { server, version }) } else { Err(missing_rights(&missing).at(target).into()) }
+    let access = ClusterAccess {
+        key: id.key(),
+        kubeconfig: Zeroizing::new(kubeconfig.to_owned()),
+    };
+    let version = app
+        .clusters
+        .version(&access)
+        .await
+        .map_err(|error| error.problem.at(target))?;
+    let missing = app
+        .clusters
+        .missing_rights(&access)
+        .await
+        .map_err(|error| error.problem.at(target))?;
+    if missing.is_empty() {
+        Ok(Probed { server, version })
+    } else {
+        Err(missing_rights(&missing).at(target).into())
+    }
 }
 
 /// The problem of rights that a credential lacks: each with the rule that grants it.
@@ -143,7 +159,10 @@ fn missing_rights(rules: &[String]) -> Problem {
 
 /// One cluster.
 pub async fn get(app: &App, type_name: &str, id: &ResourceId) -> Result<ClusterResource> {
-    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, type_name)
+    resources::document(
+        &resources::existing(&mut *app.store.read().await?, id).await?,
+        type_name,
+    )
 }
 
 /// The clusters of a type in a group or a subscription.
@@ -164,7 +183,9 @@ pub async fn list(
 /// it was there.
 pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
     let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(false);
+    };
     preconditions.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     // The extension and the bindings live in the cluster: forgetting it would leave them there.
@@ -184,6 +205,12 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
 /// The row of the cluster with this id, of either type.
 pub async fn require(session: &mut dyn Session, id: &ResourceId) -> Result<ResourceRow> {
     let row = resources::existing(session, id).await?;
-    let is_cluster = [CONNECTED, MANAGED].iter().any(|known| row.kind == known.to_lowercase());
-    if is_cluster { Ok(row) } else { refuse(Code::InvalidResourceType, format!("'{id}' is no cluster.")) }
+    let is_cluster = [CONNECTED, MANAGED]
+        .iter()
+        .any(|known| row.kind == known.to_lowercase());
+    if is_cluster {
+        Ok(row)
+    } else {
+        refuse(Code::InvalidResourceType, format!("'{id}' is no cluster."))
+    }
 }

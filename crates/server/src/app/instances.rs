@@ -8,8 +8,8 @@ mod configure;
 mod delete;
 
 use strongroom_api::instance::{
-    BackupInstance, BackupInstanceResource, CurrentProtectionState, Datasource,
-    ProtectionStatus, ProtectionStatusDetails,
+    BackupInstance, BackupInstanceResource, CurrentProtectionState, Datasource, ProtectionStatus,
+    ProtectionStatusDetails,
 };
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::NameKind;
@@ -45,7 +45,10 @@ pub async fn put(
     preconditions: &Preconditions,
 ) -> Result<Accepted> {
     resources::check_name(NameKind::BackupInstance, id)?;
-    let mut instance = BackupInstanceResource { tags: instance.tags, ..BackupInstanceResource::of(instance.properties) };
+    let mut instance = BackupInstanceResource {
+        tags: instance.tags,
+        ..BackupInstanceResource::of(instance.properties)
+    };
     check_form(&instance.properties)?;
     let mut session = app.store.begin().await?;
     let vault = vaults::require(&mut *session, &id.without(2)).await?;
@@ -53,8 +56,10 @@ pub async fn put(
     let id = ResourceId::published(vault.id.clone()).child("backupInstances", id.name());
     let row = session.resource(&id.key()).await?;
     preconditions.check(row.as_ref())?;
-    let old: Option<BackupInstanceResource> =
-        row.as_ref().map(|row| resources::document(row, TYPE)).transpose()?;
+    let old: Option<BackupInstanceResource> = row
+        .as_ref()
+        .map(|row| resources::document(row, TYPE))
+        .transpose()?;
     let cluster = cluster_of(&mut *session, &instance.properties).await?;
     let policy = policy_of(&mut *session, &vault, &instance.properties).await?;
     if let Some(old) = &old {
@@ -66,11 +71,22 @@ pub async fn put(
         Some(old) if is_protected(&old.properties) => CurrentProtectionState::UpdatingProtection,
         _ => CurrentProtectionState::ConfiguringProtection,
     };
-    set_state(&mut instance.properties, state, ProtectionStatus::ConfiguringProtection, None);
-    instance.properties.provisioning_state = Some(if old.is_some() { "Updating" } else { "Provisioning" }.to_owned());
+    set_state(
+        &mut instance.properties,
+        state,
+        ProtectionStatus::ConfiguringProtection,
+        None,
+    );
+    instance.properties.provisioning_state = Some(
+        if old.is_some() {
+            "Updating"
+        } else {
+            "Provisioning"
+        }
+        .to_owned(),
+    );
 
-    let written =
-        resources::write(app, &mut *session, &id, TYPE, &instance, row.as_ref()).await?;
+    let written = resources::write(app, &mut *session, &id, TYPE, &instance, row.as_ref()).await?;
     for (role, target) in [("cluster", &cluster), ("policy", &policy)] {
         let edge = UseRow {
             user_key: id.key(),
@@ -90,7 +106,10 @@ fn check_form(instance: &BackupInstance) -> Result<()> {
     if instance.object_type != "BackupInstance" {
         return Err(Problem::new(
             Code::UnknownObjectType,
-            format!("objectType '{}' is not accepted here; accepted: 'BackupInstance'", instance.object_type),
+            format!(
+                "objectType '{}' is not accepted here; accepted: 'BackupInstance'",
+                instance.object_type
+            ),
         )
         .at("properties.objectType")
         .into());
@@ -102,7 +121,9 @@ fn check_form(instance: &BackupInstance) -> Result<()> {
 async fn cluster_of(session: &mut dyn Session, instance: &BackupInstance) -> Result<ResourceRow> {
     let target = "properties.dataSourceInfo.resourceID";
     let id = parsed(&instance.data_source_info.resource_id, target)?;
-    clusters::require(session, &id).await.map_err(|error| at(error, target))
+    clusters::require(session, &id)
+        .await
+        .map_err(|error| at(error, target))
 }
 
 async fn policy_of(
@@ -112,7 +133,9 @@ async fn policy_of(
 ) -> Result<ResourceRow> {
     let target = "properties.policyInfo.policyId";
     let id = parsed(&instance.policy_info.policy_id, target)?;
-    let row = resources::existing(session, &id).await.map_err(|error| at(error, target))?;
+    let row = resources::existing(session, &id)
+        .await
+        .map_err(|error| at(error, target))?;
     let is_of_vault = row.kind == policies::TYPE.to_lowercase()
         && row.key.starts_with(&format!("{}/", vault.key));
     if is_of_vault {
@@ -120,7 +143,10 @@ async fn policy_of(
     }
     Err(Problem::new(
         Code::UserErrorInvalidBackupPolicy,
-        format!("'{id}' is not a backup policy of the vault '{}'.", vault.name),
+        format!(
+            "'{id}' is not a backup policy of the vault '{}'.",
+            vault.name
+        ),
     )
     .at(target)
     .into())
@@ -130,9 +156,9 @@ async fn policy_of(
 fn parsed(text: &str, target: &str) -> Result<ResourceId> {
     match strongroom_core::id::ArmId::parse(text) {
         Ok(id) => Ok(ResourceId::published(id.to_string())),
-        Err(invalid) => {
-            Err(Problem::new(Code::InvalidResourceId, format!("{invalid}.")).at(target).into())
-        }
+        Err(invalid) => Err(Problem::new(Code::InvalidResourceId, format!("{invalid}."))
+            .at(target)
+            .into()),
     }
 }
 
@@ -166,12 +192,21 @@ async fn refuse_same_policy(
 ) -> Result<()> {
     let prefix = format!("{}/", vault.key);
     for user in session.users_of(&cluster.key, MOST_USERS).await? {
-        if user.role != "cluster" || user.user_key == id.key() || !user.user_key.starts_with(&prefix) {
+        if user.role != "cluster"
+            || user.user_key == id.key()
+            || !user.user_key.starts_with(&prefix)
+        {
             continue;
         }
         let uses = session.used_by(&user.user_key).await?;
-        if uses.iter().any(|edge| edge.role == "policy" && edge.target_key == policy.key) {
-            let other = session.resource(&user.user_key).await?.map_or(user.user_key, |row| row.id);
+        if uses
+            .iter()
+            .any(|edge| edge.role == "policy" && edge.target_key == policy.key)
+        {
+            let other = session
+                .resource(&user.user_key)
+                .await?
+                .map_or(user.user_key, |row| row.id);
             return Err(Problem::new(
                 Code::UserErrorBackupInstanceAlreadyExists,
                 format!(
@@ -197,10 +232,18 @@ fn settle_references(instance: &mut BackupInstance, cluster: &ResourceRow, polic
     let location = cluster.body["location"].as_str().map(str::to_owned);
     let fill = |source: &mut Datasource, object_type: &str| {
         source.resource_id.clone_from(&cluster.id);
-        source.object_type.get_or_insert_with(|| object_type.to_owned());
-        source.resource_name.get_or_insert_with(|| cluster.name.clone());
-        source.resource_type.get_or_insert_with(|| published.to_owned());
-        source.datasource_type.get_or_insert_with(|| clusters::MANAGED.to_owned());
+        source
+            .object_type
+            .get_or_insert_with(|| object_type.to_owned());
+        source
+            .resource_name
+            .get_or_insert_with(|| cluster.name.clone());
+        source
+            .resource_type
+            .get_or_insert_with(|| published.to_owned());
+        source
+            .datasource_type
+            .get_or_insert_with(|| clusters::MANAGED.to_owned());
         source.resource_location = source.resource_location.take().or_else(|| location.clone());
     };
     fill(&mut instance.data_source_info, "Datasource");
@@ -214,7 +257,10 @@ fn settle_references(instance: &mut BackupInstance, cluster: &ResourceRow, polic
 fn is_protected(instance: &BackupInstance) -> bool {
     matches!(
         instance.current_protection_state,
-        Some(CurrentProtectionState::ProtectionConfigured | CurrentProtectionState::UpdatingProtection)
+        Some(
+            CurrentProtectionState::ProtectionConfigured
+                | CurrentProtectionState::UpdatingProtection
+        )
     )
 }
 
@@ -228,13 +274,18 @@ fn set_state(
     let told = problem.map(told);
     instance.current_protection_state = Some(state);
     instance.protection_error_details = told.clone();
-    instance.protection_status =
-        Some(ProtectionStatusDetails { error_details: told, status: Some(status) });
+    instance.protection_status = Some(ProtectionStatusDetails {
+        error_details: told,
+        status: Some(status),
+    });
 }
 
 /// One instance.
 pub async fn get(app: &App, id: &ResourceId) -> Result<BackupInstanceResource> {
-    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, TYPE)
+    resources::document(
+        &resources::existing(&mut *app.store.read().await?, id).await?,
+        TYPE,
+    )
 }
 
 /// The instances of a vault, in the order of their names.

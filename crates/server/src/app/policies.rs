@@ -7,7 +7,9 @@ use strongroom_api::policy::{
 use strongroom_api::vault::DataStoreType;
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::NameKind;
-use strongroom_core::policy::{self as core_policy, LifecycleSpec, PolicySpec, RetentionSpec, TaggingSpec};
+use strongroom_core::policy::{
+    self as core_policy, LifecycleSpec, PolicySpec, RetentionSpec, TaggingSpec,
+};
 
 use super::resources::{self, Preconditions, Written};
 use super::{App, ResourceId, Result, vaults};
@@ -16,8 +18,10 @@ use super::{App, ResourceId, Result, vaults};
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupPolicies";
 
 /// Published types of a cluster; a policy is for one of them.
-const DATASOURCE_TYPES: [&str; 2] =
-    ["Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters"];
+const DATASOURCE_TYPES: [&str; 2] = [
+    "Microsoft.ContainerService/managedClusters",
+    "Microsoft.Kubernetes/connectedClusters",
+];
 
 /// Writes a policy.
 pub async fn put(
@@ -43,7 +47,10 @@ pub async fn put(
 
 /// One policy.
 pub async fn get(app: &App, id: &ResourceId) -> Result<BackupPolicyResource> {
-    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, TYPE)
+    resources::document(
+        &resources::existing(&mut *app.store.read().await?, id).await?,
+        TYPE,
+    )
 }
 
 /// The policies of a vault, in the order of their names.
@@ -60,7 +67,9 @@ pub async fn list(
 /// Deletes a policy that no instance uses; tells whether it was there.
 pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
     let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(false);
+    };
     preconditions.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     session.delete_resource(&row.key).await?;
@@ -72,15 +81,24 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
 pub fn meaning(document: &BackupPolicy) -> std::result::Result<core_policy::BackupPolicy, Problem> {
     let mut faults = Vec::new();
     for given in &document.datasource_types {
-        if !DATASOURCE_TYPES.iter().any(|known| known.eq_ignore_ascii_case(given)) {
+        if !DATASOURCE_TYPES
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(given))
+        {
             faults.push(fault(
                 "properties.datasourceTypes",
-                format!("'{given}' is not a cluster type: {}", DATASOURCE_TYPES.join(" or ")),
+                format!(
+                    "'{given}' is not a cluster type: {}",
+                    DATASOURCE_TYPES.join(" or ")
+                ),
             ));
         }
     }
     if document.datasource_types.is_empty() {
-        faults.push(fault("properties.datasourceTypes", "it names no datasource type"));
+        faults.push(fault(
+            "properties.datasourceTypes",
+            "it names no datasource type",
+        ));
     }
     let spec = spec(document, &mut faults);
     match (spec.validate(), faults.is_empty()) {
@@ -93,10 +111,15 @@ pub fn meaning(document: &BackupPolicy) -> std::result::Result<core_policy::Back
 
 /// One problem out of several: the first gives the code, all are details.
 fn one(faults: Vec<Problem>) -> Problem {
-    let code = faults.first().map_or(Code::UserErrorInvalidBackupPolicy, |fault| fault.code);
+    let code = faults
+        .first()
+        .map_or(Code::UserErrorInvalidBackupPolicy, |fault| fault.code);
     let target = faults.first().and_then(|fault| fault.target.clone());
     let told: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
-    let problem = Problem::new(code, format!("The backup policy is not valid: {}.", told.join("; ")));
+    let problem = Problem::new(
+        code,
+        format!("The backup policy is not valid: {}.", told.join("; ")),
+    );
     let problem = Problem { target, ..problem };
     problem.with_details(faults)
 }
@@ -136,15 +159,19 @@ fn backup_rule(rule: &AzureBackupRule, spec: &mut PolicySpec, faults: &mut Vec<P
     }
     match &rule.trigger {
         Trigger::ScheduleBasedTriggerContext(trigger) => {
-            spec.repeating_time_intervals.clone_from(&trigger.schedule.repeating_time_intervals);
+            spec.repeating_time_intervals
+                .clone_from(&trigger.schedule.repeating_time_intervals);
             spec.time_zone = trigger.schedule.time_zone.clone().unwrap_or_default();
             for criterion in &trigger.tagging_criteria {
                 spec.tagging.push(tagging(criterion, faults));
             }
             if spec.repeating_time_intervals.is_empty() {
                 faults.push(
-                    Problem::new(Code::UserErrorInvalidScheduleInterval, "the schedule has no interval")
-                        .at("properties.policyRules.trigger.schedule.repeatingTimeIntervals"),
+                    Problem::new(
+                        Code::UserErrorInvalidScheduleInterval,
+                        "the schedule has no interval",
+                    )
+                    .at("properties.policyRules.trigger.schedule.repeatingTimeIntervals"),
                 );
             }
         }

@@ -35,18 +35,29 @@ pub async fn list(
 ) -> Result<(Vec<RecoveryPointResource>, Option<TimeCursor>)> {
     let mut session = app.store.read().await?;
     let instance = resources::existing(&mut *session, instance).await?;
-    let page = session.recovery_points(&instance.key, bounds, after, limit).await?;
+    let page = session
+        .recovery_points(&instance.key, bounds, after, limit)
+        .await?;
     let last = page.rows.last().filter(|_| page.more);
-    let next = last.map(|row| TimeCursor { created_at: row.created_at, id: row.id });
-    let documents =
-        page.rows.iter().map(|row| document(&instance.id, row)).collect::<Result<Vec<_>>>()?;
+    let next = last.map(|row| TimeCursor {
+        created_at: row.created_at,
+        id: row.id,
+    });
+    let documents = page
+        .rows
+        .iter()
+        .map(|row| document(&instance.id, row))
+        .collect::<Result<Vec<_>>>()?;
     Ok((documents, next))
 }
 
 fn document(instance_id: &str, row: &RecoveryPointRow) -> Result<RecoveryPointResource> {
     let properties: RecoveryPoint = serde_json::from_value(row.body["properties"].clone())
         .map_err(|error| {
-            Error::from(StoreError::Malformed { what: "recovery point", detail: error.to_string() })
+            Error::from(StoreError::Malformed {
+                what: "recovery point",
+                detail: error.to_string(),
+            })
         })?;
     let name = row.id.to_string();
     Ok(RecoveryPointResource {

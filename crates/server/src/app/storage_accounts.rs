@@ -49,8 +49,10 @@ pub async fn put(
     let id = resource_groups::within(&mut *session, id).await?;
     let row = session.resource(&id.key()).await?;
     preconditions.check(row.as_ref())?;
-    let old: Option<StorageAccountResource> =
-        row.as_ref().map(|row| resources::document(row, TYPE)).transpose()?;
+    let old: Option<StorageAccountResource> = row
+        .as_ref()
+        .map(|row| resources::document(row, TYPE))
+        .transpose()?;
     account.location = Some(match &old {
         Some(old) => resources::same_location(&id, old, account.location.as_deref())?,
         None => resources::location(account.location.as_deref())?,
@@ -61,9 +63,16 @@ pub async fn put(
     }
     if let Backend::S3(s3) = &backend {
         check_s3(s3)?;
-        let kept = session.secret(&id.key(), SECRET_ACCESS_KEY).await?.is_some();
+        let kept = session
+            .secret(&id.key(), SECRET_ACCESS_KEY)
+            .await?
+            .is_some();
         if secret_key.is_none() && !kept {
-            return Err(invalid("properties.backend.secretAccessKey", "it is needed at the first write").into());
+            return Err(invalid(
+                "properties.backend.secretAccessKey",
+                "it is needed at the first write",
+            )
+            .into());
         }
     }
     account.properties.provisioning_state = Some("Succeeded".to_owned());
@@ -75,10 +84,14 @@ pub async fn put(
     });
     account.properties.backend = Some(backend);
     let written = resources::write(app, &mut *session, &id, TYPE, &account, row.as_ref()).await?;
-    for (purpose, secret) in [(SECRET_ACCESS_KEY, secret_key), (SESSION_TOKEN, session_token)] {
+    for (purpose, secret) in [
+        (SECRET_ACCESS_KEY, secret_key),
+        (SESSION_TOKEN, session_token),
+    ] {
         if let Some(secret) = secret {
             let plaintext = secret.expose().as_bytes();
-            app.put_secret(&mut *session, &id.key(), purpose, plaintext).await?;
+            app.put_secret(&mut *session, &id.key(), purpose, plaintext)
+                .await?;
         }
     }
     session.commit().await?;
@@ -87,14 +100,22 @@ pub async fn put(
 
 fn invalid(target: &str, message: impl Into<String>) -> Problem {
     let message = message.into();
-    Problem::new(Code::UserErrorInvalidStorageAccount, format!("{target}: {message}.")).at(target)
+    Problem::new(
+        Code::UserErrorInvalidStorageAccount,
+        format!("{target}: {message}."),
+    )
+    .at(target)
 }
 
 /// Account names are global, as in Azure: embedded accounts are folders side by side.
 async fn refuse_taken_name(session: &mut dyn Session, id: &ResourceId) -> Result<()> {
-    let all =
-        session.resources(&TYPE.to_lowercase(), "/subscriptions/", None, MOST_ACCOUNTS).await?;
-    let taken = all.rows.iter().find(|row| row.name.eq_ignore_ascii_case(id.name()));
+    let all = session
+        .resources(&TYPE.to_lowercase(), "/subscriptions/", None, MOST_ACCOUNTS)
+        .await?;
+    let taken = all
+        .rows
+        .iter()
+        .find(|row| row.name.eq_ignore_ascii_case(id.name()));
     match taken {
         Some(other) => Err(Problem::new(
             Code::Conflict,
@@ -144,7 +165,10 @@ fn check_s3(s3: &S3Backend) -> std::result::Result<(), Problem> {
 
 /// One account.
 pub async fn get(app: &App, id: &ResourceId) -> Result<StorageAccountResource> {
-    resources::document(&resources::existing(&mut *app.store.read().await?, id).await?, TYPE)
+    resources::document(
+        &resources::existing(&mut *app.store.read().await?, id).await?,
+        TYPE,
+    )
 }
 
 /// The accounts of a group or a subscription.
@@ -163,7 +187,9 @@ pub async fn list(
 /// Deletes an account without containers; tells whether it was there.
 pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
     let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(false);
+    };
     preconditions.check(Some(&row))?;
     let below = session.descendants(&format!("{}/", row.key), 20).await?;
     if !below.is_empty() {
@@ -184,7 +210,11 @@ pub async fn put_container(
     preconditions: &Preconditions,
 ) -> Result<Written<BlobContainer>> {
     resources::check_name(NameKind::BlobContainer, id)?;
-    let public = container.properties.public_access.as_deref().unwrap_or("None");
+    let public = container
+        .properties
+        .public_access
+        .as_deref()
+        .unwrap_or("None");
     if public != "None" {
         return Err(invalid(
             "properties.publicAccess",
@@ -197,11 +227,21 @@ pub async fn put_container(
     let id = ResourceId::published(account.id)
         .child("blobServices", "default")
         .child("containers", id.name());
-    let bucket = container.properties.bucket.clone().unwrap_or_else(|| id.name().to_owned());
+    let bucket = container
+        .properties
+        .bucket
+        .clone()
+        .unwrap_or_else(|| id.name().to_owned());
     let access = account_access(app, &mut *session, &id, &bucket).await?;
     drop(session);
     match access {
-        Some(s3) => probe::probe(&StoreConfig { backend: StoreBackend::S3(s3), prefix: String::new() }).await?,
+        Some(s3) => {
+            probe::probe(&StoreConfig {
+                backend: StoreBackend::S3(s3),
+                prefix: String::new(),
+            })
+            .await?
+        }
         None => make_folder(app, &id).await?,
     }
 
@@ -214,8 +254,15 @@ pub async fn put_container(
         bucket: container.properties.bucket,
         public_access: Some("None".to_owned()),
     });
-    let written =
-        resources::write(app, &mut *session, &id, CONTAINER_TYPE, &document, row.as_ref()).await?;
+    let written = resources::write(
+        app,
+        &mut *session,
+        &id,
+        CONTAINER_TYPE,
+        &document,
+        row.as_ref(),
+    )
+    .await?;
     session.commit().await?;
     Ok(written)
 }
@@ -261,14 +308,19 @@ pub async fn delete_container(
     preconditions: &Preconditions,
 ) -> Result<bool> {
     let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(false);
+    };
     preconditions.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     let published = ResourceId::published(row.id.clone());
     let embedded = s3_access(app, &mut *session, &published).await?.is_none();
     let folder = embedded_bucket(&published)?.folder(&app.blobs);
     if embedded && holds_objects(&folder) {
-        return Err(resources::in_use(&row.id, &["the recovery points in it".to_owned()]));
+        return Err(resources::in_use(
+            &row.id,
+            &["the recovery points in it".to_owned()],
+        ));
     }
     session.delete_resource(&row.key).await?;
     session.commit().await?;
@@ -291,7 +343,10 @@ pub async fn s3_access(
 ) -> Result<Option<S3Config>> {
     let row = resources::existing(session, container).await?;
     let document: BlobContainerResource = resources::document(&row, CONTAINER_TYPE)?;
-    let bucket = document.properties.bucket.unwrap_or_else(|| row.name.clone());
+    let bucket = document
+        .properties
+        .bucket
+        .unwrap_or_else(|| row.name.clone());
     account_access(app, session, &ResourceId::published(row.id), &bucket).await
 }
 
@@ -303,7 +358,9 @@ async fn account_access(
 ) -> Result<Option<S3Config>> {
     let row = resources::existing(session, &account_of(container)).await?;
     let account: StorageAccountResource = resources::document(&row, TYPE)?;
-    let Some(Backend::S3(s3)) = account.properties.backend else { return Ok(None) };
+    let Some(Backend::S3(s3)) = account.properties.backend else {
+        return Ok(None);
+    };
     let secret_access_key = text(app, session, &row.key, SECRET_ACCESS_KEY).await?;
     let session_token = text(app, session, &row.key, SESSION_TOKEN).await?;
     Ok(Some(S3Config {

@@ -24,21 +24,30 @@ impl Comparison {
     /// The value as a time.
     pub(super) fn time(&self) -> Result<Timestamp, Error> {
         let text = self.value.trim();
-        text.parse().map_err(|_| refused(&format!("'{text}' is not a time, for example 2026-01-31T00:00:00Z")))
+        text.parse().map_err(|_| {
+            refused(&format!(
+                "'{text}' is not a time, for example 2026-01-31T00:00:00Z"
+            ))
+        })
     }
 }
 
 /// The refusal of a filter.
 pub(super) fn refused(why: &str) -> Error {
-    Problem::new(Code::InvalidQueryParameterValue, format!("The query parameter $filter is not accepted: {why}."))
-        .at("$filter")
-        .into()
+    Problem::new(
+        Code::InvalidQueryParameterValue,
+        format!("The query parameter $filter is not accepted: {why}."),
+    )
+    .at("$filter")
+    .into()
 }
 
 /// Splits a filter into its comparisons.
 pub(super) fn parse(filter: &str) -> Result<Vec<Comparison>, Error> {
     if filter.len() > MAX_FILTER_BYTES {
-        return Err(refused(&format!("it is longer than {MAX_FILTER_BYTES} bytes")));
+        return Err(refused(&format!(
+            "it is longer than {MAX_FILTER_BYTES} bytes"
+        )));
     }
     let mut rest = filter.trim();
     let mut comparisons = Vec::new();
@@ -52,11 +61,16 @@ pub(super) fn parse(filter: &str) -> Result<Vec<Comparison>, Error> {
         let (field, after) = word(rest);
         let (operator, after) = word(after);
         if !["eq", "ge", "gt", "le", "lt"].contains(&operator.to_lowercase().as_str()) {
-            return Err(refused(&format!("'{operator}' after '{field}' is no comparison; use eq")));
+            return Err(refused(&format!(
+                "'{operator}' after '{field}' is no comparison; use eq"
+            )));
         }
         let (value, after) = quoted(after)
             .ok_or_else(|| refused(&format!("the value of '{field}' is not in single quotes")))?;
-        comparisons.push(Comparison { field: field.to_lowercase(), value });
+        comparisons.push(Comparison {
+            field: field.to_lowercase(),
+            value,
+        });
         rest = after;
     }
     Ok(comparisons)
@@ -103,7 +117,10 @@ mod tests {
     #[test]
     fn a_quote_inside_a_value_is_written_twice() {
         let found = parse("name eq 'it''s' and b eq ''").unwrap();
-        assert_eq!((found[0].value.as_str(), found[1].value.as_str()), ("it's", ""));
+        assert_eq!(
+            (found[0].value.as_str(), found[1].value.as_str()),
+            ("it's", "")
+        );
         assert!(parse("").unwrap().is_empty());
     }
 

@@ -215,7 +215,9 @@ impl FromRequestParts<Arc<App>> for BaseUrl {
 
 /// The group or subscription whose collection an address of a provider names.
 pub(crate) fn scope_of(collection: &ResourceId) -> ResourceId {
-    collection.resource_group().unwrap_or_else(|| collection.subscription())
+    collection
+        .resource_group()
+        .unwrap_or_else(|| collection.subscription())
 }
 
 /// Status of a PUT that is done.

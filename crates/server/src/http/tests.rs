@@ -99,7 +99,10 @@ async fn a_token_that_is_not_ours_is_refused_whatever_its_form() {
         ("Bearer", "AuthenticationFailed"),
         ("Basic c3JtX3Rlc3Q=", "AuthenticationFailed"),
         (TOKEN, "AuthenticationFailed"),
-        (&format!("Bearer {}", "a".repeat(20_000)), "AuthenticationFailed"),
+        (
+            &format!("Bearer {}", "a".repeat(20_000)),
+            "AuthenticationFailed",
+        ),
     ] {
         let request = Request::get(format!("/subscriptions?{VERSION}"))
             .header("authorization", value)
@@ -204,10 +207,19 @@ fn misbehaving(harness: &Harness) -> axum::Router {
     use super::correlation::{Correlation, correlate};
     let limit = std::time::Duration::from_millis(20);
     axum::Router::new()
-        .route("/panic", axum::routing::get(async || -> &'static str { panic!("the inside story") }))
-        .route("/hang", axum::routing::get(std::future::pending::<&'static str>))
+        .route(
+            "/panic",
+            axum::routing::get(async || -> &'static str { panic!("the inside story") }),
+        )
+        .route(
+            "/hang",
+            axum::routing::get(std::future::pending::<&'static str>),
+        )
         .layer(axum::middleware::from_fn_with_state(
-            Correlation { app: std::sync::Arc::clone(&harness.app), limit },
+            Correlation {
+                app: std::sync::Arc::clone(&harness.app),
+                limit,
+            },
             correlate,
         ))
 }

@@ -52,13 +52,20 @@ impl Harness {
 
     /// The address of a storage account that does not exist yet.
     pub(crate) async fn account_path(&self) -> String {
-        format!("{}/providers/Microsoft.Storage/storageAccounts/backups", self.group().await)
+        format!(
+            "{}/providers/Microsoft.Storage/storageAccounts/backups",
+            self.group().await
+        )
     }
 
     /// An embedded container.
     pub(crate) async fn container(&self) -> String {
         let account = self.account_path().await;
-        self.made(&account, json!({"location": "westeurope", "properties": {}})).await;
+        self.made(
+            &account,
+            json!({"location": "westeurope", "properties": {}}),
+        )
+        .await;
         let container = format!("{account}/blobServices/default/containers/points");
         self.made(&container, json!({"properties": {}})).await;
         container
@@ -142,7 +149,10 @@ impl Harness {
             recovery_point_id: self.app.new_id(),
             selection: Selection::default(),
             parent_recovery_point_id: None,
-            repository: Location { container_id: "/c".to_owned(), prefix: "p".to_owned() },
+            repository: Location {
+                container_id: "/c".to_owned(),
+                prefix: "p".to_owned(),
+            },
             rule_name: "BackupHourly".to_owned(),
             retention_tag: "Default".to_owned(),
             expires_at: None,
@@ -184,7 +194,10 @@ impl Harness {
                 recovery_point_id: Some(id.to_string()),
                 ..AzureBackupDiscreteRecoveryPoint::default()
             });
-        let repository = Location { container_id: "/c".to_owned(), prefix: "p".to_owned() };
+        let repository = Location {
+            container_id: "/c".to_owned(),
+            prefix: "p".to_owned(),
+        };
         let row = RecoveryPointRow {
             id,
             instance_key: instance.to_lowercase(),

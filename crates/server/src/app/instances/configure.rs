@@ -60,7 +60,9 @@ async fn check(app: &App, id: &ResourceId) -> Result<Option<Problem>> {
     if instance.validation_type == Some(ValidationType::ShallowValidation) {
         return Ok(None);
     }
-    Ok(validation::validate(app, &id.without(2), &instance).await?.problem())
+    Ok(validation::validate(app, &id.without(2), &instance)
+        .await?
+        .problem())
 }
 
 async fn settle(
@@ -91,7 +93,9 @@ async fn settle(
         resources::write(app, &mut *session, id, TYPE, &instance, Some(&row)).await?;
     }
     let end = match problem {
-        None => End::Succeeded { result: Value::Null },
+        None => End::Succeeded {
+            result: Value::Null,
+        },
         Some(problem) => End::Failed(problem),
     };
     operations::finish(app, &mut *session, operation, end).await?;
@@ -132,7 +136,14 @@ mod tests {
         let operation = accepted.unwrap().operation;
         resume(&harness.app).await.unwrap();
         loop {
-            let row = harness.app.store.read().await.unwrap().operation(&operation.id).await;
+            let row = harness
+                .app
+                .store
+                .read()
+                .await
+                .unwrap()
+                .operation(&operation.id)
+                .await;
             if row.unwrap().unwrap().status.is_final() {
                 break;
             }
@@ -149,7 +160,8 @@ mod tests {
         let id = ResourceId::published(instance.clone());
         let mut session = harness.app.store.begin().await.unwrap();
         let kind = OperationKind::ConfigureBackup;
-        let operation = operations::start(&harness.app, &mut *session, kind, &id, "westeurope", None);
+        let operation =
+            operations::start(&harness.app, &mut *session, kind, &id, "westeurope", None);
         let operation = operation.await.unwrap();
         session.commit().await.unwrap();
         harness.delete(&instance).await;

@@ -16,7 +16,9 @@ const PAGE: usize = 1000;
 /// they left in the stores; tells whether it was there. Refused while a job of it runs.
 pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
     let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else { return Ok(false) };
+    let Some(row) = session.resource(&id.key()).await? else {
+        return Ok(false);
+    };
     preconditions.check(Some(&row))?;
     if let Some(job) = session.open_jobs_of_instance(&row.key).await?.first() {
         return Err(resources::in_use(&row.id, &[format!("job {}", job.id)]));
@@ -59,13 +61,18 @@ async fn repositories_of(
     let mut found = BTreeSet::new();
     let mut after = None;
     loop {
-        let page = session.recovery_points(&row.key, (None, None), after, PAGE).await?;
+        let page = session
+            .recovery_points(&row.key, (None, None), after, PAGE)
+            .await?;
         for point in &page.rows {
             let location: Location = serde_json::from_value(point.body["repository"].clone())
                 .map_err(Error::unexpected("read where a recovery point is"))?;
             found.insert(location);
         }
-        after = page.rows.last().map(|row| TimeCursor { created_at: row.created_at, id: row.id });
+        after = page.rows.last().map(|row| TimeCursor {
+            created_at: row.created_at,
+            id: row.id,
+        });
         if !page.more {
             break;
         }
@@ -81,7 +88,10 @@ async fn repositories_of(
         for job in &page.rows {
             found.extend(jobs::Request::of(job)?.repository().cloned());
         }
-        after = page.rows.last().map(|row| TimeCursor { created_at: row.created_at, id: row.id });
+        after = page.rows.last().map(|row| TimeCursor {
+            created_at: row.created_at,
+            id: row.id,
+        });
         if !page.more {
             break;
         }

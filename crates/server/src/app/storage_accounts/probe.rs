@@ -23,7 +23,10 @@ pub(super) async fn probe(config: &StoreConfig) -> Result<()> {
         Ok(found) => Ok(found?),
         Err(_) => Err(Problem::new(
             Code::UserErrorBackupStorageLocationNotReady,
-            format!("The bucket did not answer within {} seconds.", PROBE_LIMIT.as_secs()),
+            format!(
+                "The bucket did not answer within {} seconds.",
+                PROBE_LIMIT.as_secs()
+            ),
         )
         .into()),
     }
@@ -31,13 +34,19 @@ pub(super) async fn probe(config: &StoreConfig) -> Result<()> {
 
 async fn probe_store(store: &dyn ObjectStore) -> std::result::Result<(), Problem> {
     let at = Path::from("strongroom-probe");
-    let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let create = PutOptions {
+        mode: PutMode::Create,
+        ..PutOptions::default()
+    };
     match store.put_opts(&at, "probe".into(), create.clone()).await {
         // Left by a probe that was cut off.
         Ok(_) | Err(ObjectError::AlreadyExists { .. }) => {}
         Err(error) => return Err(store_problem("write to", &error)),
     }
-    store.get(&at).await.map_err(|error| store_problem("read from", &error))?;
+    store
+        .get(&at)
+        .await
+        .map_err(|error| store_problem("read from", &error))?;
     match store.put_opts(&at, "probe".into(), create).await {
         Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. }) => {}
         Err(error) => return Err(store_problem("write to", &error)),
@@ -49,7 +58,10 @@ async fn probe_store(store: &dyn ObjectStore) -> std::result::Result<(), Problem
             ));
         }
     }
-    store.delete(&at).await.map_err(|error| store_problem("delete from", &error))
+    store
+        .delete(&at)
+        .await
+        .map_err(|error| store_problem("delete from", &error))
 }
 
 /// Sorts what a store said by what the reader must do.
@@ -58,13 +70,21 @@ fn store_problem(doing: &str, error: &ObjectError) -> Problem {
     let lower = text.to_lowercase();
     let code = if lower.contains("read-only") || lower.contains("readonly") {
         Code::UserErrorBackupFailedBackupStorageLocationReadOnly
-    } else if matches!(error, ObjectError::PermissionDenied { .. } | ObjectError::Unauthenticated { .. }) {
+    } else if matches!(
+        error,
+        ObjectError::PermissionDenied { .. } | ObjectError::Unauthenticated { .. }
+    ) {
         Code::UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation
-    } else if lower.contains("quota") || lower.contains("insufficientstorage") || lower.contains("storagefull") {
+    } else if lower.contains("quota")
+        || lower.contains("insufficientstorage")
+        || lower.contains("storagefull")
+    {
         Code::BackupStorageLocationFull
     } else {
         Code::UserErrorBackupStorageLocationNotReady
     };
-    Problem::new(code, format!("The server could not {doing} the bucket: {text}."))
+    Problem::new(
+        code,
+        format!("The server could not {doing} the bucket: {text}."),
+    )
 }
-

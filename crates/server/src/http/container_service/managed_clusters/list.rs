@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use strongroom_api::list::Page;
 use strongroom_api::cluster::ClusterResource;
+use strongroom_api::list::Page;
 
 use crate::app::{App, Result, clusters};
 use crate::http::pagination::PageRequest;
@@ -16,8 +16,14 @@ pub(super) async fn handle(
     Target(collection): Target,
     page: PageRequest,
 ) -> Result<Json<Page<ClusterResource>>> {
-    let (found, next) =
-        clusters::list(&app, clusters::MANAGED, &scope_of(&collection), page.after.as_deref(), page.limit).await?;
+    let (found, next) = clusters::list(
+        &app,
+        clusters::MANAGED,
+        &scope_of(&collection),
+        page.after.as_deref(),
+        page.limit,
+    )
+    .await?;
     Ok(Json(page.page(found, next)))
 }
 
@@ -28,10 +34,18 @@ mod tests {
     #[tokio::test]
     async fn clusters_are_listed_by_group_and_by_subscription() {
         let harness = Harness::new().await;
-        let cluster = harness.cluster("Microsoft.ContainerService/managedClusters").await;
-        for scope in [format!("{SUBSCRIPTION}/resourceGroups/rg"), SUBSCRIPTION.to_owned()] {
+        let cluster = harness
+            .cluster("Microsoft.ContainerService/managedClusters")
+            .await;
+        for scope in [
+            format!("{SUBSCRIPTION}/resourceGroups/rg"),
+            SUBSCRIPTION.to_owned(),
+        ] {
             let path = format!("{scope}/providers/Microsoft.ContainerService/managedClusters");
-            assert_eq!(harness.get(&path).await.json()["value"][0]["id"], cluster.as_str());
+            assert_eq!(
+                harness.get(&path).await.json()["value"][0]["id"],
+                cluster.as_str()
+            );
             assert_eq!(harness.anonymous("GET", &path).await.status, 401);
         }
     }

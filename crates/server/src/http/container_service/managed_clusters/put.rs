@@ -30,7 +30,9 @@ mod tests {
     #[tokio::test]
     async fn a_cluster_is_registered_and_its_kubeconfig_is_never_given_back() {
         let harness = Harness::new().await;
-        let cluster = harness.cluster("Microsoft.ContainerService/managedClusters").await;
+        let cluster = harness
+            .cluster("Microsoft.ContainerService/managedClusters")
+            .await;
         let read = harness.get(&cluster).await;
         let properties = &read.json()["properties"];
         assert_eq!(properties["hasKubeconfig"], true);
@@ -42,22 +44,37 @@ mod tests {
         let database = std::fs::read(harness.dir.path().join("strongroom.db-wal")).unwrap();
         assert!(!database.windows(9).any(|bytes| bytes == b"hush-hush"));
         // A later write without it keeps the kubeconfig and what is known.
-        let again = harness.put(&cluster, json!({"tags": {"a": "b"}, "properties": {}})).await;
-        assert_eq!((again.status, &again.json()["properties"]["hasKubeconfig"]), (200, &json!(true)));
+        let again = harness
+            .put(&cluster, json!({"tags": {"a": "b"}, "properties": {}}))
+            .await;
+        assert_eq!(
+            (again.status, &again.json()["properties"]["hasKubeconfig"]),
+            (200, &json!(true))
+        );
     }
 
     #[tokio::test]
     async fn a_cluster_that_does_not_answer_or_grants_too_little_is_not_registered() {
         let harness = Harness::new().await;
-        let path = harness.cluster_path("Microsoft.ContainerService/managedClusters").await;
+        let path = harness
+            .cluster_path("Microsoft.ContainerService/managedClusters")
+            .await;
         let body = json!({"location": "onprem", "properties": {"kubeconfig": KUBECONFIG}});
         harness.clusters.set_unreachable(true);
         let answer = harness.put(&path, body.clone()).await;
-        assert_eq!(answer.refusal(), (400, "UserErrorClusterUnreachable".to_owned()));
+        assert_eq!(
+            answer.refusal(),
+            (400, "UserErrorClusterUnreachable".to_owned())
+        );
         harness.clusters.set_unreachable(false);
-        harness.clusters.set_missing_rights(&["a rule with apiGroups: [\"\"]"]);
+        harness
+            .clusters
+            .set_missing_rights(&["a rule with apiGroups: [\"\"]"]);
         let answer = harness.put(&path, body).await;
-        assert_eq!(answer.refusal(), (400, "UserErrorClusterPermissionMissing".to_owned()));
+        assert_eq!(
+            answer.refusal(),
+            (400, "UserErrorClusterPermissionMissing".to_owned())
+        );
         assert!(answer.text.contains("apiGroups"), "{}", answer.text);
         assert_eq!(harness.get(&path).await.status, 404, "nothing was made");
     }
@@ -65,15 +82,27 @@ mod tests {
     #[tokio::test]
     async fn a_kubeconfig_that_cannot_be_used_is_refused_before_anything_is_asked() {
         let harness = Harness::new().await;
-        let path = harness.cluster_path("Microsoft.ContainerService/managedClusters").await;
-        let exec = KUBECONFIG.replace("token: hush-hush", "exec: {command: /bin/sh, apiVersion: client.authentication.k8s.io/v1}");
+        let path = harness
+            .cluster_path("Microsoft.ContainerService/managedClusters")
+            .await;
+        let exec = KUBECONFIG.replace(
+            "token: hush-hush",
+            "exec: {command: /bin/sh, apiVersion: client.authentication.k8s.io/v1}",
+        );
         for kubeconfig in ["", "not: [valid", "{}", exec.as_str()] {
             let body = json!({"location": "onprem", "properties": {"kubeconfig": kubeconfig}});
             let answer = harness.put(&path, body).await;
-            assert_eq!(answer.refusal(), (400, "UserErrorInvalidKubeconfig".to_owned()), "{kubeconfig}");
+            assert_eq!(
+                answer.refusal(),
+                (400, "UserErrorInvalidKubeconfig".to_owned()),
+                "{kubeconfig}"
+            );
         }
         let none = json!({"location": "onprem", "properties": {}});
-        assert_eq!(harness.put(&path, none).await.refusal().1, "UserErrorInvalidKubeconfig");
+        assert_eq!(
+            harness.put(&path, none).await.refusal().1,
+            "UserErrorInvalidKubeconfig"
+        );
         assert_eq!(harness.anonymous("PUT", &path).await.status, 401);
     }
 }

@@ -30,7 +30,11 @@ mod tests {
         assert_eq!(harness.get(&instance).await.status, 404);
         assert_eq!(harness.delete(&instance).await.status, 204);
         let vault = harness.vault().await;
-        assert_eq!(harness.delete(&vault).await.status, 200, "its policies go with it");
+        assert_eq!(
+            harness.delete(&vault).await.status,
+            200,
+            "its policies go with it"
+        );
     }
 
     #[tokio::test]

@@ -27,7 +27,10 @@ mod tests {
         let read = harness.get(&instance).await.json();
         assert_eq!(read["id"], instance.as_str());
         assert_eq!(read["properties"]["objectType"], "BackupInstance");
-        assert_eq!(harness.get(&format!("{instance}x")).await.refusal().1, "ResourceNotFound");
+        assert_eq!(
+            harness.get(&format!("{instance}x")).await.refusal().1,
+            "ResourceNotFound"
+        );
         assert_eq!(harness.anonymous("GET", &instance).await.status, 401);
     }
 }

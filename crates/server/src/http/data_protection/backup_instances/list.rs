@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use strongroom_api::list::Page;
 use strongroom_api::instance::BackupInstanceResource;
+use strongroom_api::list::Page;
 
 use crate::app::{App, Result, instances};
 use crate::http::pagination::PageRequest;
@@ -16,8 +16,13 @@ pub(super) async fn handle(
     Target(collection): Target,
     page: PageRequest,
 ) -> Result<Json<Page<BackupInstanceResource>>> {
-    let (found, next) =
-        instances::list(&app, &collection.without(1), page.after.as_deref(), page.limit).await?;
+    let (found, next) = instances::list(
+        &app,
+        &collection.without(1),
+        page.after.as_deref(),
+        page.limit,
+    )
+    .await?;
     Ok(Json(page.page(found, next)))
 }
 

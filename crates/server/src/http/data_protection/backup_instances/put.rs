@@ -51,18 +51,33 @@ mod tests {
         body["properties"]["validationType"] = json!("ShallowValidation");
         let made = harness.put(&path, body.clone()).await;
         assert_eq!(made.status, 201, "{}", made.text);
-        assert_eq!(made.json()["properties"]["provisioningState"], "Provisioning");
-        assert_eq!(made.json()["properties"]["currentProtectionState"], "ConfiguringProtection");
+        assert_eq!(
+            made.json()["properties"]["provisioningState"],
+            "Provisioning"
+        );
+        assert_eq!(
+            made.json()["properties"]["currentProtectionState"],
+            "ConfiguringProtection"
+        );
         assert_eq!(made.header("retry-after"), "1");
         let status = polled(&harness, made.header("azure-asyncoperation")).await;
         assert_eq!(status["status"], "Succeeded", "{status}");
         let read = harness.get(&path).await.json();
         assert_eq!(read["properties"]["provisioningState"], "Succeeded");
-        assert_eq!(read["properties"]["currentProtectionState"], "ProtectionConfigured");
-        assert_eq!(read["properties"]["protectionStatus"]["status"], "ProtectionConfigured");
+        assert_eq!(
+            read["properties"]["currentProtectionState"],
+            "ProtectionConfigured"
+        );
+        assert_eq!(
+            read["properties"]["protectionStatus"]["status"],
+            "ProtectionConfigured"
+        );
         let again = harness.put(&path, body).await;
         assert_eq!(again.status, 200);
-        assert_eq!(again.json()["properties"]["currentProtectionState"], "UpdatingProtection");
+        assert_eq!(
+            again.json()["properties"]["currentProtectionState"],
+            "UpdatingProtection"
+        );
     }
 
     #[tokio::test]
@@ -74,49 +89,78 @@ mod tests {
         let status = polled(&harness, made.header("azure-asyncoperation")).await;
         assert_eq!(status["status"], "Failed");
         let read = harness.get(&path).await.json();
-        assert_eq!(read["properties"]["currentProtectionState"], "ConfiguringProtectionFailed");
+        assert_eq!(
+            read["properties"]["currentProtectionState"],
+            "ConfiguringProtectionFailed"
+        );
         let code = &read["properties"]["protectionErrorDetails"]["code"];
         assert_eq!(code, &status["error"]["code"], "{status}");
+    }
+
+    const CLUSTER: &str = "/properties/dataSourceInfo/resourceID";
+    const POLICY: &str = "/properties/policyInfo/policyId";
+    const CONFIGURATION: &str =
+        "/properties/policyInfo/policyParameters/backupDatasourceParametersList/0";
+
+    fn with(body: &Value, pointer: &str, value: Value) -> Value {
+        let mut changed = body.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        changed
     }
 
     #[tokio::test]
     async fn what_an_instance_refers_to_must_exist_and_fit() {
         let harness = Harness::new().await;
         let (path, body) = harness.instance_request().await;
-        let with = |pointer: &str, value: Value| {
-            let mut changed = body.clone();
-            *changed.pointer_mut(pointer).unwrap() = value;
-            changed
-        };
-        let cluster = "/properties/dataSourceInfo/resourceID";
-        let policy = "/properties/policyInfo/policyId";
-        let configuration = "/properties/policyInfo/policyParameters/backupDatasourceParametersList/0";
         let vault = harness.vault().await;
-        let selector = {
-            let mut changed = body.clone();
-            changed.pointer_mut(configuration).unwrap()["labelSelectors"] = json!(["a in"]);
-            changed
-        };
-        let cases = [
-            (with(cluster, json!("nonsense")), 400, "InvalidResourceId", "properties.dataSourceInfo.resourceID"),
-            (with(cluster, json!(format!("{vault}x"))), 404, "ResourceNotFound", "properties.dataSourceInfo.resourceID"),
-            (with(cluster, json!(vault)), 400, "InvalidResourceType", "properties.dataSourceInfo.resourceID"),
-            (with(policy, json!(format!("{vault}/backupPolicies/none"))), 404, "ResourceNotFound", "properties.policyInfo.policyId"),
-            (with(policy, body.pointer(cluster).unwrap().clone()), 400, "UserErrorInvalidBackupPolicy", "properties.policyInfo.policyId"),
-            (with("/properties/objectType", json!("Instance")), 400, "UnknownObjectType", "properties.objectType"),
-            (with(&format!("{configuration}/objectType"), json!("Blob")), 400, "UnknownObjectType", ""),
-        ];
-        for (body, status, code, target) in cases {
-            let answer = harness.put(&path, body.clone()).await;
-            assert_eq!(answer.refusal(), (status, code.to_owned()), "{body}");
-            if !target.is_empty() {
-                assert_eq!(answer.json()["error"]["target"], target);
-            }
+        let no_policy = format!("{vault}/backupPolicies/none");
+        let cluster = body.pointer(CLUSTER).unwrap().clone();
+        for (pointer, value, status, code) in [
+            (CLUSTER, json!("nonsense"), 400, "InvalidResourceId"),
+            (CLUSTER, json!(format!("{vault}x")), 404, "ResourceNotFound"),
+            (CLUSTER, json!(vault), 400, "InvalidResourceType"),
+            (POLICY, json!(no_policy), 404, "ResourceNotFound"),
+            (POLICY, cluster, 400, "UserErrorInvalidBackupPolicy"),
+        ] {
+            let answer = harness
+                .put(&path, with(&body, pointer, value.clone()))
+                .await;
+            assert_eq!(answer.refusal(), (status, code.to_owned()), "{value}");
+            let field = answer.json()["error"]["target"]
+                .as_str()
+                .unwrap()
+                .replace('.', "/");
+            assert_eq!(format!("/{field}"), pointer);
         }
-        let answer = harness.put(&path, selector).await;
-        assert_eq!(answer.refusal(), (400, "UserErrorInvalidLabelSelector".to_owned()));
         assert_eq!(harness.get(&path).await.status, 404, "nothing was made");
         assert_eq!(harness.anonymous("PUT", &path).await.status, 401);
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_cannot_be_followed_is_refused() {
+        let harness = Harness::new().await;
+        let (path, body) = harness.instance_request().await;
+        let object_type = format!("{CONFIGURATION}/objectType");
+        let mut selector = body.clone();
+        selector.pointer_mut(CONFIGURATION).unwrap()["labelSelectors"] = json!(["a in"]);
+        let mut namespace = body.clone();
+        namespace.pointer_mut(CONFIGURATION).unwrap()["includedNamespaces"] = json!(["No_Such"]);
+        for (body, code) in [
+            (
+                with(&body, "/properties/objectType", json!("Instance")),
+                "UnknownObjectType",
+            ),
+            (
+                with(&body, &object_type, json!("Blob")),
+                "UnknownObjectType",
+            ),
+            (selector, "UserErrorInvalidLabelSelector"),
+            (namespace, "UserErrorInvalidNamespaceFilter"),
+        ] {
+            let answer = harness.put(&path, body.clone()).await;
+            assert_eq!(answer.refusal(), (400, code.to_owned()), "{body}");
+        }
+        assert_eq!(harness.get(&path).await.status, 404, "nothing was made");
     }
 
     #[tokio::test]
@@ -125,10 +169,18 @@ mod tests {
         let (path, body) = harness.instance_request().await;
         assert_eq!(harness.put(&path, body.clone()).await.status, 201);
         let second = harness.put(&format!("{path}-2"), body.clone()).await;
-        assert_eq!(second.refusal(), (409, "UserErrorBackupInstanceAlreadyExists".to_owned()));
-        let other = harness.cluster("Microsoft.ContainerService/managedClusters").await;
+        assert_eq!(
+            second.refusal(),
+            (409, "UserErrorBackupInstanceAlreadyExists".to_owned())
+        );
+        let other = harness
+            .cluster("Microsoft.ContainerService/managedClusters")
+            .await;
         let mut moved = body;
         moved["properties"]["dataSourceInfo"]["resourceID"] = json!(other);
-        assert_eq!(harness.put(&path, moved).await.refusal().1, "PropertyChangeNotAllowed");
+        assert_eq!(
+            harness.put(&path, moved).await.refusal().1,
+            "PropertyChangeNotAllowed"
+        );
     }
 }

@@ -47,10 +47,27 @@ mod tests {
         let instance = harness.instance().await;
         let job = harness.job(&instance, "InProgress").await;
         let vault = harness.vault().await;
-        harness.put(&format!("{vault}2"), crate::app::vaults::example()).await;
+        harness
+            .put(&format!("{vault}2"), crate::app::vaults::example())
+            .await;
         let elsewhere = format!("{vault}2/backupJobs/{job}");
-        assert_eq!(harness.get(&elsewhere).await.refusal(), (404, "ResourceNotFound".to_owned()));
-        assert_eq!(harness.get(&format!("{vault}/backupJobs/nonsense")).await.status, 404);
-        assert_eq!(harness.anonymous("GET", &format!("{vault}/backupJobs/{job}")).await.status, 401);
+        assert_eq!(
+            harness.get(&elsewhere).await.refusal(),
+            (404, "ResourceNotFound".to_owned())
+        );
+        assert_eq!(
+            harness
+                .get(&format!("{vault}/backupJobs/nonsense"))
+                .await
+                .status,
+            404
+        );
+        assert_eq!(
+            harness
+                .anonymous("GET", &format!("{vault}/backupJobs/{job}"))
+                .await
+                .status,
+            401
+        );
     }
 }

@@ -54,7 +54,10 @@ mod tests {
     use crate::testing::{Harness, VERSION};
 
     async fn count(harness: &Harness, filter: &str) -> usize {
-        let path = format!("{}/backupJobs?{VERSION}&$filter={filter}", harness.vault().await);
+        let path = format!(
+            "{}/backupJobs?{VERSION}&$filter={filter}",
+            harness.vault().await
+        );
         let answer = harness.get(&path).await;
         assert_eq!(answer.status, 200, "{filter}: {}", answer.text);
         answer.json()["value"].as_array().unwrap().len()
@@ -70,11 +73,21 @@ mod tests {
         let path = format!("{}/backupJobs?{VERSION}&$top=1", harness.vault().await);
         let page = harness.get(&path).await.json();
         assert_eq!(page["value"][0]["name"], second.to_string());
-        let next = page["nextLink"].as_str().unwrap().strip_prefix("https://localhost:8443").unwrap();
-        assert_eq!(harness.get(next).await.json()["value"][0]["name"], first.to_string());
+        let next = page["nextLink"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("https://localhost:8443")
+            .unwrap();
+        assert_eq!(
+            harness.get(next).await.json()["value"][0]["name"],
+            first.to_string()
+        );
         assert_eq!(count(&harness, "status%20eq%20'failed'").await, 1);
         assert_eq!(count(&harness, "operation%20eq%20'Restore'").await, 0);
-        assert_eq!(count(&harness, "startTime%20ge%20'2026-01-02T03:30:00Z'").await, 1);
+        assert_eq!(
+            count(&harness, "startTime%20ge%20'2026-01-02T03:30:00Z'").await,
+            1
+        );
         let of_instance = format!("backupInstanceId%20eq%20'{instance}'");
         assert_eq!(count(&harness, &of_instance).await, 2);
     }
@@ -83,9 +96,20 @@ mod tests {
     async fn a_malformed_filter_or_token_is_named_and_a_token_is_needed() {
         let harness = Harness::new().await;
         let path = format!("{}/backupJobs", harness.vault().await);
-        for query in ["$filter=colour%20eq%20'red'", "$filter=status", "$skipToken=eA"] {
-            let refusal = harness.get(&format!("{path}?{VERSION}&{query}")).await.refusal();
-            assert_eq!(refusal, (400, "InvalidQueryParameterValue".to_owned()), "{query}");
+        for query in [
+            "$filter=colour%20eq%20'red'",
+            "$filter=status",
+            "$skipToken=eA",
+        ] {
+            let refusal = harness
+                .get(&format!("{path}?{VERSION}&{query}"))
+                .await
+                .refusal();
+            assert_eq!(
+                refusal,
+                (400, "InvalidQueryParameterValue".to_owned()),
+                "{query}"
+            );
         }
         assert_eq!(harness.anonymous("GET", &path).await.status, 401);
     }

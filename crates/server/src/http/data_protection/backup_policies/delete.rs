@@ -27,7 +27,9 @@ mod tests {
         let harness = Harness::new().await;
         let instance = harness.instance().await;
         let vault = harness.vault().await;
-        let used = harness.delete(&format!("{vault}/backupPolicies/policy")).await;
+        let used = harness
+            .delete(&format!("{vault}/backupPolicies/policy"))
+            .await;
         assert_eq!(used.refusal(), (409, "ResourceInUse".to_owned()));
         assert!(used.text.contains(&instance), "{}", used.text);
         let free = format!("{vault}/backupPolicies/free");

@@ -26,8 +26,14 @@ mod tests {
         let harness = Harness::new().await;
         let policy = format!("{}/backupPolicies/daily", harness.vault().await);
         harness.put(&policy, example()).await;
-        assert_eq!(harness.get(&policy.to_lowercase()).await.json()["id"], policy.as_str());
-        assert_eq!(harness.get(&format!("{policy}x")).await.refusal().1, "ResourceNotFound");
+        assert_eq!(
+            harness.get(&policy.to_lowercase()).await.json()["id"],
+            policy.as_str()
+        );
+        assert_eq!(
+            harness.get(&format!("{policy}x")).await.refusal().1,
+            "ResourceNotFound"
+        );
         assert_eq!(harness.anonymous("GET", &policy).await.status, 401);
     }
 }

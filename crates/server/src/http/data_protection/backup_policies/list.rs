@@ -16,8 +16,13 @@ pub(super) async fn handle(
     Target(collection): Target,
     page: PageRequest,
 ) -> Result<Json<Page<BackupPolicyResource>>> {
-    let (found, next) =
-        policies::list(&app, &collection.without(1), page.after.as_deref(), page.limit).await?;
+    let (found, next) = policies::list(
+        &app,
+        &collection.without(1),
+        page.after.as_deref(),
+        page.limit,
+    )
+    .await?;
     Ok(Json(page.page(found, next)))
 }
 
@@ -34,7 +39,12 @@ mod tests {
             harness.put(&format!("{policies}/{name}"), example()).await;
         }
         let listed = harness.get(&policies).await.json();
-        let names: Vec<_> = listed["value"].as_array().unwrap().iter().map(|p| p["name"].clone()).collect();
+        let names: Vec<_> = listed["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p["name"].clone())
+            .collect();
         assert_eq!(names, ["one", "two"]);
         let elsewhere = policies.replace("vault/", "other/");
         assert_eq!(harness.get(&elsewhere).await.refusal().0, 404);

@@ -52,20 +52,59 @@ mod tests {
         let path = format!("{}/backupPolicies/bad", harness.vault().await);
         let intervals = "/properties/policyRules/0/trigger/schedule/repeatingTimeIntervals";
         let mut no_default = example();
-        no_default["properties"]["policyRules"].as_array_mut().unwrap().remove(1);
+        no_default["properties"]["policyRules"]
+            .as_array_mut()
+            .unwrap()
+            .remove(1);
         let mut no_backup = example();
-        no_backup["properties"]["policyRules"].as_array_mut().unwrap().remove(0);
+        no_backup["properties"]["policyRules"]
+            .as_array_mut()
+            .unwrap()
+            .remove(0);
         let cases = [
             (no_default, "UserErrorDefaultRetentionRuleMissing"),
             (no_backup, "UserErrorInvalidBackupPolicy"),
-            (changed(intervals, json!(["every day"])), "UserErrorInvalidScheduleInterval"),
-            (changed(intervals, json!(["R/2024-01-01T00:00:00+00:00/PT1M"])), "UserErrorInvalidScheduleInterval"),
-            (changed(intervals, json!([])), "UserErrorInvalidScheduleInterval"),
-            (changed("/properties/policyRules/1/lifecycles/0/deleteAfter/duration", json!("7 days")), "UserErrorInvalidRetentionDuration"),
-            (changed("/properties/datasourceTypes", json!(["Microsoft.Compute/disks"])), "UserErrorInvalidBackupPolicy"),
-            (changed("/properties/objectType", json!("BackupPlan")), "UnknownObjectType"),
-            (changed("/properties/policyRules/0/trigger/objectType", json!("Trigger")), "UnknownObjectType"),
-            (json!({"properties": {"objectType": "BackupPolicy"}}), "InvalidRequestContent"),
+            (
+                changed(intervals, json!(["every day"])),
+                "UserErrorInvalidScheduleInterval",
+            ),
+            (
+                changed(intervals, json!(["R/2024-01-01T00:00:00+00:00/PT1M"])),
+                "UserErrorInvalidScheduleInterval",
+            ),
+            (
+                changed(intervals, json!([])),
+                "UserErrorInvalidScheduleInterval",
+            ),
+            (
+                changed(
+                    "/properties/policyRules/1/lifecycles/0/deleteAfter/duration",
+                    json!("7 days"),
+                ),
+                "UserErrorInvalidRetentionDuration",
+            ),
+            (
+                changed(
+                    "/properties/datasourceTypes",
+                    json!(["Microsoft.Compute/disks"]),
+                ),
+                "UserErrorInvalidBackupPolicy",
+            ),
+            (
+                changed("/properties/objectType", json!("BackupPlan")),
+                "UnknownObjectType",
+            ),
+            (
+                changed(
+                    "/properties/policyRules/0/trigger/objectType",
+                    json!("Trigger"),
+                ),
+                "UnknownObjectType",
+            ),
+            (
+                json!({"properties": {"objectType": "BackupPolicy"}}),
+                "InvalidRequestContent",
+            ),
         ];
         for (body, code) in cases {
             let answer = harness.put(&path, body.clone()).await;
@@ -78,10 +117,21 @@ mod tests {
     async fn an_unknown_object_type_is_answered_with_those_that_are_accepted() {
         let harness = Harness::new().await;
         let path = format!("{}/backupPolicies/bad", harness.vault().await);
-        let body = changed("/properties/policyRules/0/trigger/objectType", json!("Trigger"));
+        let body = changed(
+            "/properties/policyRules/0/trigger/objectType",
+            json!("Trigger"),
+        );
         let answer = harness.put(&path, body).await;
-        assert!(answer.text.contains("ScheduleBasedTriggerContext"), "{}", answer.text);
-        assert!(answer.text.contains("AdhocBasedTriggerContext"), "{}", answer.text);
+        assert!(
+            answer.text.contains("ScheduleBasedTriggerContext"),
+            "{}",
+            answer.text
+        );
+        assert!(
+            answer.text.contains("AdhocBasedTriggerContext"),
+            "{}",
+            answer.text
+        );
     }
 
     #[tokio::test]
@@ -89,9 +139,15 @@ mod tests {
         let harness = Harness::new().await;
         let vault = harness.vault().await;
         let elsewhere = format!("{vault}x/backupPolicies/p12");
-        assert_eq!(harness.put(&elsewhere, example()).await.refusal().1, "ResourceNotFound");
+        assert_eq!(
+            harness.put(&elsewhere, example()).await.refusal().1,
+            "ResourceNotFound"
+        );
         let bad = format!("{vault}/backupPolicies/a_b");
-        assert_eq!(harness.put(&bad, example()).await.refusal().1, "InvalidResourceName");
+        assert_eq!(
+            harness.put(&bad, example()).await.refusal().1,
+            "InvalidResourceName"
+        );
         assert_eq!(harness.anonymous("PUT", &bad).await.status, 401);
     }
 }

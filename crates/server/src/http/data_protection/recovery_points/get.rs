@@ -29,10 +29,16 @@ mod tests {
         let read = harness.get(&path).await;
         assert_eq!(read.status, 200, "{}", read.text);
         assert_eq!(read.json()["id"], path.as_str());
-        assert_eq!(read.json()["properties"]["objectType"], "AzureBackupDiscreteRecoveryPoint");
+        assert_eq!(
+            read.json()["properties"]["objectType"],
+            "AzureBackupDiscreteRecoveryPoint"
+        );
         for unknown in ["00000000-0000-0000-0000-000000000009", "nonsense"] {
             let path = format!("{instance}/recoveryPoints/{unknown}");
-            assert_eq!(harness.get(&path).await.refusal(), (404, "ResourceNotFound".to_owned()));
+            assert_eq!(
+                harness.get(&path).await.refusal(),
+                (404, "ResourceNotFound".to_owned())
+            );
         }
         let elsewhere = format!("{instance}x/recoveryPoints/{point}");
         assert_eq!(harness.get(&elsewhere).await.status, 404);

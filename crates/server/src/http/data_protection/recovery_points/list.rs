@@ -36,7 +36,9 @@ fn bounds(query: &str) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
             // There is one store and every point is visible: these choose among nothing.
             "restorepointdatastoreid" | "isvisible" | "extendedinfo" => {}
             other => {
-                return Err(filter::refused(&format!("'{other}' is unknown; use startDate and endDate")));
+                return Err(filter::refused(&format!(
+                    "'{other}' is unknown; use startDate and endDate"
+                )));
             }
         }
     }
@@ -55,10 +57,20 @@ mod tests {
         for hour in 0..3 {
             made.push(harness.recovery_point(&instance, hour).await.to_string());
         }
-        let first = harness.get(&format!("{instance}/recoveryPoints?{VERSION}&$top=2")).await.json();
-        let next = first["nextLink"].as_str().unwrap().strip_prefix("https://localhost:8443").unwrap();
+        let first = harness
+            .get(&format!("{instance}/recoveryPoints?{VERSION}&$top=2"))
+            .await
+            .json();
+        let next = first["nextLink"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("https://localhost:8443")
+            .unwrap();
         let second = harness.get(next).await.json();
-        let names: Vec<&str> = first["value"].as_array().unwrap().iter()
+        let names: Vec<&str> = first["value"]
+            .as_array()
+            .unwrap()
+            .iter()
             .chain(second["value"].as_array().unwrap())
             .map(|point| point["name"].as_str().unwrap())
             .collect();
@@ -78,10 +90,18 @@ mod tests {
         let path = format!("{instance}/recoveryPoints?{VERSION}&$filter={filter}");
         let found = harness.get(&path).await.json();
         assert_eq!(found["value"].as_array().unwrap().len(), 1, "{found}");
-        for bad in ["startDate%20eq%20'then'", "colour%20eq%20'red'", "startDate"] {
+        for bad in [
+            "startDate%20eq%20'then'",
+            "colour%20eq%20'red'",
+            "startDate",
+        ] {
             let path = format!("{instance}/recoveryPoints?{VERSION}&$filter={bad}");
             let refusal = harness.get(&path).await.refusal();
-            assert_eq!(refusal, (400, "InvalidQueryParameterValue".to_owned()), "{bad}");
+            assert_eq!(
+                refusal,
+                (400, "InvalidQueryParameterValue".to_owned()),
+                "{bad}"
+            );
         }
     }
 
@@ -89,7 +109,19 @@ mod tests {
     async fn listing_needs_a_token_and_an_instance() {
         let harness = Harness::new().await;
         let instance = harness.instance().await;
-        assert_eq!(harness.anonymous("GET", &format!("{instance}/recoveryPoints")).await.status, 401);
-        assert_eq!(harness.get(&format!("{instance}x/recoveryPoints")).await.status, 404);
+        assert_eq!(
+            harness
+                .anonymous("GET", &format!("{instance}/recoveryPoints"))
+                .await
+                .status,
+            401
+        );
+        assert_eq!(
+            harness
+                .get(&format!("{instance}x/recoveryPoints"))
+                .await
+                .status,
+            404
+        );
     }
 }

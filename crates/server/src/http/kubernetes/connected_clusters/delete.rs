@@ -24,7 +24,9 @@ mod tests {
     #[tokio::test]
     async fn a_cluster_goes_once_nothing_protects_it() {
         let harness = Harness::new().await;
-        let cluster = harness.cluster("Microsoft.Kubernetes/connectedClusters").await;
+        let cluster = harness
+            .cluster("Microsoft.Kubernetes/connectedClusters")
+            .await;
         let instance = harness.instance_of(&cluster).await;
         let refused = harness.delete(&cluster).await;
         assert_eq!(refused.refusal(), (409, "ResourceInUse".to_owned()));

@@ -23,8 +23,13 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_cluster_is_404_and_reading_needs_a_token() {
         let harness = Harness::new().await;
-        let path = harness.cluster_path("Microsoft.Kubernetes/connectedClusters").await;
-        assert_eq!(harness.get(&path).await.refusal(), (404, "ResourceNotFound".to_owned()));
+        let path = harness
+            .cluster_path("Microsoft.Kubernetes/connectedClusters")
+            .await;
+        assert_eq!(
+            harness.get(&path).await.refusal(),
+            (404, "ResourceNotFound".to_owned())
+        );
         assert_eq!(harness.anonymous("GET", &path).await.status, 401);
     }
 }

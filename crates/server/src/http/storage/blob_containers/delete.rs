@@ -14,7 +14,9 @@ pub(super) async fn handle(
     Target(id): Target,
     preconditions: Preconditions,
 ) -> Result<StatusCode> {
-    Ok(deleted(storage_accounts::delete_container(&app, &id, &preconditions).await?))
+    Ok(deleted(
+        storage_accounts::delete_container(&app, &id, &preconditions).await?,
+    ))
 }
 
 #[cfg(test)]
@@ -27,7 +29,10 @@ mod tests {
         let container = harness.container().await;
         let folder = harness.dir.path().join("blobs/backups/points");
         std::fs::write(folder.join("pack"), b"data").unwrap();
-        assert_eq!(harness.delete(&container).await.refusal(), (409, "ResourceInUse".to_owned()));
+        assert_eq!(
+            harness.delete(&container).await.refusal(),
+            (409, "ResourceInUse".to_owned())
+        );
         std::fs::remove_file(folder.join("pack")).unwrap();
         assert_eq!(harness.anonymous("DELETE", &container).await.status, 401);
         assert_eq!(harness.delete(&container).await.status, 200);

@@ -24,7 +24,10 @@ mod tests {
     async fn an_unknown_container_is_404_and_reading_needs_a_token() {
         let harness = Harness::new().await;
         let container = harness.container().await;
-        assert_eq!(harness.get(&format!("{container}x")).await.refusal().1, "ResourceNotFound");
+        assert_eq!(
+            harness.get(&format!("{container}x")).await.refusal().1,
+            "ResourceNotFound"
+        );
         assert_eq!(harness.anonymous("GET", &container).await.status, 401);
     }
 }

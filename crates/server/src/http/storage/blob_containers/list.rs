@@ -16,8 +16,13 @@ pub(super) async fn handle(
     Target(collection): Target,
     page: PageRequest,
 ) -> Result<Json<Page<BlobContainerResource>>> {
-    let (found, next) =
-        storage_accounts::list_containers(&app, &collection.without(3), page.after.as_deref(), page.limit).await?;
+    let (found, next) = storage_accounts::list_containers(
+        &app,
+        &collection.without(3),
+        page.after.as_deref(),
+        page.limit,
+    )
+    .await?;
     Ok(Json(page.page(found, next)))
 }
 

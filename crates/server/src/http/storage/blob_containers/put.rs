@@ -32,7 +32,10 @@ mod tests {
         let harness = Harness::new().await;
         let container = harness.container().await;
         assert!(harness.dir.path().join("blobs/backups/points").is_dir());
-        assert_eq!(harness.get(&container).await.json()["id"], container.as_str());
+        assert_eq!(
+            harness.get(&container).await.json()["id"],
+            container.as_str()
+        );
     }
 
     #[tokio::test]
@@ -46,7 +49,10 @@ mod tests {
         assert_eq!(harness.put(&account, body).await.status, 201);
         let container = format!("{account}/blobServices/default/containers/bucket");
         let answer = harness.put(&container, json!({"properties": {}})).await;
-        assert_eq!(answer.refusal(), (400, "UserErrorBackupStorageLocationNotReady".to_owned()));
+        assert_eq!(
+            answer.refusal(),
+            (400, "UserErrorBackupStorageLocationNotReady".to_owned())
+        );
         assert_eq!(harness.get(&container).await.status, 404);
     }
 
@@ -56,13 +62,23 @@ mod tests {
         let account = harness.account_path().await;
         let body = json!({"properties": {}});
         let of = |name: &str| format!("{account}/blobServices/default/containers/{name}");
-        assert_eq!(harness.put(&of("points"), body.clone()).await.refusal().1, "ResourceNotFound");
+        assert_eq!(
+            harness.put(&of("points"), body.clone()).await.refusal().1,
+            "ResourceNotFound"
+        );
         harness.container().await;
         for bad in ["a", "-ab", "a--b", "UPPER"] {
-            assert_eq!(harness.put(&of(bad), body.clone()).await.refusal().1, "InvalidResourceName", "{bad}");
+            assert_eq!(
+                harness.put(&of(bad), body.clone()).await.refusal().1,
+                "InvalidResourceName",
+                "{bad}"
+            );
         }
         let public = json!({"properties": {"publicAccess": "Blob"}});
-        assert_eq!(harness.put(&of("open"), public).await.refusal().1, "UserErrorInvalidStorageAccount");
+        assert_eq!(
+            harness.put(&of("open"), public).await.refusal().1,
+            "UserErrorInvalidStorageAccount"
+        );
         assert_eq!(harness.anonymous("PUT", &of("points")).await.status, 401);
     }
 }

@@ -14,7 +14,9 @@ pub(super) async fn handle(
     Target(id): Target,
     preconditions: Preconditions,
 ) -> Result<StatusCode> {
-    Ok(deleted(storage_accounts::delete(&app, &id, &preconditions).await?))
+    Ok(deleted(
+        storage_accounts::delete(&app, &id, &preconditions).await?,
+    ))
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ mod tests {
     async fn an_unknown_account_is_404_and_reading_needs_a_token() {
         let harness = Harness::new().await;
         let account = harness.account_path().await;
-        assert_eq!(harness.get(&account).await.refusal(), (404, "ResourceNotFound".to_owned()));
+        assert_eq!(
+            harness.get(&account).await.refusal(),
+            (404, "ResourceNotFound".to_owned())
+        );
         assert_eq!(harness.anonymous("GET", &account).await.status, 401);
     }
 }

@@ -16,8 +16,13 @@ pub(super) async fn handle(
     Target(collection): Target,
     page: PageRequest,
 ) -> Result<Json<Page<StorageAccountResource>>> {
-    let (found, next) =
-        storage_accounts::list(&app, &scope_of(&collection), page.after.as_deref(), page.limit).await?;
+    let (found, next) = storage_accounts::list(
+        &app,
+        &scope_of(&collection),
+        page.after.as_deref(),
+        page.limit,
+    )
+    .await?;
     Ok(Json(page.page(found, next)))
 }
 
@@ -29,7 +34,10 @@ mod tests {
     async fn accounts_are_listed_by_group_and_by_subscription() {
         let harness = Harness::new().await;
         harness.container().await;
-        for scope in [format!("{SUBSCRIPTION}/resourceGroups/rg"), SUBSCRIPTION.to_owned()] {
+        for scope in [
+            format!("{SUBSCRIPTION}/resourceGroups/rg"),
+            SUBSCRIPTION.to_owned(),
+        ] {
             let path = format!("{scope}/providers/Microsoft.Storage/storageAccounts");
             let listed = harness.get(&path).await.json();
             assert_eq!(listed["value"].as_array().unwrap().len(), 1, "{path}");

@@ -31,7 +31,12 @@ mod tests {
     async fn an_account_is_embedded_when_nothing_is_said() {
         let harness = Harness::new().await;
         let account = harness.account_path().await;
-        let made = harness.put(&account, json!({"location": "westeurope", "properties": {}})).await;
+        let made = harness
+            .put(
+                &account,
+                json!({"location": "westeurope", "properties": {}}),
+            )
+            .await;
         assert_eq!(made.status, 201, "{}", made.text);
         assert_eq!(made.json()["properties"]["backend"]["kind"], "Embedded");
         assert_eq!(made.json()["properties"]["provisioningState"], "Succeeded");
@@ -50,7 +55,10 @@ mod tests {
         assert!(!made.text.contains("very-secret"), "{}", made.text);
         assert!(!harness.get(&account).await.text.contains("very-secret"));
         // A later write without the secret keeps it.
-        body["properties"]["backend"].as_object_mut().unwrap().remove("secretAccessKey");
+        body["properties"]["backend"]
+            .as_object_mut()
+            .unwrap()
+            .remove("secretAccessKey");
         assert_eq!(harness.put(&account, body).await.status, 200);
         let database = std::fs::read(harness.dir.path().join("strongroom.db-wal")).unwrap();
         assert!(!database.windows(11).any(|bytes| bytes == b"very-secret"));
@@ -66,11 +74,18 @@ mod tests {
             }}})
         };
         let mut no_secret = s3("https://s3.example.org", "AKIA");
-        no_secret["properties"]["backend"].as_object_mut().unwrap().remove("secretAccessKey");
-        let unknown = json!({"location": "westeurope", "properties": {"backend": {"kind": "Tape"}}});
+        no_secret["properties"]["backend"]
+            .as_object_mut()
+            .unwrap()
+            .remove("secretAccessKey");
+        let unknown =
+            json!({"location": "westeurope", "properties": {"backend": {"kind": "Tape"}}});
         for (body, code) in [
             (s3("ftp://s3", "AKIA"), "UserErrorInvalidStorageAccount"),
-            (s3("https://s3.example.org", ""), "UserErrorInvalidStorageAccount"),
+            (
+                s3("https://s3.example.org", ""),
+                "UserErrorInvalidStorageAccount",
+            ),
             (no_secret, "UserErrorInvalidStorageAccount"),
             (unknown, "InvalidRequestContent"),
         ] {
@@ -78,7 +93,9 @@ mod tests {
             assert_eq!(answer.refusal(), (400, code.to_owned()), "{body}");
         }
         let bad = account.to_uppercase();
-        let answer = harness.put(&bad, json!({"location": "x", "properties": {}})).await;
+        let answer = harness
+            .put(&bad, json!({"location": "x", "properties": {}}))
+            .await;
         assert_eq!(answer.refusal().1, "InvalidResourceName");
         assert_eq!(harness.anonymous("PUT", &account).await.status, 401);
     }
@@ -92,10 +109,16 @@ mod tests {
         harness.put(group, json!({"location": "westeurope"})).await;
         let again = account.replace("resourceGroups/rg", "resourceGroups/other");
         let body = json!({"location": "westeurope", "properties": {}});
-        assert_eq!(harness.put(&again, body).await.refusal(), (409, "Conflict".to_owned()));
+        assert_eq!(
+            harness.put(&again, body).await.refusal(),
+            (409, "Conflict".to_owned())
+        );
         let s3 = json!({"location": "westeurope", "properties": {"backend": {
             "kind": "S3", "endpoint": "https://s3.example.org", "accessKeyId": "A", "secretAccessKey": "s"
         }}});
-        assert_eq!(harness.put(&account, s3).await.refusal(), (409, "PropertyChangeNotAllowed".to_owned()));
+        assert_eq!(
+            harness.put(&account, s3).await.refusal(),
+            (409, "PropertyChangeNotAllowed".to_owned())
+        );
     }
 }
