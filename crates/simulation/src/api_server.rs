@@ -55,6 +55,7 @@ pub(crate) struct Shared {
     faults: Mutex<Vec<Fault>>,
     calls: Mutex<Vec<Call>>,
     changed: tokio::sync::watch::Sender<u64>,
+    hung: tokio::sync::Notify,
 }
 
 impl Shared {
@@ -125,6 +126,7 @@ impl ApiServer {
             faults: Mutex::new(Vec::new()),
             calls: Mutex::new(Vec::new()),
             changed,
+            hung: tokio::sync::Notify::new(),
         });
         let router = Router::new()
             .fallback(request::serve)
@@ -173,7 +175,10 @@ impl ApiServer {
     ///
     /// # Panics
     /// When the server refuses it.
-    #[expect(clippy::panic, reason = "a bad fixture must stop the test that seeds it")]
+    #[expect(
+        clippy::panic,
+        reason = "a bad fixture must stop the test that seeds it"
+    )]
     pub fn replace_status(&self, object: &Value) {
         if let Err(problem) = verbs::set_status(&self.shared, object) {
             panic!("the API server refused the status: {problem:?}");
@@ -222,6 +227,11 @@ impl ApiServer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(fault);
+    }
+
+    /// Resolves once a request gets no answer because a fault says so.
+    pub async fn hung(&self) {
+        self.shared.hung.notified().await;
     }
 
     /// Takes every fault away.

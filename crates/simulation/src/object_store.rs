@@ -202,8 +202,13 @@ impl ObjectStore for FaultyStore {
         let prefix = prefix.cloned();
         futures::stream::once(async move {
             let at = prefix.clone().unwrap_or_default();
-            match store.verdict(Operation::List, &at).await {
-                Ok(_) => store.inner.list(prefix.as_ref()),
+            let lost = match store.verdict(Operation::List, &at).await {
+                Ok(lost) => lost,
+                Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
+            };
+            // An answer that never comes is a list that never begins.
+            match store.end(lost, Ok(())).await {
+                Ok(()) => store.inner.list(prefix.as_ref()),
                 Err(error) => futures::stream::once(async { Err(error) }).boxed(),
             }
         })

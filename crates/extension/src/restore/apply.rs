@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::restore::conflict::Action;
 use strongroom_core::restore::mapping;
@@ -125,6 +125,14 @@ impl Applier<'_> {
         desired: Desired,
     ) -> Result<ObjectOutcome, JobFailure> {
         let existing = match &item.existing {
+            // The cluster puts a blank one into the namespace that the restore will have made.
+            Existing::No if desired.rule == Rule::DefaultServiceAccountPatched => {
+                let ObjectRef {
+                    namespace, name, ..
+                } = &desired.object;
+                let metadata = json!({"namespace": namespace, "name": name});
+                Some(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
+            }
             Existing::No => None,
             Existing::Yes(live) => Some(live.clone()),
             Existing::Unknown => match self.get(item, &desired).await {

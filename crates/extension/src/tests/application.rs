@@ -31,7 +31,14 @@ pub(super) fn widget_definition() -> Value {
 
 /// Makes the application in a namespace.
 pub(super) fn deploy(api: &ApiServer, namespace: &str) {
-    if api.get("customresourcedefinitions.apiextensions.k8s.io", None, "widgets.example.com").is_none() {
+    if api
+        .get(
+            "customresourcedefinitions.apiextensions.k8s.io",
+            None,
+            "widgets.example.com",
+        )
+        .is_none()
+    {
         api.create(&widget_definition());
     }
     api.create(&json!({"apiVersion": "v1", "kind": "Namespace",
@@ -53,21 +60,61 @@ pub(super) fn deploy(api: &ApiServer, namespace: &str) {
     };
     let rbac = "rbac.authorization.k8s.io/v1";
     object("v1", "ServiceAccount", "web", json!({}));
-    object("v1", "ConfigMap", "settings", json!({"data": {"greeting": "hello"}}));
-    object("v1", "Secret", "password", json!({"type": "Opaque", "data": {"p": "aHVudGVyMg=="}}));
-    object("v1", "Service", "web", json!({"spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}));
-    object("apps/v1", "Deployment", "web", json!({"spec": {"replicas": 2,
+    object(
+        "v1",
+        "ConfigMap",
+        "settings",
+        json!({"data": {"greeting": "hello"}}),
+    );
+    object(
+        "v1",
+        "Secret",
+        "password",
+        json!({"type": "Opaque", "data": {"p": "aHVudGVyMg=="}}),
+    );
+    object(
+        "v1",
+        "Service",
+        "web",
+        json!({"spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}),
+    );
+    object(
+        "apps/v1",
+        "Deployment",
+        "web",
+        json!({"spec": {"replicas": 2,
         "selector": {"matchLabels": {"app": "web"}},
         "template": {"metadata": {"labels": {"app": "web"}},
-            "spec": {"serviceAccountName": "web", "containers": [{"name": "web", "image": "web:1"}]}}}}));
-    object(rbac, "Role", "reader", json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}));
-    object(rbac, "RoleBinding", "reader", json!({
+            "spec": {"serviceAccountName": "web", "containers": [{"name": "web", "image": "web:1"}]}}}}),
+    );
+    object(
+        rbac,
+        "Role",
+        "reader",
+        json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}),
+    );
+    object(
+        rbac,
+        "RoleBinding",
+        "reader",
+        json!({
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": namespace}]}));
-    let widget = object("example.com/v1", "Widget", "gear", json!({"spec": {"teeth": 12}}));
-    object("v1", "ConfigMap", "of-gear", json!({"metadata": {"ownerReferences": [{
+        "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": namespace}]}),
+    );
+    let widget = object(
+        "example.com/v1",
+        "Widget",
+        "gear",
+        json!({"spec": {"teeth": 12}}),
+    );
+    object(
+        "v1",
+        "ConfigMap",
+        "of-gear",
+        json!({"metadata": {"ownerReferences": [{
         "apiVersion": "example.com/v1", "kind": "Widget", "name": "gear", "uid": widget["metadata"]["uid"],
-        "controller": true, "blockOwnerDeletion": true}]}}));
+        "controller": true, "blockOwnerDeletion": true}]}}),
+    );
     let mut with_status = widget.clone();
     with_status["status"] = json!({"phase": "Turning", "turns": 7});
     api.replace_status(&with_status);
@@ -88,6 +135,10 @@ pub(super) fn assert_equal(before: &[Value], after: &[Value]) {
     assert_eq!(names(before), names(after));
     for (before, after) in before.iter().zip(after) {
         let differences = differences(before, after, &Comparison::proof());
-        assert!(differences.is_empty(), "{}: {differences:#?}", name_of(before));
+        assert!(
+            differences.is_empty(),
+            "{}: {differences:#?}",
+            name_of(before)
+        );
     }
 }

@@ -28,7 +28,13 @@ async fn a_backup_makes_one_recovery_point_and_accounts_for_every_object() {
     let status = stage.back_up(&spec).await;
     assert_completed(&status);
     assert_eq!(status.attempt, 1);
-    assert!(status.cut.as_deref().is_some_and(|cut| cut.starts_with("cut at ")), "{status:?}");
+    assert!(
+        status
+            .cut
+            .as_deref()
+            .is_some_and(|cut| cut.starts_with("cut at ")),
+        "{status:?}"
+    );
     let repository = stage.repository().await;
     assert_eq!(repository.points().await.unwrap(), [spec.recovery_point_id]);
     let point = repository.point(spec.recovery_point_id).await.unwrap();
@@ -43,10 +49,19 @@ async fn a_backup_makes_one_recovery_point_and_accounts_for_every_object() {
         "example.com/Widget shop/gear",
         "apiextensions.k8s.io/CustomResourceDefinition widgets.example.com",
     ] {
-        assert!(taken.contains(&object.to_owned()), "{object} is missing in {taken:#?}");
+        assert!(
+            taken.contains(&object.to_owned()),
+            "{object} is missing in {taken:#?}"
+        );
     }
-    assert_eq!(status.counts.get("BackedUp").copied(), Some(taken.len() as u64));
-    assert!(!line(&lines, "Event *").reason.is_empty(), "types never taken have their reason");
+    assert_eq!(
+        status.counts.get("BackedUp").copied(),
+        Some(taken.len() as u64)
+    );
+    assert!(
+        !line(&lines, "Event *").reason.is_empty(),
+        "types never taken have their reason"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +75,12 @@ async fn a_second_backup_of_unchanged_objects_sends_next_to_nothing() {
     let next = stage.back_up(&second).await;
     assert_completed(&next);
     assert_eq!(next.bytes, full.bytes);
-    assert!(next.new_bytes < full.new_bytes, "{} of {}", next.new_bytes, full.new_bytes);
+    assert!(
+        next.new_bytes < full.new_bytes,
+        "{} of {}",
+        next.new_bytes,
+        full.new_bytes
+    );
 }
 
 #[tokio::test]
@@ -71,7 +91,10 @@ async fn a_chosen_namespace_that_does_not_exist_is_a_warning() {
     let status = stage.back_up(&spec).await;
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(code(line(&lines, "Namespace nowhere")), "UserErrorNamespaceNotFound");
+    assert_eq!(
+        code(line(&lines, "Namespace nowhere")),
+        "UserErrorNamespaceNotFound"
+    );
     assert_eq!(status.findings, 1);
 }
 
@@ -79,13 +102,21 @@ async fn a_chosen_namespace_that_does_not_exist_is_a_warning() {
 async fn a_custom_type_that_does_not_answer_is_a_finding_and_the_rest_goes_on() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
-    stage.api.inject(fault("/widgets?", 503, "ServiceUnavailable", u32::MAX));
+    stage
+        .api
+        .inject(fault("/widgets?", 503, "ServiceUnavailable", u32::MAX));
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(code(line(&lines, "example.com/Widget *")), "ApiGroupUnavailable");
-    assert_eq!(line(&lines, "ConfigMap shop/settings").outcome, Outcome::BackedUp);
+    assert_eq!(
+        code(line(&lines, "example.com/Widget *")),
+        "ApiGroupUnavailable"
+    );
+    assert_eq!(
+        line(&lines, "ConfigMap shop/settings").outcome,
+        Outcome::BackedUp
+    );
 }
 
 #[tokio::test]
@@ -93,13 +124,18 @@ async fn a_type_that_may_not_be_listed_is_a_finding_that_names_the_missing_right
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
     let mut refusal = fault("/secrets?", 403, "Forbidden", u32::MAX);
-    refusal.message = "secrets is forbidden: User \"x\" cannot list resource \"secrets\" in API group \"\"".into();
+    refusal.message =
+        "secrets is forbidden: User \"x\" cannot list resource \"secrets\" in API group \"\""
+            .into();
     stage.api.inject(refusal);
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(code(line(&lines, "Secret *")), "UserErrorClusterPermissionMissing");
+    assert_eq!(
+        code(line(&lines, "Secret *")),
+        "UserErrorClusterPermissionMissing"
+    );
 }
 
 #[tokio::test]
@@ -110,21 +146,38 @@ async fn a_list_whose_state_expired_goes_on_at_the_newest_and_the_point_says_sme
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_completed(&status);
-    assert!(status.cut.as_deref().is_some_and(|cut| cut.starts_with("smeared from ")), "{status:?}");
+    assert!(
+        status
+            .cut
+            .as_deref()
+            .is_some_and(|cut| cut.starts_with("smeared from ")),
+        "{status:?}"
+    );
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(line(&lines, "ConfigMap shop/settings").outcome, Outcome::BackedUp);
+    assert_eq!(
+        line(&lines, "ConfigMap shop/settings").outcome,
+        Outcome::BackedUp
+    );
 }
 
 #[tokio::test]
 async fn a_custom_api_that_cannot_show_an_old_state_is_read_at_the_newest() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
-    stage.api.inject(fault("/widgets?limit=500&resourceVersion", 400, "BadRequest", u32::MAX));
+    stage.api.inject(fault(
+        "/widgets?limit=500&resourceVersion",
+        400,
+        "BadRequest",
+        u32::MAX,
+    ));
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_completed(&status);
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(line(&lines, "example.com/Widget shop/gear").outcome, Outcome::BackedUp);
+    assert_eq!(
+        line(&lines, "example.com/Widget shop/gear").outcome,
+        Outcome::BackedUp
+    );
 }
 
 #[tokio::test]
@@ -142,13 +195,20 @@ async fn secrets_that_do_not_open_fail_the_job_with_the_way_out() {
 #[tokio::test]
 async fn a_store_that_refuses_or_is_full_fails_the_job_at_once_with_its_code() {
     for (verdict, code) in [
-        (Verdict::Denied, "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"),
+        (
+            Verdict::Denied,
+            "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation",
+        ),
         (Verdict::Full, "BackupStorageLocationFull"),
     ] {
         let stage = Stage::new().await;
         application::deploy(&stage.api, "shop");
         stage.store.decide(move |_, operation, _| {
-            if operation == Operation::Put { verdict } else { Verdict::Pass }
+            if operation == Operation::Put {
+                verdict
+            } else {
+                Verdict::Pass
+            }
         });
         let status = stage.back_up(&stage.backup_spec()).await;
         assert_eq!(status.state, JobState::Failed, "{status:#?}");
@@ -163,7 +223,10 @@ async fn a_store_that_is_gone_for_good_fails_the_job_after_the_grace() {
     stage.store.decide(|_, _, _| Verdict::Unreachable);
     let status = stage.back_up(&stage.backup_spec()).await;
     assert_eq!(status.state, JobState::Failed, "{status:#?}");
-    assert_eq!(status.error.unwrap().code, "UserErrorBackupStorageLocationNotReady");
+    assert_eq!(
+        status.error.unwrap().code,
+        "UserErrorBackupStorageLocationNotReady"
+    );
     assert!(status.attempt > 1);
 }
 
@@ -173,10 +236,17 @@ async fn a_store_that_comes_back_within_the_grace_completes_the_job() {
     application::deploy(&stage.api, "shop");
     let spec = stage.backup_of(&["shop"]);
     // Each store call is tried a few times by itself; this outlasts one attempt's.
-    stage.store.decide(|call, _, _| if call <= 6 { Verdict::Unreachable } else { Verdict::Pass });
+    stage.store.decide(|call, _, _| {
+        if call <= 6 {
+            Verdict::Unreachable
+        } else {
+            Verdict::Pass
+        }
+    });
     let mut environment = stage.environment(crate::crash::CrashPoints::none());
-    std::sync::Arc::get_mut(&mut environment).unwrap().unreachable_grace =
-        std::time::Duration::from_secs(30);
+    std::sync::Arc::get_mut(&mut environment)
+        .unwrap()
+        .unreachable_grace = std::time::Duration::from_secs(30);
     let mut feeds = tokio::task::JoinSet::new();
     let shutdown = tokio_util::sync::CancellationToken::new();
     let jobs = crate::run::controllers(&environment, &shutdown, &mut feeds);
@@ -237,10 +307,7 @@ async fn a_cancelled_job_frees_its_controller_at_once() {
     // The list of config maps never ends, so only a cancellation can end the job.
     stage.api.inject(fault("/configmaps?", 0, "", 1));
     let process = stage.start();
-    let running = |api: &strongroom_simulation::api_server::ApiServer| {
-        status(api, &doomed).filter(|status| status.step == "collect")
-    };
-    patiently("collect", stage.api.until(running)).await;
+    patiently("the list", stage.api.hung()).await;
     let next = stage.submit_backup(&stage.backup_of(&["shop"])).await;
     let kind = "backups.clusterbackup.dataprotection.microsoft.com";
     stage.api.delete(kind, Some(EXTENSION_NAMESPACE), &doomed);
@@ -272,10 +339,7 @@ async fn a_process_that_is_told_to_stop_leaves_the_job_to_the_next() {
     let name = stage.submit_backup(&spec).await;
     stage.api.inject(fault("/configmaps?", 0, "", 1));
     let process = stage.start();
-    let running = |api: &strongroom_simulation::api_server::ApiServer| {
-        status(api, &name).filter(|status| status.step == "collect")
-    };
-    patiently("collect", stage.api.until(running)).await;
+    patiently("the list", stage.api.hung()).await;
     patiently("the end of the process", process.terminate()).await;
     assert_eq!(status(&stage.api, &name).unwrap().state, JobState::Running);
     let process = stage.start();
@@ -289,12 +353,22 @@ async fn a_process_that_is_told_to_stop_leaves_the_job_to_the_next() {
 async fn a_type_that_only_a_newer_version_serves_is_taken_as_the_cluster_prefers_it() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
-    stage.api.serve_kind(Kind::namespaced("example.com", "v2beta1", "Gadget", "gadgets"));
-    stage.api.create(&serde_json::json!({"apiVersion": "example.com/v2beta1", "kind": "Gadget",
-        "metadata": {"name": "g", "namespace": "shop"}}));
+    stage.api.serve_kind(Kind::namespaced(
+        "example.com",
+        "v2beta1",
+        "Gadget",
+        "gadgets",
+    ));
+    stage.api.create(
+        &serde_json::json!({"apiVersion": "example.com/v2beta1", "kind": "Gadget",
+        "metadata": {"name": "g", "namespace": "shop"}}),
+    );
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_completed(&status);
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(line(&lines, "example.com/Gadget shop/g").object.version, "v2beta1");
+    assert_eq!(
+        line(&lines, "example.com/Gadget shop/g").object.version,
+        "v2beta1"
+    );
 }

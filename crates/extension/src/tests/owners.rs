@@ -22,7 +22,9 @@ fn config_map(stage: &Stage, name: &str, owners: &[(&str, &Value)]) -> Value {
 #[tokio::test]
 async fn chains_and_cycles_of_owners_come_back_with_the_new_uids() {
     let stage = Stage::new().await;
-    stage.api.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}));
+    stage
+        .api
+        .create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}));
     // A chain against the order of names, and a cycle of two.
     let root = config_map(&stage, "z", &[]);
     let middle = config_map(&stage, "m", &[("z", &root)]);
@@ -39,12 +41,21 @@ async fn chains_and_cycles_of_owners_come_back_with_the_new_uids() {
     let backup = stage.backup_of(&["shop"]);
     assert_completed(&stage.back_up(&backup).await);
     stage.api.delete("namespaces", None, "shop");
-    assert_completed(&stage.restore(&stage.restore_spec(backup.recovery_point_id)).await);
+    assert_completed(
+        &stage
+            .restore(&stage.restore_spec(backup.recovery_point_id))
+            .await,
+    );
 
     let get = |name: &str| stage.api.get("configmaps", Some("shop"), name).unwrap();
     let owners = |name: &str| -> Vec<Value> {
         let references = get(name)["metadata"]["ownerReferences"].clone();
-        references.as_array().into_iter().flatten().map(|owner| owner["uid"].clone()).collect()
+        references
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|owner| owner["uid"].clone())
+            .collect()
     };
     let uid = |name: &str| get(name)["metadata"]["uid"].clone();
     assert_eq!(owners("a"), [uid("m"), uid("z")]);

@@ -29,7 +29,10 @@ async fn an_application_that_was_lost_comes_back_equal() {
     assert_completed(&status);
     assert_equal(&before, &objects(&stage.api, "shop"));
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(line(&lines, "example.com/Widget shop/gear").outcome, Outcome::Created);
+    assert_eq!(
+        line(&lines, "example.com/Widget shop/gear").outcome,
+        Outcome::Created
+    );
     assert!(with_outcome(&lines, Outcome::Failed).is_empty());
 }
 
@@ -67,7 +70,12 @@ async fn a_restore_onto_an_equal_cluster_writes_nothing() {
     drop(process);
     assert_completed(&status);
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(with_outcome(&lines, Outcome::Unchanged).len(), lines.len(), "{:#?}", outcomes(&lines));
+    assert_eq!(
+        with_outcome(&lines, Outcome::Unchanged).len(),
+        lines.len(),
+        "{:#?}",
+        outcomes(&lines)
+    );
     let revision = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
     let changed: Vec<_> = stage
         .api
@@ -77,7 +85,11 @@ async fn a_restore_onto_an_equal_cluster_writes_nothing() {
         .filter(|call| !call.path.contains("dataprotection"))
         .collect();
     assert!(changed.is_empty(), "{changed:#?}");
-    assert!(objects(&stage.api, "shop").iter().all(|object| !revision(object).is_null()));
+    assert!(
+        objects(&stage.api, "shop")
+            .iter()
+            .all(|object| !revision(object).is_null())
+    );
 }
 
 #[tokio::test]
@@ -94,8 +106,15 @@ async fn what_differs_is_left_under_skip_and_changed_under_patch() {
         spec.criteria.conflict_policy = policy;
         let status = stage.restore(&spec).await;
         let lines = stage.report(spec.job_id, &status).await;
-        assert_eq!(line(&lines, "ConfigMap shop/settings").outcome, outcome, "{lines:#?}");
-        let live = stage.api.get("configmaps", Some("shop"), "settings").unwrap();
+        assert_eq!(
+            line(&lines, "ConfigMap shop/settings").outcome,
+            outcome,
+            "{lines:#?}"
+        );
+        let live = stage
+            .api
+            .get("configmaps", Some("shop"), "settings")
+            .unwrap();
         assert_eq!(live["data"]["greeting"], greeting);
     }
 }
@@ -105,21 +124,42 @@ async fn a_namespace_is_restored_under_another_name_with_its_references() {
     let (stage, point) = backed_up().await;
     let mut spec = stage.restore_spec(point);
     spec.criteria.selection.included_namespaces = Some(vec!["shop".into()]);
-    spec.criteria.namespace_mappings.insert("shop".into(), "copy".into());
+    spec.criteria
+        .namespace_mappings
+        .insert("shop".into(), "copy".into());
     let status = stage.restore(&spec).await;
     // The address of the Service is taken by the original.
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
     let service = line(&lines, "Service copy/web");
-    assert_eq!((service.outcome, code(service)), (Outcome::Created, "ClusterAssignedValueTaken"));
-    let binding = stage.api.get("rolebindings.rbac.authorization.k8s.io", Some("copy"), "reader");
+    assert_eq!(
+        (service.outcome, code(service)),
+        (Outcome::Created, "ClusterAssignedValueTaken")
+    );
+    let binding = stage.api.get(
+        "rolebindings.rbac.authorization.k8s.io",
+        Some("copy"),
+        "reader",
+    );
     assert_eq!(binding.unwrap()["subjects"][0]["namespace"], "copy");
     let namespace = stage.api.get("namespaces", None, "copy").unwrap();
     assert_eq!(namespace["metadata"]["labels"]["team"], "sales");
-    let widget = stage.api.get("widgets.example.com", Some("copy"), "gear").unwrap();
-    let owned = stage.api.get("configmaps", Some("copy"), "of-gear").unwrap();
-    assert_eq!(owned["metadata"]["ownerReferences"][0]["uid"], widget["metadata"]["uid"]);
-    assert_eq!(objects(&stage.api, "shop").len(), objects(&stage.api, "copy").len());
+    let widget = stage
+        .api
+        .get("widgets.example.com", Some("copy"), "gear")
+        .unwrap();
+    let owned = stage
+        .api
+        .get("configmaps", Some("copy"), "of-gear")
+        .unwrap();
+    assert_eq!(
+        owned["metadata"]["ownerReferences"][0]["uid"],
+        widget["metadata"]["uid"]
+    );
+    assert_eq!(
+        objects(&stage.api, "shop").len(),
+        objects(&stage.api, "copy").len()
+    );
 }
 
 #[tokio::test]
@@ -131,12 +171,25 @@ async fn a_restore_of_one_type_takes_only_that_and_makes_the_namespace_for_it() 
     let status = stage.restore(&spec).await;
     let lines = stage.report(spec.job_id, &status).await;
     let created = with_outcome(&lines, Outcome::Created);
-    assert_eq!(created, ["Namespace shop", "ConfigMap shop/of-gear", "ConfigMap shop/settings"]);
+    assert_eq!(
+        created,
+        [
+            "Namespace shop",
+            "ConfigMap shop/of-gear",
+            "ConfigMap shop/settings"
+        ]
+    );
     let namespace = stage.api.get("namespaces", None, "shop").unwrap();
-    assert_eq!(namespace["metadata"]["labels"]["team"], "sales", "as the recovery point holds it");
+    assert_eq!(
+        namespace["metadata"]["labels"]["team"], "sales",
+        "as the recovery point holds it"
+    );
     // Its owner was not restored.
     assert_eq!(status.state, JobState::CompletedWithWarnings);
-    let owners: Vec<_> = lines.iter().filter(|line| code(line) == "OwnerNotRestored").collect();
+    let owners: Vec<_> = lines
+        .iter()
+        .filter(|line| code(line) == "OwnerNotRestored")
+        .collect();
     assert_eq!(owners.len(), 1, "{lines:#?}");
 }
 
@@ -144,7 +197,11 @@ async fn a_restore_of_one_type_takes_only_that_and_makes_the_namespace_for_it() 
 async fn a_validation_changes_nothing_and_says_what_the_restore_then_does() {
     let (stage, point) = backed_up().await;
     stage.api.delete("namespaces", None, "shop");
-    stage.api.delete("customresourcedefinitions.apiextensions.k8s.io", None, "widgets.example.com");
+    stage.api.delete(
+        "customresourcedefinitions.apiextensions.k8s.io",
+        None,
+        "widgets.example.com",
+    );
     let mut spec = stage.restore_spec(point);
     spec.mode = RestoreMode::Validate;
     let process = stage.start();
@@ -165,7 +222,10 @@ async fn a_validation_changes_nothing_and_says_what_the_restore_then_does() {
     spec.plan_digest.clone_from(&validated.plan_digest);
     let done = stage.restore(&spec).await;
     assert_completed(&done);
-    assert_eq!(outcomes(&plan), outcomes(&stage.report(spec.job_id, &done).await));
+    assert_eq!(
+        outcomes(&plan),
+        outcomes(&stage.report(spec.job_id, &done).await)
+    );
 }
 
 #[tokio::test]
@@ -182,7 +242,10 @@ async fn what_changed_since_the_validation_is_named() {
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
     let secret = line(&lines, "Secret shop/password");
-    assert_eq!((secret.outcome, code(secret)), (Outcome::Unchanged, "UserErrorRestorePlanChanged"));
+    assert_eq!(
+        (secret.outcome, code(secret)),
+        (Outcome::Unchanged, "UserErrorRestorePlanChanged")
+    );
     assert!(secret.reason.contains("Created"), "{}", secret.reason);
 }
 
@@ -190,14 +253,24 @@ async fn what_changed_since_the_validation_is_named() {
 async fn a_type_that_the_cluster_lacks_is_a_finding_for_each_of_its_objects() {
     let (stage, point) = backed_up().await;
     stage.api.delete("namespaces", None, "shop");
-    stage.api.delete("customresourcedefinitions.apiextensions.k8s.io", None, "widgets.example.com");
+    stage.api.delete(
+        "customresourcedefinitions.apiextensions.k8s.io",
+        None,
+        "widgets.example.com",
+    );
     let mut spec = stage.restore_spec(point);
     spec.criteria.selection.include_cluster_scope_resources = false;
     let status = stage.restore(&spec).await;
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(code(line(&lines, "example.com/Widget shop/gear")), "ResourceTypeNotServed");
-    assert_eq!(line(&lines, "apps/Deployment shop/web").outcome, Outcome::Created);
+    assert_eq!(
+        code(line(&lines, "example.com/Widget shop/gear")),
+        "ResourceTypeNotServed"
+    );
+    assert_eq!(
+        line(&lines, "apps/Deployment shop/web").outcome,
+        Outcome::Created
+    );
 }
 
 #[tokio::test]
@@ -216,7 +289,10 @@ async fn an_object_that_admission_refuses_fails_alone() {
     let status = stage.restore(&spec).await;
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(code(line(&lines, "apps/Deployment shop/web")), "QuotaExceeded");
+    assert_eq!(
+        code(line(&lines, "apps/Deployment shop/web")),
+        "QuotaExceeded"
+    );
     assert_eq!(with_outcome(&lines, Outcome::Failed).len(), 1);
 }
 
@@ -231,9 +307,13 @@ async fn a_recovery_point_that_does_not_exist_fails_the_job() {
 #[tokio::test]
 async fn a_restore_of_many_objects_asks_the_api_server_little_more_than_once_for_each() {
     let stage = Stage::new().await;
-    stage.api.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "many"}}));
+    stage
+        .api
+        .create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "many"}}));
     for number in 0..700 {
-        stage.api.create(&json!({"apiVersion": "v1", "kind": "ConfigMap",
+        stage
+            .api
+            .create(&json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": format!("m{number:04}"), "namespace": "many"}}));
     }
     let backup = stage.backup_of(&["many"]);
@@ -242,9 +322,17 @@ async fn a_restore_of_many_objects_asks_the_api_server_little_more_than_once_for
         let _ = stage.api.take_calls();
         let spec = stage.restore_spec(backup.recovery_point_id);
         assert_completed(&stage.restore(&spec).await);
-        stage.api.take_calls().into_iter().filter(|call| !call.path.contains("dataprotection")).count()
+        stage
+            .api
+            .take_calls()
+            .into_iter()
+            .filter(|call| !call.path.contains("dataprotection"))
+            .count()
     };
-    assert!(calls().await < 60, "an equal cluster is listed, not asked object by object");
+    assert!(
+        calls().await < 60,
+        "an equal cluster is listed, not asked object by object"
+    );
     stage.api.delete("namespaces", None, "many");
     assert!(calls().await < 840, "1.2 calls an object");
     assert_eq!(stage.api.list("configmaps").len(), 700);

@@ -74,12 +74,20 @@ impl Stage {
         let api = ApiServer::start().await.unwrap();
         api.create(&json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": EXTENSION_NAMESPACE}}));
-        Self { api, store: FaultyStore::new(Arc::new(InMemory::new())) }
+        Self {
+            api,
+            store: FaultyStore::new(Arc::new(InMemory::new())),
+        }
     }
 
     pub(super) fn cluster(&self) -> Cluster {
-        let patience = Retries { times: 1, first: Duration::ZERO, longest: Duration::ZERO };
-        let config = kube::Config::new(self.api.url().parse().unwrap());
+        let patience = Retries {
+            times: 1,
+            first: Duration::ZERO,
+            longest: Duration::ZERO,
+        };
+        let mut config = kube::Config::new(self.api.url().parse().unwrap());
+        config.default_retry = false;
         let client = kube::Client::try_from(config).unwrap();
         Cluster::from_client(client, Timeouts::default(), patience)
     }
@@ -110,7 +118,11 @@ impl Stage {
         let mut feeds = JoinSet::new();
         let shutdown = CancellationToken::new();
         let jobs = controllers(&self.environment(crash), &shutdown, &mut feeds);
-        Process { jobs, shutdown, _feeds: feeds }
+        Process {
+            jobs,
+            shutdown,
+            _feeds: feeds,
+        }
     }
 
     /// Starts a process that stops at a place and kills it there.
@@ -123,7 +135,10 @@ impl Stage {
     }
 
     fn seal(&self, name: &str) -> String {
-        let store = StoreConfig { backend: Backend::Memory, prefix: String::new() };
+        let store = StoreConfig {
+            backend: Backend::Memory,
+            prefix: String::new(),
+        };
         let secrets = JobSecrets {
             store: json!(store),
             prefix: PREFIX.to_owned(),
@@ -173,12 +188,16 @@ impl Stage {
     }
 
     pub(super) async fn submit_backup(&self, spec: &BackupSpec) -> String {
-        jobs::create_backup(&self.cluster(), EXTENSION_NAMESPACE, spec).await.unwrap();
+        jobs::create_backup(&self.cluster(), EXTENSION_NAMESPACE, spec)
+            .await
+            .unwrap();
         jobs::backup_name(spec.job_id)
     }
 
     pub(super) async fn submit_restore(&self, spec: &RestoreSpec) -> String {
-        jobs::create_restore(&self.cluster(), EXTENSION_NAMESPACE, spec).await.unwrap();
+        jobs::create_restore(&self.cluster(), EXTENSION_NAMESPACE, spec)
+            .await
+            .unwrap();
         jobs::restore_name(spec.job_id)
     }
 
@@ -188,7 +207,10 @@ impl Stage {
             let status = status(api, name)?;
             status.state.is_final().then_some(status)
         };
-        patiently(name, self.api.until(look)).await
+        match tokio::time::timeout(PATIENCE, self.api.until(look)).await {
+            Ok(status) => status,
+            Err(_) => panic!("{name} never ended: {:#?}", status(&self.api, name)),
+        }
     }
 
     /// Makes a recovery point with a process of its own.
@@ -212,22 +234,37 @@ impl Stage {
     pub(super) async fn repository(&self) -> Repository {
         let store: Arc<dyn ObjectStore> = Arc::new(self.store.clone());
         let key = RepositoryKey::new(REPOSITORY_KEY);
-        Repository::open_or_create(store, Path::from(PREFIX), &key, &SystemEntropy).await.unwrap()
+        Repository::open_or_create(store, Path::from(PREFIX), &key, &SystemEntropy)
+            .await
+            .unwrap()
     }
 
     /// The report that a final status names.
     pub(super) async fn report(&self, job: Uuid, status: &JobStatus) -> Vec<ObjectOutcome> {
-        let attempt = status.report_attempt.expect("a finished job names its report");
-        let page =
-            self.repository().await.read_report(job, attempt, 0, REPORT_PAGE_MAX).await.unwrap();
+        let attempt = status
+            .report_attempt
+            .expect("a finished job names its report");
+        let page = self
+            .repository()
+            .await
+            .read_report(job, attempt, 0, REPORT_PAGE_MAX)
+            .await
+            .unwrap();
         assert!(page.complete, "the report is whole");
-        page.lines.iter().map(|line| serde_json::from_slice(line).unwrap()).collect()
+        page.lines
+            .iter()
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 }
 
 /// The status of a Backup or Restore.
 pub(super) fn status(api: &ApiServer, name: &str) -> Option<JobStatus> {
-    let kind = if name.starts_with("backup-") { "backups" } else { "restores" };
+    let kind = if name.starts_with("backup-") {
+        "backups"
+    } else {
+        "restores"
+    };
     let kind = format!("{kind}.clusterbackup.dataprotection.microsoft.com");
     let object = api.get(&kind, Some(EXTENSION_NAMESPACE), name)?;
     serde_json::from_value(object["status"].clone()).ok()
@@ -235,7 +272,9 @@ pub(super) fn status(api: &ApiServer, name: &str) -> Option<JobStatus> {
 
 /// Waits, but not for ever.
 pub(super) async fn patiently<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what} never came"))
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("{what} never came"))
 }
 
 /// That a job completed, with the whole status when it did not.
@@ -245,15 +284,21 @@ pub(super) fn assert_completed(status: &JobStatus) {
 
 /// `Outcome object` of each line, sorted: what a report says but for times and reasons.
 pub(super) fn outcomes(lines: &[ObjectOutcome]) -> Vec<String> {
-    let mut texts: Vec<String> =
-        lines.iter().map(|line| format!("{} {}", line.outcome, line.object)).collect();
+    let mut texts: Vec<String> = lines
+        .iter()
+        .map(|line| format!("{} {}", line.outcome, line.object))
+        .collect();
     texts.sort();
     texts
 }
 
 /// The lines of one outcome, as object names.
 pub(super) fn with_outcome(lines: &[ObjectOutcome], outcome: Outcome) -> Vec<String> {
-    lines.iter().filter(|line| line.outcome == outcome).map(|line| line.object.to_string()).collect()
+    lines
+        .iter()
+        .filter(|line| line.outcome == outcome)
+        .map(|line| line.object.to_string())
+        .collect()
 }
 
 /// The line of an object.

@@ -35,6 +35,7 @@ pub(crate) async fn serve(
     shared.record(method.as_str(), &whole);
     if let Some(fault) = shared.fault(method.as_str(), &whole) {
         if fault.status == 0 {
+            shared.hung.notify_one();
             std::future::pending::<()>().await;
         }
         let status =

@@ -267,10 +267,9 @@ pub(crate) fn replace(
 
 /// PUT of the status of the object that `object` says it is.
 pub(crate) fn set_status(shared: &Shared, object: &Value) -> Result<(), Refusal> {
-    let kind = shared
-        .state()
-        .kind_of(object)
-        .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "NotFound", "this kind is not served"))?;
+    let kind = shared.state().kind_of(object).ok_or_else(|| {
+        Refusal::new(StatusCode::NOT_FOUND, "NotFound", "this kind is not served")
+    })?;
     let metadata = &object["metadata"];
     let target = Target {
         kind,
