@@ -1,3 +1,5 @@
+//! The authority is kept, its key is private, and the leaf carries every name.
+
 use super::*;
 
 fn now() -> Timestamp {
