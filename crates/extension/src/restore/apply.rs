@@ -19,7 +19,7 @@ use strongroom_repository::{Entry, Point};
 
 use super::observe::Existing;
 use super::owners::Owners;
-use super::plan::{self, Desired};
+use super::plan::{self, Desire, Desired};
 use super::target::Target;
 use crate::job::{Attempt, JobFailure, is_unreachable, object_code};
 use crate::limits::{ESTABLISH_WAIT, NEW_TYPE_PAUSE, NEW_TYPE_TRIES};
@@ -97,11 +97,13 @@ impl Applier<'_> {
             Err(error) => return failed(Code::RecoveryPointCorrupt, format!("not JSON: {error}")),
         };
         match plan::desire(item.resource, value, criteria) {
-            Err((object, rule)) => Ok(ObjectOutcome::new(object, Outcome::Skipped, rule.reason())),
-            Ok(desired) if self.spec.mode == RestoreMode::Validate => {
-                self.foresee(item, desired).await
+            Desire::Leave(object, rule) => {
+                Ok(ObjectOutcome::new(object, Outcome::Skipped, rule.reason()))
             }
-            Ok(desired) => self.act(item, desired).await,
+            Desire::Restore(desired) if self.spec.mode == RestoreMode::Validate => {
+                self.foresee(item, *desired).await
+            }
+            Desire::Restore(desired) => self.act(item, *desired).await,
         }
     }
 

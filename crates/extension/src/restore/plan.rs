@@ -20,12 +20,21 @@ pub(super) struct Desired {
     pub(super) rule: Rule,
 }
 
+/// Whether a stored object is restored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Desire {
+    /// It is, like this.
+    Restore(Box<Desired>),
+    /// A rule leaves the object out.
+    Leave(ObjectRef, Rule),
+}
+
 /// Makes a stored object ready, or says which rule leaves it out.
 pub(super) fn desire(
     resource: &ResourceType,
     mut value: Value,
     criteria: &RestoreCriteria,
-) -> Result<Desired, (ObjectRef, Rule)> {
+) -> Desire {
     let facts = ObjectFacts::of(resource, &value);
     let decision = prepare::restorable(resource, &facts, &value);
     let prepared = prepare::prepare(resource, &mut value);
@@ -34,14 +43,14 @@ pub(super) fn desire(
     let name = metadata["name"].as_str().unwrap_or_default();
     let object = ObjectRef::new(resource, metadata["namespace"].as_str(), name);
     if decision.included {
-        Ok(Desired {
+        Desire::Restore(Box::new(Desired {
             object,
             value,
             prepared,
             rule: decision.rule,
-        })
+        }))
     } else {
-        Err((object, decision.rule))
+        Desire::Leave(object, decision.rule)
     }
 }
 
@@ -95,6 +104,13 @@ mod tests {
     use serde_json::json;
     use strongroom_core::restore::ConflictPolicy;
 
+    fn restored(desire: Desire) -> Desired {
+        match desire {
+            Desire::Restore(desired) => *desired,
+            Desire::Leave(object, rule) => panic!("{object} is left: {rule}"),
+        }
+    }
+
     fn job(suspend: bool) -> Value {
         json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "n"},
             "spec": {"suspend": suspend, "template": {}},
@@ -108,7 +124,7 @@ mod tests {
             conflict_policy: ConflictPolicy::Patch,
             ..RestoreCriteria::default()
         };
-        let desired = desire(&jobs, job(false), &criteria).unwrap();
+        let desired = restored(desire(&jobs, job(false), &criteria));
         assert_eq!(desired.value["spec"]["suspend"], true);
         let decide = |existing: &Value| decide(&desired, &criteria, false, Some(existing));
         assert_eq!(decide(&job(false)), Action::Unchanged);
@@ -129,7 +145,7 @@ mod tests {
             .insert("shop".into(), "copy".into());
         let value = json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "a", "namespace": "shop"}});
-        let desired = desire(&maps, value, &criteria).unwrap();
+        let desired = restored(desire(&maps, value, &criteria));
         assert_eq!(desired.object.to_string(), "ConfigMap copy/a");
     }
 }

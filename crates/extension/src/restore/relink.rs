@@ -13,7 +13,7 @@ use strongroom_core::{Code, ObjectFacts};
 use strongroom_kubernetes::apply as requests;
 use strongroom_repository::Entry;
 
-use super::plan::{self, Desired};
+use super::plan::{self, Desire, Desired};
 use super::sequence::Run;
 use super::walk::Walk;
 use crate::job::{JobFailure, is_unreachable};
@@ -74,7 +74,8 @@ async fn relink_one(
         Err(error) => return Err(error.into()),
     };
     let stored: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let Ok(desired) = plan::desire(&run.resource, stored, &applier.spec.criteria) else {
+    let Desire::Restore(desired) = plan::desire(&run.resource, stored, &applier.spec.criteria)
+    else {
         return Ok(None);
     };
     if desired.rule == Rule::HistoryAdopted {
@@ -82,7 +83,7 @@ async fn relink_one(
     }
     let Desired {
         object, prepared, ..
-    } = desired;
+    } = *desired;
     let namespace = object.namespace.as_deref();
     let cluster = &applier.target.cluster;
     let live = match requests::get(cluster, &run.resource, namespace, &object.name).await {

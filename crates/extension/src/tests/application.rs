@@ -44,19 +44,7 @@ pub(super) fn deploy(api: &ApiServer, namespace: &str) {
     api.create(&json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": namespace, "labels": {"team": "sales"}}}));
     let object = |api_version: &str, kind: &str, name: &str, rest: Value| {
-        let mut object = json!({"apiVersion": api_version, "kind": kind,
-            "metadata": {"name": name, "namespace": namespace}});
-        for (field, value) in rest.as_object().into_iter().flatten() {
-            match (field.as_str(), value) {
-                ("metadata", Value::Object(more)) => {
-                    for (field, value) in more {
-                        object["metadata"][field] = value.clone();
-                    }
-                }
-                _ => object[field] = value.clone(),
-            }
-        }
-        api.create(&object)
+        create(api, namespace, (api_version, kind, name), &rest)
     };
     let rbac = "rbac.authorization.k8s.io/v1";
     object("v1", "ServiceAccount", "web", json!({}));
@@ -101,6 +89,14 @@ pub(super) fn deploy(api: &ApiServer, namespace: &str) {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
         "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": namespace}]}),
     );
+    deploy_widget(api, namespace);
+}
+
+/// A custom resource with a status, and what it owns.
+fn deploy_widget(api: &ApiServer, namespace: &str) {
+    let object = |api_version: &str, kind: &str, name: &str, rest: Value| {
+        create(api, namespace, (api_version, kind, name), &rest)
+    };
     let widget = object(
         "example.com/v1",
         "Widget",
@@ -118,6 +114,28 @@ pub(super) fn deploy(api: &ApiServer, namespace: &str) {
     let mut with_status = widget.clone();
     with_status["status"] = json!({"phase": "Turning", "turns": 7});
     api.replace_status(&with_status);
+}
+
+/// Creates one object in a namespace; `rest` is merged into it.
+fn create(
+    api: &ApiServer,
+    namespace: &str,
+    (api_version, kind, name): (&str, &str, &str),
+    rest: &Value,
+) -> Value {
+    let mut object = json!({"apiVersion": api_version, "kind": kind,
+        "metadata": {"name": name, "namespace": namespace}});
+    for (field, value) in rest.as_object().into_iter().flatten() {
+        match (field.as_str(), value) {
+            ("metadata", Value::Object(more)) => {
+                for (field, value) in more {
+                    object["metadata"][field] = value.clone();
+                }
+            }
+            _ => object[field] = value.clone(),
+        }
+    }
+    api.create(&object)
 }
 
 /// Everything of the application in a namespace.

@@ -2,6 +2,7 @@
 //! extension processes that come and go.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -52,6 +53,7 @@ impl Stores for OneStore {
 pub(super) struct Stage {
     pub(super) api: ApiServer,
     pub(super) store: FaultyStore,
+    ids: AtomicU64,
 }
 
 /// An extension process. Dropping it kills it.
@@ -77,7 +79,12 @@ impl Stage {
         Self {
             api,
             store: FaultyStore::new(Arc::new(InMemory::new())),
+            ids: AtomicU64::new(1),
         }
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::from_u128(self.ids.fetch_add(1, Ordering::Relaxed).into())
     }
 
     pub(super) fn cluster(&self) -> Cluster {
@@ -152,10 +159,10 @@ impl Stage {
 
     /// The spec of a backup of everything into a new recovery point.
     pub(super) fn backup_spec(&self) -> BackupSpec {
-        let job_id = Uuid::new_v4();
+        let job_id = self.new_id();
         BackupSpec {
             job_id,
-            recovery_point_id: Uuid::new_v4(),
+            recovery_point_id: self.new_id(),
             backup_instance_id: "/subscriptions/s/backupInstances/a".to_owned(),
             selection: Selection::default(),
             parent_recovery_point_id: None,
@@ -174,7 +181,7 @@ impl Stage {
 
     /// The spec of a restore of everything in a recovery point.
     pub(super) fn restore_spec(&self, point: Uuid) -> RestoreSpec {
-        let job_id = Uuid::new_v4();
+        let job_id = self.new_id();
         RestoreSpec {
             job_id,
             recovery_point_id: point,

@@ -124,68 +124,13 @@ fn insert(
         .as_str()
         .map(ToOwned::to_owned);
     let mut state = shared.state();
-    if object["metadata"]["resourceVersion"]
-        .as_str()
-        .is_some_and(|version| !version.is_empty())
-    {
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "BadRequest",
-            "resourceVersion should not be set on objects to be created",
-        ));
-    }
-    if kind.namespaced {
-        let Some(namespace) = &namespace else {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "BadRequest",
-                "an empty namespace may not be set",
-            ));
-        };
-        if state.live("namespaces", namespace).is_none() {
-            return Err(Refusal::new(
-                StatusCode::NOT_FOUND,
-                "NotFound",
-                format!("namespaces \"{namespace}\" not found"),
-            ));
-        }
-    }
+    may_insert(&state, kind, &object, namespace.as_deref())?;
     let key = key(namespace.as_deref(), &name);
-    if state.live(&kind.id(), &key).is_some() {
-        return Err(Refusal::new(
-            StatusCode::CONFLICT,
-            "AlreadyExists",
-            format!("{} \"{name}\" already exists", kind.id()),
-        ));
-    }
     if kind.id() == "services" {
-        let taken = object["spec"]["clusterIP"].as_str().map(ToOwned::to_owned);
-        match taken {
-            Some(address) if address != "None" => {
-                let used = state
-                    .list("services", None, None)
-                    .iter()
-                    .any(|(_, service)| service["spec"]["clusterIP"] == address.as_str());
-                if used {
-                    return Err(Refusal::new(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        "Invalid",
-                        format!(
-                            "Service \"{name}\" is invalid: spec.clusterIPs: Invalid value: [\"{address}\"]: failed to allocate IP {address}: provided IP is already allocated"
-                        ),
-                    ));
-                }
-            }
-            Some(_) => {}
-            None => {
-                let address = state.next_address();
-                object["spec"]["clusterIP"] = json!(address);
-                object["spec"]["clusterIPs"] = json!([address]);
-            }
-        }
+        give_address(&mut state, &mut object)?;
     }
     let metadata = &mut object["metadata"];
-    metadata["uid"] = json!(uuid::Uuid::new_v4().to_string());
+    metadata["uid"] = json!(new_uid());
     metadata["creationTimestamp"] = json!(now());
     metadata["generation"] = json!(1);
     if let Value::Object(fields) = metadata {
@@ -205,7 +150,7 @@ fn insert(
         let account = json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": "default", "namespace": name,
-                "uid": uuid::Uuid::new_v4().to_string(), "creationTimestamp": now()},
+                "uid": new_uid(), "creationTimestamp": now()},
         });
         state.store(&accounts, &format!("{name}/default"), account);
     }
@@ -213,6 +158,66 @@ fn insert(
     drop(state);
     shared.notify(revision);
     Ok((*stored).clone())
+}
+
+/// Refuses what the API server refuses before it stores anything.
+fn may_insert(
+    state: &super::State,
+    kind: &Kind,
+    object: &Value,
+    namespace: Option<&str>,
+) -> Result<(), Refusal> {
+    let metadata = &object["metadata"];
+    let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, "BadRequest", message);
+    if metadata["resourceVersion"]
+        .as_str()
+        .is_some_and(|version| !version.is_empty())
+    {
+        return Err(bad(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    if kind.namespaced {
+        let Some(namespace) = namespace else {
+            return Err(bad("an empty namespace may not be set"));
+        };
+        if state.live("namespaces", namespace).is_none() {
+            let message = format!("namespaces \"{namespace}\" not found");
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "NotFound", message));
+        }
+    }
+    let name = metadata["name"].as_str().unwrap_or_default();
+    if state.live(&kind.id(), &key(namespace, name)).is_some() {
+        let message = format!("{} \"{name}\" already exists", kind.id());
+        return Err(Refusal::new(StatusCode::CONFLICT, "AlreadyExists", message));
+    }
+    Ok(())
+}
+
+/// Gives a Service an address, or refuses the one that it asks for when it is taken.
+fn give_address(state: &mut super::State, service: &mut Value) -> Result<(), Refusal> {
+    let Some(address) = service["spec"]["clusterIP"].as_str().map(ToOwned::to_owned) else {
+        let address = state.next_address();
+        service["spec"]["clusterIP"] = json!(address);
+        service["spec"]["clusterIPs"] = json!([address]);
+        return Ok(());
+    };
+    let taken = state
+        .list("services", None, None)
+        .iter()
+        .any(|(_, other)| other["spec"]["clusterIP"] == address.as_str());
+    if address == "None" || !taken {
+        return Ok(());
+    }
+    let message = format!(
+        "Service is invalid: spec.clusterIPs: Invalid value: [\"{address}\"]: failed to allocate IP \
+         {address}: provided IP is already allocated"
+    );
+    Err(Refusal::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Invalid",
+        message,
+    ))
 }
 
 /// What controllers would do at once: a CRD is served and Established, a namespace is Active.
@@ -438,7 +443,19 @@ fn absent(target: &Target) -> Refusal {
 }
 
 /// The server's clock, in whole seconds as Kubernetes keeps creation times.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server has a clock of its own, as a real one"
+)]
 fn now() -> String {
     let seconds = jiff::Timestamp::now().as_second();
     jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |time| time.to_string())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "uids are the server's own, as a real one's"
+)]
+fn new_uid() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
