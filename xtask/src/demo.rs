@@ -232,7 +232,7 @@ fn explain_what_is_up(stage: Stage) {
     let kubeconfig = stage.kubectl.kubeconfig.display().to_string();
     say("left up to explore:");
     say(format_args!(
-        "  export STRONGROOM_CONTEXT_FILE={config} KUBECONFIG={kubeconfig}"
+        "  export STRONGROOM_CLI_CONFIG={config} KUBECONFIG={kubeconfig}"
     ));
     say(format_args!(
         "  {} vault list        # and job list, recovery-point list, …",

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The root of the work tree. Cargo says it when it runs the command; else it is where the command
-/// was built.
+/// The root of the work tree that this command was built from. (What cargo says at run time is not
+/// asked: when a test runs this command, cargo speaks of the test.)
 pub(crate) fn root() -> PathBuf {
-    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR");
-    let xtask =
-        manifest_dir.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    xtask.parent().map(Path::to_path_buf).unwrap_or(xtask)
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_path_buf()
 }

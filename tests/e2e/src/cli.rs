@@ -72,6 +72,6 @@ impl Cli {
     }
 
     fn env(&self) -> [(&str, &OsStr); 1] {
-        [("STRONGROOM_CONTEXT_FILE", self.config.as_os_str())]
+        [("STRONGROOM_CLI_CONFIG", self.config.as_os_str())]
     }
 }

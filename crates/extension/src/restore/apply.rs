@@ -239,21 +239,27 @@ impl Applier<'_> {
         }
         let mut line = created(desired, "it did not exist");
         let mut outcome = self.post(item, &desired.value).await;
-        if let Err(ClusterError {
+        let mut chosen_anew = Vec::new();
+        // The API server names one taken value at a time; each round drops at least one, so this ends.
+        while let Err(ClusterError {
             failure: Failure::Invalid { causes, .. },
             ..
         }) = &outcome
         {
             let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
             let dropped = desired.prepared.relax(&mut desired.value, &fields);
-            if !dropped.is_empty() {
-                line.reason = format!(
-                    "it did not exist; the cluster chose anew what is taken here: {}",
-                    dropped.join(", ")
-                );
-                line = line.with_code(Code::ClusterAssignedValueTaken);
-                outcome = self.post(item, &desired.value).await;
+            if dropped.is_empty() {
+                break;
             }
+            chosen_anew.extend(dropped);
+            outcome = self.post(item, &desired.value).await;
+        }
+        if !chosen_anew.is_empty() {
+            line.reason = format!(
+                "it did not exist; the cluster chose anew what is taken here: {}",
+                chosen_anew.join(", ")
+            );
+            line = line.with_code(Code::ClusterAssignedValueTaken);
         }
         match outcome {
             Ok(Created::AlreadyExists) => Ok(Creation::Exists),

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use serde_json::Value;
 use strongroom_e2e::process::StageResult;
 use strongroom_e2e::sample;
-use strongroom_e2e::stage::{Props, Stage};
+use strongroom_e2e::stage::{Props, Stage, VAULT};
 
 /// The stage of one scenario; clears the cluster when it is dropped.
 pub(crate) struct TestStage(Stage);
@@ -24,6 +24,18 @@ impl TestStage {
         sample::deploy(&stage.kubectl).unwrap();
         stage.set_up().unwrap();
         stage
+    }
+
+    /// What a failed assertion over a job should show: its end, and the objects that failed.
+    pub(crate) fn told(&self, job: &Value) -> String {
+        let id = job["name"].as_str().unwrap_or_default();
+        let report = self.cli.run(&[
+            "job", "report", id, "--vault", VAULT, "--failed", "-o", "json",
+        ]);
+        format!(
+            "{job:#}\n{}",
+            report.unwrap_or_else(|error| error.to_string())
+        )
     }
 
     /// Names of custom resources of jobs that are left in the cluster.
