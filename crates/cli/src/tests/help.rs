@@ -1,6 +1,9 @@
 //! What people read before they do anything.
 
 use clap::CommandFactory;
+use strongroom_core::Code;
+
+use clap::Parser as _;
 
 use super::Program;
 
@@ -79,4 +82,24 @@ fn completions_are_made_for_the_whole_program() {
     let outcome = super::run("completions bash");
     assert_eq!(outcome.code, 0);
     assert!(outcome.out.contains("recovery-point") && outcome.out.contains("_strongroom"));
+}
+
+#[test]
+fn every_command_that_an_error_page_names_exists() {
+    for code in Code::ALL {
+        let named = code.page().what_to_do.split('`').skip(1).step_by(2);
+        for line in named.filter(|text| text.starts_with("strongroom ")) {
+            let words = line.split(' ').filter(|word| !word.starts_with('<'));
+            let read = Program::try_parse_from(words.map(|word| word.trim_start_matches('[')));
+            let unknown = [
+                clap::error::ErrorKind::InvalidSubcommand,
+                clap::error::ErrorKind::UnknownArgument,
+            ];
+            let kind = read.err().map(|error| error.kind());
+            assert!(
+                kind.is_none_or(|kind| !unknown.contains(&kind)),
+                "{code}: `{line}`: {kind:?}"
+            );
+        }
+    }
 }
