@@ -5,7 +5,7 @@
 
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::report::{ObjectOutcome, Outcome as ObjectEnd};
-use strongroom_repository::ReportPage;
+use strongroom_repository::{ReportPage, Repository};
 use uuid::Uuid;
 
 use super::error::refuse;
@@ -76,43 +76,61 @@ pub async fn page(
     let repository = repositories::open(&config, &identity.key)
         .await
         .map_err(told)?;
-    let mut outcomes = Vec::new();
-    let mut at = skip;
-    let end = skip.saturating_add(MOST_LINES_LOOKED_AT);
-    loop {
-        let page = match repository
-            .read_report(job.id, attempt, at, LINES_AT_A_TIME)
-            .await
-        {
-            Ok(page) => page,
-            // Nothing was written yet, or nothing ever was.
-            Err(error) if error.is_not_found() => ReportPage::default(),
-            Err(error) => return Err(told(error)),
-        };
-        for line in &page.lines {
-            at += 1;
-            let outcome: ObjectOutcome = serde_json::from_slice(line).map_err(|error| {
-                Problem::new(
-                    Code::RecoveryPointCorrupt,
-                    format!("Line {at} of the report: {error}."),
-                )
-            })?;
-            if !failed_only || outcome.outcome == ObjectEnd::Failed {
+    let report = Report {
+        repository,
+        job: job.id,
+        attempt,
+    };
+    report.outcomes(skip, limit, failed_only).await
+}
+
+/// The report of one attempt of a job.
+struct Report {
+    repository: Repository,
+    job: Uuid,
+    attempt: u32,
+}
+
+impl Report {
+    async fn outcomes(&self, skip: u64, limit: usize, failed_only: bool) -> Result<OutcomePage> {
+        let mut outcomes = Vec::new();
+        let mut at = skip;
+        let end = skip.saturating_add(MOST_LINES_LOOKED_AT);
+        loop {
+            let page = self.lines(at).await?;
+            for line in &page.lines {
+                at += 1;
+                let outcome: ObjectOutcome = serde_json::from_slice(line).map_err(|error| {
+                    let message = format!("Line {at} of the report: {error}.");
+                    Problem::new(Code::RecoveryPointCorrupt, message)
+                })?;
+                if failed_only && outcome.outcome != ObjectEnd::Failed {
+                    continue;
+                }
                 outcomes.push(outcome);
                 if outcomes.len() >= limit {
-                    return Ok(OutcomePage {
-                        outcomes,
-                        next: (at < page.total).then_some(at),
-                    });
+                    let next = (at < page.total).then_some(at);
+                    return Ok(OutcomePage { outcomes, next });
                 }
             }
+            let more = page.next.is_some() && !page.lines.is_empty();
+            if !more || at >= end {
+                let next = more.then_some(at);
+                return Ok(OutcomePage { outcomes, next });
+            }
         }
-        let more = page.next.is_some() && !page.lines.is_empty();
-        if !more || at >= end {
-            return Ok(OutcomePage {
-                outcomes,
-                next: more.then_some(at),
-            });
+    }
+
+    async fn lines(&self, at: u64) -> Result<ReportPage> {
+        let read = self
+            .repository
+            .read_report(self.job, self.attempt, at, LINES_AT_A_TIME)
+            .await;
+        match read {
+            Ok(page) => Ok(page),
+            // Nothing was written yet, or nothing ever was.
+            Err(error) if error.is_not_found() => Ok(ReportPage::default()),
+            Err(error) => Err(repositories::problem_of(&error).into()),
         }
     }
 }
