@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use strongroom_e2e::kubectl::Kubectl;
 use strongroom_e2e::process::{self, StageResult};
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::SHOP;
 use strongroom_e2e::stage::{Expose, INSTANCE, Props, Reach, Stage, VAULT};
 use strongroom_e2e::state::State;
 
@@ -127,10 +127,10 @@ fn play(stage: &Stage) -> Result<()> {
     ));
 
     step("the sample application runs", || {
-        sample::deploy(&stage.kubectl)
+        SHOP.deploy(&stage.kubectl)
     })?;
     let before = step("its objects are written down", || {
-        sample::state(&stage.kubectl)
+        SHOP.state(&stage.kubectl)
     })?;
     say(format_args!(
         "           {} objects in {} kinds, {} pods ready",
@@ -146,7 +146,7 @@ fn play(stage: &Stage) -> Result<()> {
         || stage.connect_cluster(),
     )?;
     step("the application is protected by a backup instance", || {
-        stage.protect_sample()
+        stage.protect(&SHOP)
     })?;
     let backup = step("a backup is taken", || stage.back_up())?;
     say(format_args!(
@@ -155,7 +155,7 @@ fn play(stage: &Stage) -> Result<()> {
     ));
     step(
         "THE APPLICATION IS LOST: namespace, CRD and cluster roles deleted",
-        || sample::lose(&stage.kubectl),
+        || SHOP.lose(&stage.kubectl),
     )?;
     step("the restore is validated (nothing is changed)", || {
         validate(stage)
@@ -168,9 +168,9 @@ fn play(stage: &Stage) -> Result<()> {
         restore["name"], restore["properties"]["status"]
     ));
     step("every workload is rolled out again", || {
-        stage.kubectl.wait_rolled_out(sample::NAMESPACE)
+        stage.kubectl.wait_rolled_out(SHOP.namespace)
     })?;
-    let after = step("the objects are compared", || sample::state(&stage.kubectl))?;
+    let after = step("the objects are compared", || SHOP.state(&stage.kubectl))?;
     prove(stage, &before, &after)
 }
 
@@ -217,7 +217,8 @@ fn prove(stage: &Stage, before: &State, after: &State) -> Result<()> {
 }
 
 fn ready(stage: &Stage) -> Result<usize> {
-    sample::ready_pods(&stage.kubectl).doing(|| "count the ready pods".to_owned())
+    SHOP.ready_pods(&stage.kubectl)
+        .doing(|| "count the ready pods".to_owned())
 }
 
 fn step<T>(what: &str, act: impl FnOnce() -> StageResult<T>) -> Result<T> {
@@ -241,7 +242,7 @@ fn explain_what_is_up(stage: Stage) {
     say(format_args!(
         "  {} get all -n {}",
         stage.kubectl.program.display(),
-        sample::NAMESPACE
+        SHOP.namespace
     ));
     if let Some(server) = &stage.server {
         say(format_args!(

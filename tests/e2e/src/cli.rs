@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -71,7 +71,30 @@ impl Cli {
         }
     }
 
+    /// Starts a command and lets it run beside the test; it is killed when the handle is dropped.
+    pub fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<Running> {
+        let mut command = Command::new(&self.binary);
+        command.args(args).envs(self.env()).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().map_err(|source| StageError::Start {
+            program: self.binary.display().to_string(),
+            source,
+        })?;
+        Ok(Running(child))
+    }
+
     fn env(&self) -> [(&str, &OsStr); 1] {
         [("STRONGROOM_CLI_CONFIG", self.config.as_os_str())]
+    }
+}
+
+/// A command that runs beside the test.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_ended = self.0.kill();
+        let _reaped = self.0.wait();
     }
 }

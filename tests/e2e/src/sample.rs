@@ -1,62 +1,157 @@
-//! The sample application `shop`: how it is set up, lost, and looked at.
+//! The sample applications: how each is set up, lost, and looked at.
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::kubectl::Kubectl;
 use crate::process::{StageError, StageResult};
 use crate::state::State;
 
-/// The namespace that the sample application lives in.
-pub const NAMESPACE: &str = "shop";
-
-/// What of the application lies outside its namespace.
-pub const CLUSTER_SCOPED: [&str; 4] = [
-    "customresourcedefinition/discounts.shop.example.com",
-    "priorityclass/shop-critical",
-    "clusterrole/shop-node-reader",
-    "clusterrolebinding/shop-node-reader",
-];
-
-/// How long the one-shot Job of the sample may take.
-const JOB_WITHIN: Duration = Duration::from_secs(60);
-
-/// The manifest of the sample application, beside this crate.
-pub fn manifest() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("apps/shop.yaml")
+/// A sample application.
+#[derive(Debug, Clone, Copy)]
+pub struct Application {
+    /// The namespace that it lives in.
+    pub namespace: &'static str,
+    /// Its manifest, below `apps`.
+    manifest: &'static str,
+    /// What of it lies outside its namespace.
+    cluster_scoped: &'static [&'static str],
+    /// Whether losing it means losing its namespace, with all that takes.
+    namespace_is_lost: bool,
+    /// What no manifest can carry.
+    finish: fn(&Kubectl) -> StageResult<()>,
 }
 
-/// Creates the application and waits until it runs and its objects are at rest.
-pub fn deploy(kubectl: &Kubectl) -> StageResult<()> {
-    // The resources of a new kind are refused until its definition is established: apply until all is there.
-    let manifest = manifest();
-    kubectl.wait(
-        "the sample application to be accepted",
-        JOB_WITHIN,
-        |kubectl| kubectl.apply(&manifest).map_err(|error| error.to_string()),
-    )?;
-    // What no manifest can carry: the status of a custom resource, and an owner by its uid.
+/// A web shop with running pods and more than twenty kinds: the application of the demo.
+pub const SHOP: Application = Application {
+    namespace: "shop",
+    manifest: "shop.yaml",
+    cluster_scoped: &[
+        "customresourcedefinition/discounts.shop.example.com",
+        "priorityclass/shop-critical",
+        "clusterrole/shop-node-reader",
+        "clusterrolebinding/shop-node-reader",
+    ],
+    namespace_is_lost: true,
+    finish: finish_shop,
+};
+
+/// A dozen objects without pods, gone and back in a second: for what is done many times over.
+pub const LEDGER: Application = Application {
+    namespace: "ledger",
+    manifest: "ledger.yaml",
+    cluster_scoped: &["customresourcedefinition/accounts.ledger.example.com"],
+    namespace_is_lost: false,
+    finish: finish_ledger,
+};
+
+/// How long a cluster may take to accept an application, whose kinds it has to learn first.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(60);
+
+impl Application {
+    /// Creates the application and waits until it runs and its objects are at rest.
+    pub fn deploy(&self, kubectl: &Kubectl) -> StageResult<()> {
+        let manifest = self.manifest();
+        if !kubectl.succeeds(&["get", "namespace", self.namespace])? {
+            kubectl.run(&["create", "namespace", self.namespace])?;
+        }
+        // The resources of a new kind are refused until its definition is established: apply until all is there.
+        kubectl.wait(
+            "the sample application to be accepted",
+            ACCEPTED_WITHIN,
+            |kubectl| kubectl.apply(&manifest).map_err(|error| error.to_string()),
+        )?;
+        (self.finish)(kubectl)
+    }
+
+    /// Loses the application, with what of it is cluster-scoped.
+    pub fn lose(&self, kubectl: &Kubectl) -> StageResult<()> {
+        if self.namespace_is_lost {
+            return self.remove(kubectl);
+        }
+        let manifest = self.manifest();
+        kubectl
+            .run(&[
+                "delete".as_ref(),
+                "--ignore-not-found".as_ref(),
+                "-f".as_ref(),
+                manifest.as_os_str(),
+            ])
+            .map(drop)
+    }
+
+    /// Removes whatever is there of the application, its namespace included.
+    pub fn remove(&self, kubectl: &Kubectl) -> StageResult<()> {
+        kubectl.delete_namespace(self.namespace)?;
+        for object in self.cluster_scoped {
+            kubectl.run(&["delete", object, "--ignore-not-found"])?;
+        }
+        Ok(())
+    }
+
+    /// All objects of the application, its cluster-scoped ones included.
+    pub fn state(&self, kubectl: &Kubectl) -> StageResult<State> {
+        let mut state = State::take(kubectl, self.namespace)?;
+        for object in self.cluster_scoped {
+            state.add_object(kubectl, object)?;
+        }
+        Ok(state)
+    }
+
+    /// How many pods of the application are running and ready.
+    pub fn ready_pods(&self, kubectl: &Kubectl) -> StageResult<usize> {
+        let pods = kubectl.json(&[
+            "-n",
+            self.namespace,
+            "get",
+            "pods",
+            "--field-selector=status.phase=Running",
+        ])?;
+        let is_ready = |pod: &Value| {
+            let conditions = pod["status"]["conditions"].as_array();
+            conditions.is_some_and(|all| {
+                all.iter()
+                    .any(|one| one["type"] == "Ready" && one["status"] == "True")
+            })
+        };
+        Ok(pods["items"]
+            .as_array()
+            .map_or(0, |pods| pods.iter().filter(|pod| is_ready(pod)).count()))
+    }
+
+    fn manifest(&self) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("apps")
+            .join(self.manifest)
+    }
+}
+
+/// The status of a custom resource, an owner by its uid, and the wait for all that runs.
+fn finish_shop(kubectl: &Kubectl) -> StageResult<()> {
+    let status = r#"{"status":{"redeemed":9007199254740993,"phase":"Active"}}"#;
     kubectl.run(&[
         "-n",
-        NAMESPACE,
+        "shop",
         "patch",
         "discount",
         "black-friday",
         "--subresource=status",
         "--type=merge",
         "-p",
-        r#"{"status":{"redeemed":9007199254740993,"phase":"Active"}}"#,
+        status,
     ])?;
-    let owner = kubectl.json(&["-n", NAMESPACE, "get", "discount", "welcome"])?;
-    let uid = owner["metadata"]["uid"]
-        .as_str()
-        .ok_or_else(|| StageError::Unexpected("the discount `welcome` has no uid".to_owned()))?;
+    let owner = kubectl.json(&["-n", "shop", "get", "discount", "welcome"])?;
+    let uid = owner["metadata"]["uid"].as_str();
+    let uid =
+        uid.ok_or_else(|| StageError::Unexpected("the discount `welcome` has no uid".to_owned()))?;
     let owned = format!(
         r#"{{"metadata":{{"ownerReferences":[{{"apiVersion":"shop.example.com/v1","kind":"Discount","name":"welcome","uid":"{uid}"}}]}}}}"#
     );
     kubectl.run(&[
         "-n",
-        NAMESPACE,
+        "shop",
         "patch",
         "configmap",
         "price-list.2026",
@@ -66,50 +161,28 @@ pub fn deploy(kubectl: &Kubectl) -> StageResult<()> {
     ])?;
     kubectl.run(&[
         "-n",
-        NAMESPACE,
+        "shop",
         "wait",
         "--for=condition=Complete",
         "job/migrate-schema",
         "--timeout=60s",
     ])?;
-    kubectl.wait_rolled_out(NAMESPACE)
+    kubectl.wait_rolled_out("shop")
 }
 
-/// Loses the application: its namespace and what of it is cluster-scoped.
-pub fn lose(kubectl: &Kubectl) -> StageResult<()> {
-    kubectl.delete_namespace(NAMESPACE)?;
-    for object in CLUSTER_SCOPED {
-        kubectl.run(&["delete", object, "--ignore-not-found"])?;
-    }
-    Ok(())
-}
-
-/// All objects of the application, its cluster-scoped ones included.
-pub fn state(kubectl: &Kubectl) -> StageResult<State> {
-    let mut state = State::take(kubectl, NAMESPACE)?;
-    for object in CLUSTER_SCOPED {
-        state.add_object(kubectl, object)?;
-    }
-    Ok(state)
-}
-
-/// How many pods of the application are running and ready.
-pub fn ready_pods(kubectl: &Kubectl) -> StageResult<usize> {
-    let pods = kubectl.json(&[
-        "-n",
-        NAMESPACE,
-        "get",
-        "pods",
-        "--field-selector=status.phase=Running",
-    ])?;
-    let is_ready = |pod: &serde_json::Value| {
-        let conditions = pod["status"]["conditions"].as_array();
-        conditions.is_some_and(|all| {
-            all.iter()
-                .any(|one| one["type"] == "Ready" && one["status"] == "True")
-        })
-    };
-    Ok(pods["items"]
-        .as_array()
-        .map_or(0, |pods| pods.iter().filter(|pod| is_ready(pod)).count()))
+fn finish_ledger(kubectl: &Kubectl) -> StageResult<()> {
+    let status = r#"{"status":{"postings":12,"audited":true}}"#;
+    kubectl
+        .run(&[
+            "-n",
+            "ledger",
+            "patch",
+            "account",
+            "cash",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            status,
+        ])
+        .map(drop)
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::cli::Cli;
 use crate::kubectl::Kubectl;
 use crate::process::{self, StageError, StageResult};
-use crate::sample;
+use crate::sample::{self, Application};
 use crate::server::{self, Server, ServerOptions};
 
 /// The cluster as it is registered.
@@ -132,10 +132,11 @@ impl Stage {
 
     fn open_in(props: Props, dir: Dir, env: &[(&str, &str)]) -> StageResult<Self> {
         let port = server::free_port()?;
-        let (listen, reached_by) = match &props.reach {
-            Reach::Exposed(expose) => ("127.0.0.1", expose.open(port)?),
-            Reach::Address(address) => ("0.0.0.0", format!("{address}:{port}")),
+        let listen = match &props.reach {
+            Reach::Exposed(_) => "127.0.0.1",
+            Reach::Address(_) => "0.0.0.0",
         };
+        let reached_by = props.reach.of_port(port)?;
         let options = ServerOptions {
             binary: props.binary.clone(),
             data_dir: dir.path().join("server"),
@@ -162,6 +163,11 @@ impl Stage {
         };
         stage.login()?;
         Ok(stage)
+    }
+
+    /// The folder of everything that the stage keeps.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The server's data directory.
@@ -213,17 +219,16 @@ impl Stage {
         self.cli.run(&words).map(drop)
     }
 
-    /// Makes the group, the storage and the vault with its policy.
+    /// Makes the group, the server's own storage and the vault with its policy.
     pub fn create_vault(&self) -> StageResult<()> {
+        self.create_vault_on(&["--backend", "embedded"])
+    }
+
+    /// The same on storage that these options of `storage account create` describe.
+    pub fn create_vault_on(&self, backend: &[&str]) -> StageResult<()> {
         self.cli.run(&["group", "create", GROUP])?;
-        self.cli.run(&[
-            "storage",
-            "account",
-            "create",
-            ACCOUNT,
-            "--backend",
-            "embedded",
-        ])?;
+        let account = ["storage", "account", "create", ACCOUNT];
+        self.cli.run(&[&account, backend].concat())?;
         self.cli.run(&[
             "storage",
             "container",
@@ -275,30 +280,29 @@ impl Stage {
             .map(drop)
     }
 
-    /// Configures the protection of the sample application.
-    pub fn protect_sample(&self) -> StageResult<()> {
+    /// Configures the protection of a sample application.
+    pub fn protect(&self, application: &Application) -> StageResult<()> {
+        let words = [
+            "instance",
+            "create",
+            INSTANCE,
+            "--vault",
+            VAULT,
+            "--policy",
+            POLICY,
+            "--cluster",
+            CLUSTER,
+        ];
         self.cli
-            .run(&[
-                "instance",
-                "create",
-                INSTANCE,
-                "--vault",
-                VAULT,
-                "--policy",
-                POLICY,
-                "--cluster",
-                CLUSTER,
-                "--include-namespaces",
-                sample::NAMESPACE,
-            ])
+            .run(&[&words[..], &["--include-namespaces", application.namespace]].concat())
             .map(drop)
     }
 
-    /// All three in turn: from nothing to a protected application.
-    pub fn set_up(&self) -> StageResult<()> {
+    /// From nothing to a protected application.
+    pub fn set_up(&self, application: &Application) -> StageResult<()> {
         self.create_vault()?;
         self.connect_cluster()?;
-        self.protect_sample()
+        self.protect(application)
     }
 
     /// Takes a backup, waits for its end and returns the job.
@@ -337,8 +341,19 @@ impl Stage {
 
     /// Takes down what the stage made in the cluster: the extension and the sample application.
     pub fn clear_cluster(&self) -> StageResult<()> {
-        sample::lose(&self.kubectl)?;
+        sample::SHOP.remove(&self.kubectl)?;
+        sample::LEDGER.remove(&self.kubectl)?;
         self.kubectl.delete_namespace("dataprotection-microsoft")
+    }
+}
+
+impl Reach {
+    /// The address and port by which pods reach this port of the machine.
+    pub fn of_port(&self, port: u16) -> StageResult<String> {
+        match self {
+            Self::Exposed(expose) => expose.open(port),
+            Self::Address(address) => Ok(format!("{address}:{port}")),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::SHOP;
 use strongroom_e2e::stage::{ACCOUNT, CLUSTER, CONTAINER, INSTANCE, POLICY, VAULT};
 
 use super::stage_of_tests::{TestStage, status};
@@ -23,16 +23,19 @@ fn a_kubeconfig_that_does_not_work_is_refused_before_anything_is_kept() {
 
     stage.register_is_refused(
         &good.replace(server, "127.0.0.1:1"),
-        "UserErrorKubernetesClusterUnreachable",
+        "UserErrorClusterUnreachable",
     );
     stage.register_is_refused(
         &with_certificate_authority(&good, &other_ca),
-        "KubernetesCertificateNotTrusted",
+        "UserErrorClusterCertificateNotTrusted",
     );
-    stage.register_is_refused("apiVersion: v1\nkind: Config\n", "KubeconfigInvalid");
-    stage.register_is_refused("{{{", "KubeconfigInvalid");
+    stage.register_is_refused(
+        "apiVersion: v1\nkind: Config\n",
+        "UserErrorInvalidKubeconfig",
+    );
+    stage.register_is_refused("{{{", "UserErrorInvalidKubeconfig");
     let plugin = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:6443'}}]\nusers: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh}}}]\n";
-    stage.register_is_refused(plugin, "KubeconfigNotSelfContained");
+    stage.register_is_refused(plugin, "UserErrorInvalidKubeconfig");
     assert_eq!(
         stage.cli.json(&["cluster", "list"]).unwrap(),
         serde_json::json!([])
@@ -57,7 +60,7 @@ fn a_kubeconfig_with_too_few_rights_is_refused_with_the_rule_that_is_missing() {
         .unwrap();
     let mut config = config.clone();
     config["users"][0]["user"] = serde_json::json!({"token": token.trim()});
-    stage.register_is_refused(&config.to_string(), "KubernetesPermissionMissing");
+    stage.register_is_refused(&config.to_string(), "UserErrorClusterPermissionMissing");
     stage
         .kubectl
         .run(&["-n", "default", "delete", "serviceaccount", "powerless"])
@@ -85,7 +88,7 @@ fn an_instance_on_a_cluster_without_the_extension_does_not_validate() {
         CLUSTER,
     ]);
     assert!(
-        told.contains("error[UserErrorKubernetesBackupExtensionNotFoundError]"),
+        told.contains("[UserErrorKubernetesBackupExtensionNotFoundError]"),
         "{told}"
     );
     assert_eq!(
@@ -148,7 +151,7 @@ fn a_selector_that_does_not_parse_and_a_bad_interval_are_refused() {
 
 #[test]
 fn what_is_in_use_is_not_deleted() {
-    let stage = TestStage::protected();
+    let stage = TestStage::protected(&SHOP);
     stage.back_up().unwrap();
     for words in [
         &["vault", "delete", VAULT][..],
@@ -174,7 +177,7 @@ fn what_is_in_use_is_not_deleted() {
 #[test]
 fn namespaces_that_do_not_exist_are_told_as_warnings_of_the_job() {
     let stage = TestStage::bare();
-    sample::deploy(&stage.kubectl).unwrap();
+    SHOP.deploy(&stage.kubectl).unwrap();
     stage.create_vault().unwrap();
     stage.connect_cluster().unwrap();
     stage

@@ -1,13 +1,13 @@
 //! The extension is killed at each step of a backup and of a restore, and the job still ends with the truth.
 
 use strongroom_core::job::JobOperation;
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::LEDGER;
 
 use super::stage_of_tests::{TestStage, status};
 
 #[test]
 fn a_backup_survives_the_death_of_the_extension_at_each_step() {
-    let stage = TestStage::protected();
+    let stage = TestStage::protected(&LEDGER);
     for (at, taken) in points(JobOperation::Backup).iter().zip(1..) {
         stage.crash_extension_at(at);
         let backup = stage.back_up().unwrap();
@@ -31,16 +31,15 @@ fn a_backup_survives_the_death_of_the_extension_at_each_step() {
 
 #[test]
 fn a_restore_survives_the_death_of_the_extension_at_each_step() {
-    let stage = TestStage::protected();
-    let before = sample::state(&stage.kubectl).unwrap();
+    let stage = TestStage::protected(&LEDGER);
+    let before = LEDGER.state(&stage.kubectl).unwrap();
     stage.back_up().unwrap();
     for at in points(JobOperation::Restore) {
-        sample::lose(&stage.kubectl).unwrap();
+        LEDGER.lose(&stage.kubectl).unwrap();
         stage.crash_extension_at(&at);
         let restore = stage.restore(&[]).unwrap();
         assert_eq!(status(&restore), "Completed", "killed at {at}: {restore:#}");
-        stage.kubectl.wait_rolled_out(sample::NAMESPACE).unwrap();
-        let after = sample::state(&stage.kubectl).unwrap();
+        let after = LEDGER.state(&stage.kubectl).unwrap();
         assert_eq!(
             before.differences(&after),
             Vec::<String>::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strongroom_e2e::cut::Cut;
 use strongroom_e2e::process::wait_for;
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::LEDGER;
 use strongroom_e2e::stage::{INSTANCE, VAULT};
 
 use super::stage_of_tests::{TestStage, status};
@@ -12,7 +12,7 @@ use super::stage_of_tests::{TestStage, status};
 #[test]
 fn a_backup_whose_cluster_is_lost_ends_and_leaves_nothing_once_the_cluster_is_back() {
     let mut stage = TestStage::bare();
-    sample::deploy(&stage.kubectl).unwrap();
+    LEDGER.deploy(&stage.kubectl).unwrap();
     let mut cut = Cut::before(
         &stage.kubectl.kubeconfig,
         stage.data_dir().parent().unwrap(),
@@ -20,7 +20,7 @@ fn a_backup_whose_cluster_is_lost_ends_and_leaves_nothing_once_the_cluster_is_ba
     .unwrap();
     stage.create_vault().unwrap();
     stage.connect_cluster_as(&cut.kubeconfig).unwrap();
-    stage.protect_sample().unwrap();
+    stage.protect(&LEDGER).unwrap();
     // A short patience, so that the test need not wait the minutes that the product grants a network.
     stage
         .restart_server(&[("STRONGROOM_CLUSTER_UNREACHABLE_AFTER_SECONDS", "5")])
@@ -46,7 +46,7 @@ fn a_backup_whose_cluster_is_lost_ends_and_leaves_nothing_once_the_cluster_is_ba
     // The extension may have been quicker than the cut; then the job is truly completed.
     if status(&job) == "Failed" {
         assert_eq!(
-            job["properties"]["errorDetails"][0]["code"], "UserErrorKubernetesClusterUnreachable",
+            job["properties"]["errorDetails"][0]["code"], "ClusterLostDuringJob",
             "{job:#}"
         );
     }

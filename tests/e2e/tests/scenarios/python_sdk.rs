@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use strongroom_e2e::process;
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::SHOP;
 use strongroom_e2e::stage::{CLUSTER, GROUP, LOCATION, SUBSCRIPTION};
 
 use super::stage_of_tests::TestStage;
@@ -12,7 +12,7 @@ use super::stage_of_tests::TestStage;
 #[test]
 fn the_azure_sdk_for_python_backs_up_and_restores() {
     let stage = TestStage::bare();
-    sample::deploy(&stage.kubectl).unwrap();
+    SHOP.deploy(&stage.kubectl).unwrap();
     stage.create_vault().unwrap();
     stage.connect_cluster().unwrap();
 
@@ -29,7 +29,7 @@ fn the_azure_sdk_for_python_backs_up_and_restores() {
         ("RESOURCE_GROUP", GROUP.into()),
         ("LOCATION", LOCATION.into()),
         ("CLUSTER_ID", cluster.into()),
-        ("NAMESPACE", sample::NAMESPACE.into()),
+        ("NAMESPACE", SHOP.namespace.into()),
         ("RESTORE_INTO", "shop-by-sdk".into()),
         ("SERVER_URL", stage.server.as_ref().unwrap().url().into()),
         ("TOKEN_FILE", data.join("admin.token").into()),

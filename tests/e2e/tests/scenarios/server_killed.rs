@@ -3,31 +3,37 @@
 use std::time::Duration;
 
 use strongroom_e2e::process::wait_for;
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::LEDGER;
 use strongroom_e2e::stage::{INSTANCE, VAULT};
 
 use super::stage_of_tests::{TestStage, status};
 
-/// Where the server can be told to die while it drives a job: after each thing that it does.
-const DRIVE_STEPS: [&str; 5] = [
+/// Where the server can be told to die while it drives a job; `server/src/worker/crash.rs` says what
+/// has happened at each.
+const POINTS: [&str; 8] = [
     "job_recorded",
+    "job_admitted",
     "resource_created",
+    "work_observed",
     "result_observed",
+    "manifest_verified",
     "job_finished",
     "resource_deleted",
 ];
+/// The one that only backups come by.
+const BACKUPS_ONLY: &str = "manifest_verified";
 
 #[test]
 fn a_backup_survives_the_death_of_the_server_at_each_step() {
-    let mut stage = TestStage::protected();
-    for (at, taken) in DRIVE_STEPS.iter().zip(1..) {
+    let mut stage = TestStage::protected(&LEDGER);
+    for (at, taken) in POINTS.iter().zip(1..) {
         stage
             .restart_server(&[("STRONGROOM_SERVER_CRASH_AT", at)])
             .unwrap();
-        // The command may lose its server while it waits; the job goes on without it.
-        let _told = stage
+        // The command may lose its server before it has an answer; the job goes on without it.
+        let _command = stage
             .cli
-            .output(&["backup", "start", INSTANCE, "--vault", VAULT, "--no-wait"])
+            .start(&["backup", "start", INSTANCE, "--vault", VAULT])
             .unwrap();
         stage.wait_for_the_servers_death(at);
         stage.restart_server(&[]).unwrap();
@@ -49,18 +55,18 @@ fn a_backup_survives_the_death_of_the_server_at_each_step() {
 
 #[test]
 fn a_restore_survives_the_death_of_the_server_at_each_step() {
-    let mut stage = TestStage::protected();
-    let before = sample::state(&stage.kubectl).unwrap();
+    let mut stage = TestStage::protected(&LEDGER);
+    let before = LEDGER.state(&stage.kubectl).unwrap();
     stage.back_up().unwrap();
     let point = stage.recovery_points().unwrap().remove(0);
-    for at in DRIVE_STEPS {
-        sample::lose(&stage.kubectl).unwrap();
+    for at in POINTS.into_iter().filter(|point| *point != BACKUPS_ONLY) {
+        LEDGER.lose(&stage.kubectl).unwrap();
         stage
             .restart_server(&[("STRONGROOM_SERVER_CRASH_AT", at)])
             .unwrap();
-        let _told = stage
+        let _command = stage
             .cli
-            .output(&[
+            .start(&[
                 "restore",
                 "start",
                 INSTANCE,
@@ -68,7 +74,6 @@ fn a_restore_survives_the_death_of_the_server_at_each_step() {
                 VAULT,
                 "--recovery-point",
                 &point,
-                "--no-wait",
             ])
             .unwrap();
         stage.wait_for_the_servers_death(at);
@@ -80,9 +85,8 @@ fn a_restore_survives_the_death_of_the_server_at_each_step() {
             "killed at {at}: {:#}",
             jobs[0]
         );
-        stage.kubectl.wait_rolled_out(sample::NAMESPACE).unwrap();
         assert_eq!(
-            before.differences(&sample::state(&stage.kubectl).unwrap()),
+            before.differences(&LEDGER.state(&stage.kubectl).unwrap()),
             Vec::<String>::new(),
             "killed at {at}"
         );

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 use strongroom_e2e::process::StageResult;
-use strongroom_e2e::sample;
+use strongroom_e2e::sample::Application;
 use strongroom_e2e::stage::{Props, Stage, VAULT};
 
 /// The stage of one scenario; clears the cluster when it is dropped.
@@ -18,11 +18,11 @@ impl TestStage {
         Self(stage)
     }
 
-    /// The sample application runs and is protected.
-    pub(crate) fn protected() -> Self {
+    /// The sample application is there and protected.
+    pub(crate) fn protected(application: &Application) -> Self {
         let stage = Self::bare();
-        sample::deploy(&stage.kubectl).unwrap();
-        stage.set_up().unwrap();
+        application.deploy(&stage.kubectl).unwrap();
+        stage.set_up(application).unwrap();
         stage
     }
 
