@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use strongroom_api::error::UserFacingError;
+use strongroom_api::error::{UserFacingError, UserFacingWarningDetail};
 use strongroom_api::job::{
     Job, JobExtendedInfo, JobResource, JobSubTask, RestoreJobRecoveryPointDetails,
 };
+use strongroom_core::error::Code;
 use uuid::Uuid;
 
 use super::instances::told;
-use super::jobs::{self, Outcome, Progress, Request};
+use super::jobs::{self, Outcome, Progress, Request, Warning};
 use super::{App, ResourceId, Result, resources, vaults};
 use crate::store::{JobFilter, JobRow, TimeCursor};
 
@@ -194,8 +195,26 @@ fn extended(row: &JobRow, request: &Request) -> Result<JobExtendedInfo> {
         source_recover_point: source,
         target_recover_point: target,
         sub_tasks: Some(sub_tasks(row, &progress)),
+        warning_details: warnings(&progress.warnings),
         ..JobExtendedInfo::default()
     })
+}
+
+/// The listed findings, each with what the catalogue says to do about it.
+fn warnings(listed: &[Warning]) -> Option<Vec<UserFacingWarningDetail>> {
+    let told = |warning: &Warning| {
+        let code = warning.code.as_deref().and_then(Code::parse);
+        UserFacingWarningDetail {
+            resource_name: warning.resource.clone(),
+            warning: UserFacingError {
+                code: warning.code.clone(),
+                message: Some(warning.message.clone()),
+                recommended_action: code.map(|code| vec![code.page().what_to_do.to_owned()]),
+                ..UserFacingError::default()
+            },
+        }
+    };
+    (!listed.is_empty()).then(|| listed.iter().map(told).collect())
 }
 
 /// Facts by name: counts per outcome and what else the job tells.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use strongroom_core::error::Problem;
 
-pub use self::document::{About, Location, Outcome, Progress, Request, StepSeen};
+pub use self::document::{About, Location, Outcome, Progress, Request, StepSeen, Warning};
 pub use self::recovery_point::of_backup;
 pub(in crate::app) use self::start::selection_of;
 pub use self::start::{Started, start_backup, start_restore};

@@ -3,6 +3,8 @@
 //! The report is in the instance's repository, sealed; the server reads it page by page and keeps
 //! nothing of it.
 
+pub mod warnings;
+
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::report::{ObjectOutcome, Outcome as ObjectEnd};
 use strongroom_repository::{ReportPage, Repository};
@@ -11,6 +13,7 @@ use uuid::Uuid;
 use super::error::refuse;
 use super::jobs::{Outcome, Progress, Request};
 use super::{App, Error, ResourceId, Result, repositories};
+use crate::store::{JobRow, Session};
 
 /// Lines of a report that one request looks through for those that its filter wants. A request that
 /// found too few of them goes on from there with its `nextLink`.
@@ -52,16 +55,25 @@ pub async fn page(
             format!("The vault has no job '{job_id}'."),
         );
     };
-    let request = Request::of(&job)?;
-    let attempt = match Outcome::of(&job)?.and_then(|outcome| outcome.report_attempt) {
-        Some(attempt) => attempt,
-        None => Progress::of(&job)?.attempt,
-    };
-    let (Some(location), true) = (request.repository(), attempt > 0) else {
-        return Ok(OutcomePage {
+    match open(app, session, &job).await? {
+        Some(report) => report.outcomes(skip, limit, failed_only).await,
+        None => Ok(OutcomePage {
             outcomes: Vec::new(),
             next: None,
-        });
+        }),
+    }
+}
+
+/// The report of a job, of the attempt that counts; none while there can be none. Ends the session:
+/// the repository is asked without it.
+async fn open(app: &App, mut session: Box<dyn Session>, job: &JobRow) -> Result<Option<Report>> {
+    let request = Request::of(job)?;
+    let attempt = match Outcome::of(job)?.and_then(|outcome| outcome.report_attempt) {
+        Some(attempt) => attempt,
+        None => Progress::of(job)?.attempt,
+    };
+    let (Some(location), true) = (request.repository(), attempt > 0) else {
+        return Ok(None);
     };
     let Some(identity) = repositories::identity(app, &mut *session, &job.instance_key).await?
     else {
@@ -76,12 +88,11 @@ pub async fn page(
     let repository = repositories::open(&config, &identity.key)
         .await
         .map_err(told)?;
-    let report = Report {
+    Ok(Some(Report {
         repository,
         job: job.id,
         attempt,
-    };
-    report.outcomes(skip, limit, failed_only).await
+    }))
 }
 
 /// The report of one attempt of a job.
@@ -100,10 +111,7 @@ impl Report {
             let page = self.lines(at).await?;
             for line in &page.lines {
                 at += 1;
-                let outcome: ObjectOutcome = serde_json::from_slice(line).map_err(|error| {
-                    let message = format!("Line {at} of the report: {error}.");
-                    Problem::new(Code::RecoveryPointCorrupt, message)
-                })?;
+                let outcome = parse(line, at)?;
                 if failed_only && outcome.outcome != ObjectEnd::Failed {
                     continue;
                 }
@@ -133,4 +141,12 @@ impl Report {
             Err(error) => Err(repositories::problem_of(&error).into()),
         }
     }
+}
+
+/// Reads the line with this number.
+fn parse(line: &[u8], number: u64) -> Result<ObjectOutcome> {
+    serde_json::from_slice(line).map_err(|error| {
+        let message = format!("Line {number} of the report: {error}.");
+        Problem::new(Code::RecoveryPointCorrupt, message).into()
+    })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use strongroom_core::error::Code;
 use strongroom_core::object::ObjectRef;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_kubernetes::crd::JobState;
@@ -329,7 +330,10 @@ impl Protected {
                 namespace: Some("shop".to_owned()),
                 name: format!("object-{n}"),
             };
-            let line = ObjectOutcome::new(object, outcome, "because");
+            let mut line = ObjectOutcome::new(object, outcome, "because");
+            if outcome == Outcome::Failed {
+                line = line.with_code(Code::ObjectTooLarge);
+            }
             report
                 .append(&serde_json::to_vec(&line).unwrap())
                 .await

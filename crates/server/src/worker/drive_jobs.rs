@@ -10,6 +10,7 @@
 //! the same meaning, and is no harm.
 
 mod decide;
+mod end;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use strongroom_kubernetes::{EXTENSION_NAMESPACE, jobs as names};
 
 pub(super) use self::decide::retry_after;
 use self::decide::{Next, Running};
+use self::end::{complete, fail};
 use super::limits::{ADMIT_EVERY, JOBS_PER_CLUSTER, OBSERVE_EVERY, ORPHANS_EVERY};
 use super::purge_repositories;
 use crate::app::jobs::{self, Outcome, Progress, Request, Step};
@@ -265,7 +267,7 @@ async fn follow(app: &App, mut row: JobRow, request: &Request, next: Next) -> Re
         }
         Next::Fail { progress, problem } => {
             row.progress = progress.to_column()?;
-            jobs::fail(app, row, &problem).await?;
+            fail(app, row, &problem).await?;
             app.crash.reach("job_finished");
             Ok(())
         }
@@ -278,7 +280,7 @@ async fn follow(app: &App, mut row: JobRow, request: &Request, next: Next) -> Re
                 let now = app.now();
                 return again(app, row, Some(now)).await;
             }
-            jobs::complete(app, row, &outcome, None).await?;
+            complete(app, row, &outcome, None).await?;
             app.crash.reach("job_finished");
             Ok(())
         }
@@ -294,12 +296,12 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
         ..
     } = request
     else {
-        jobs::complete(app, row, &outcome, None).await?;
+        complete(app, row, &outcome, None).await?;
         return Ok(());
     };
     let Some(digest) = outcome.manifest_digest.clone() else {
         let message = "The extension ended the backup without naming a manifest.";
-        jobs::fail(app, row, &Problem::new(Code::RecoveryPointCorrupt, message)).await?;
+        fail(app, row, &Problem::new(Code::RecoveryPointCorrupt, message)).await?;
         return Ok(());
     };
     let opened = async {
@@ -312,11 +314,11 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
         Ok((Some(identity), config)) => (identity, config),
         Ok((None, _)) => {
             let message = "The backup instance was deleted while its backup was running.";
-            jobs::fail(app, row, &Problem::new(Code::ResourceNotFound, message)).await?;
+            fail(app, row, &Problem::new(Code::ResourceNotFound, message)).await?;
             return Ok(());
         }
         Err(Error::Problem(problem)) => {
-            jobs::fail(app, row, &problem).await?;
+            fail(app, row, &problem).await?;
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -331,7 +333,7 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
         Ok(point) => {
             app.crash.reach("manifest_verified");
             let row_of_point = jobs::of_backup(&row, request, &outcome, &point)?;
-            jobs::complete(app, row, &outcome, row_of_point).await?;
+            complete(app, row, &outcome, row_of_point).await?;
             app.crash.reach("job_finished");
             Ok(())
         }

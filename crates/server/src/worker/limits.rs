@@ -61,6 +61,18 @@ pub const PURGE_AT_ONCE: usize = 16;
 /// How long the purge of a repository is tried before it is ended as failed.
 pub const PURGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Findings that a job's document lists: enough to see what is wrong, little enough to be in a list of
+/// jobs. The report has all of them.
+pub const WARNINGS_LISTED: usize = 20;
+
+/// The longest message of a listed finding. The document is read with every list of jobs; the report
+/// has the whole reason.
+pub const WARNING_CHARS: usize = 512;
+
+/// How long the end of a job may wait for its report to be read. Most findings are seen within the
+/// first page; a large report in a slow store is not worth a client that waits.
+pub const REPORT_PATIENCE: Duration = Duration::from_secs(15);
+
 /// The limits that a test or an administrator may set differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobLimits {

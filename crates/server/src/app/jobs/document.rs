@@ -164,6 +164,20 @@ pub struct Progress {
     pub heartbeat_seen_at: Option<Timestamp>,
     /// Since when something that the job needs does not answer.
     pub unavailable_since: Option<Timestamp>,
+    /// The first findings of the report, and what else there is to say of them; written at the end.
+    pub warnings: Vec<Warning>,
+}
+
+/// A finding as the job's document tells it. What to do about it is the catalogue's to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Warning {
+    /// The object, as in `apps/Deployment shop/web`; none when it is about the report.
+    pub resource: Option<String>,
+    /// Its code, when it has one; a newer extension may name one that is not known here.
+    pub code: Option<String>,
+    /// What is amiss.
+    pub message: String,
 }
 
 /// A step of the extension, and when the server first saw it.
