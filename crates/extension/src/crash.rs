@@ -115,6 +115,15 @@ impl CrashPoints {
         }
     }
 
+    /// What is told when the place is reached; none when there is no place, or the process exits there.
+    #[must_use]
+    pub fn reached(&self) -> Option<Arc<Notify>> {
+        match &self.at {
+            Some((_, Effect::Hang(reached))) => Some(Arc::clone(reached)),
+            _ => None,
+        }
+    }
+
     /// Called by a job wherever it may be killed.
     pub async fn reach(&self, step: &str, moment: Moment, attempt: u32) {
         let Some((place, effect)) = &self.at else {

@@ -151,7 +151,7 @@ fn connect(options: &ExtensionOptions) -> Result<Cluster, RunError> {
 
 /// Starts the controllers of both kinds and what feeds them. The controllers end on shutdown; the
 /// feeds end when their set is dropped.
-pub(crate) fn controllers(
+pub fn controllers(
     environment: &Arc<Environment>,
     shutdown: &CancellationToken,
     feeds: &mut JoinSet<()>,

@@ -177,9 +177,11 @@ impl Applier<'_> {
             Existing::No | Existing::Unknown => None,
         };
         for _ in 0..LOOKS {
+            // The cluster makes this one too, at the same moment, and it may carry no manager.
+            let may_be_ours = item.in_doubt && desired.rule != Rule::DefaultServiceAccountPatched;
             if let Some(live) = existing
                 .as_ref()
-                .filter(|live| item.in_doubt && self.is_ours(live))
+                .filter(|live| may_be_ours && self.is_ours(live))
             {
                 let line = created(&desired, "it was created by an earlier attempt of this job");
                 return self.complete(item, &desired, live, line).await;
@@ -239,26 +241,25 @@ impl Applier<'_> {
         }
         let mut line = created(desired, "it did not exist");
         let mut outcome = self.post(item, &desired.value).await;
-        let mut chosen_anew = Vec::new();
-        // The API server names one taken value at a time; each round drops at least one, so this ends.
+        // The API server names one taken value at a time, so what it refuses is dropped in turn.
+        let mut dropped = Vec::new();
         while let Err(ClusterError {
             failure: Failure::Invalid { causes, .. },
             ..
         }) = &outcome
         {
             let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
-            let dropped = desired.prepared.relax(&mut desired.value, &fields);
-            if dropped.is_empty() {
+            let more = desired.prepared.relax(&mut desired.value, &fields);
+            if more.is_empty() {
                 break;
             }
-            chosen_anew.extend(dropped);
+            dropped.extend(more);
             outcome = self.post(item, &desired.value).await;
         }
-        if !chosen_anew.is_empty() {
-            line.reason = format!(
-                "it did not exist; the cluster chose anew what is taken here: {}",
-                chosen_anew.join(", ")
-            );
+        if !dropped.is_empty() {
+            let fields = dropped.join(", ");
+            line.reason =
+                format!("it did not exist; the cluster chose anew what is taken here: {fields}");
             line = line.with_code(Code::ClusterAssignedValueTaken);
         }
         match outcome {
@@ -401,13 +402,18 @@ impl Applier<'_> {
     }
 
     /// Whether an object was created by an attempt at this job: it is no older than the job (both
-    /// times are the API server's) and our field manager wrote it.
+    /// times are the API server's) and our field manager wrote it. An object without any field of its
+    /// own has no managers; then its age alone decides.
     pub(super) fn is_ours(&self, live: &Value) -> bool {
-        let created: Option<Timestamp> = live["metadata"]["creationTimestamp"]
+        let metadata = &live["metadata"];
+        let created: Option<Timestamp> = metadata["creationTimestamp"]
             .as_str()
             .and_then(|time| time.parse().ok());
+        let unmanaged = metadata["managedFields"]
+            .as_array()
+            .is_none_or(Vec::is_empty);
         created.is_some_and(|created| created >= self.attempt.created)
-            && wrote(live, None, self.attempt.created)
+            && (unmanaged || wrote(live, None, self.attempt.created))
     }
 
     /// The outcome of an object that the API server refused, or the end of the attempt when the API

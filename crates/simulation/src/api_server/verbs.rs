@@ -386,6 +386,23 @@ fn check_version(new: &Value, live: &Value) -> Result<(), Refusal> {
 
 /// Records who wrote, as `managedFields` does, without the fields.
 fn manage(object: &mut Value, manager: &str, operation: &str) {
+    // An object without any field of its own has no managers, as with a real API server.
+    let own = |fields: &Value, apart: &[&str]| {
+        let fields = fields.as_object();
+        fields.is_some_and(|fields| fields.keys().any(|field| !apart.contains(&field.as_str())))
+    };
+    let assigned = [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "resourceVersion",
+        "managedFields",
+    ];
+    if !own(object, &["apiVersion", "kind", "metadata"]) && !own(&object["metadata"], &assigned) {
+        return;
+    }
     let entry = json!({"manager": manager, "operation": operation, "apiVersion": object["apiVersion"],
         "time": now(), "fieldsType": "FieldsV1", "fieldsV1": {}});
     let managed = &mut object["metadata"]["managedFields"];
