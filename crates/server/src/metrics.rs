@@ -29,6 +29,36 @@ pub struct JobLabels {
     pub status: String,
 }
 
+/// Labels of a repository whose turn to be pruned it was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PruneLabels {
+    /// `Pruned`, `Postponed` (a backup was under way) or `Failed`.
+    pub result: String,
+}
+
+/// What pruning repositories did.
+#[derive(Debug, Default)]
+pub struct PruneMetrics {
+    /// Repositories whose turn it was.
+    pub repositories: Family<PruneLabels, Counter>,
+    /// Packs removed.
+    pub packs: Counter,
+    /// Their bytes.
+    pub bytes: Counter,
+}
+
+impl PruneMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "prune_repositories",
+            "Repositories whose turn to be pruned it was",
+            self.repositories.clone(),
+        );
+        registry.register("prune_packs", "Packs removed", self.packs.clone());
+        registry.register("prune_bytes", "Bytes of packs removed", self.bytes.clone());
+    }
+}
+
 /// All counters of a server.
 #[derive(Debug)]
 pub struct Metrics {
@@ -43,6 +73,8 @@ pub struct Metrics {
     pub job_seconds: Histogram,
     /// Bytes through the data plane.
     pub data_plane: DataPlaneMetrics,
+    /// Pruning.
+    pub prune: PruneMetrics,
 }
 
 impl Default for Metrics {
@@ -68,6 +100,8 @@ impl Default for Metrics {
         );
         let data_plane = DataPlaneMetrics::default();
         data_plane.register(&mut registry);
+        let prune = PruneMetrics::default();
+        prune.register(&mut registry);
         Self {
             registry,
             requests,
@@ -75,6 +109,7 @@ impl Default for Metrics {
             jobs,
             job_seconds,
             data_plane,
+            prune,
         }
     }
 }

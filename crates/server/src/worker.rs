@@ -1,5 +1,5 @@
 //! Work that nobody waits for at the other end of a request: jobs are driven, installations are
-//! followed, leftovers are removed.
+//! followed, leftovers are removed, repositories are pruned.
 //!
 //! Contract: a worker takes no input but the store and what it observes, does the same at every
 //! look, and may be killed anywhere. [`run`] is one endless task; [`drive_due_jobs`] is one look.
@@ -8,6 +8,7 @@ pub mod crash;
 mod drive_jobs;
 mod entropy;
 pub mod limits;
+mod prune_repositories;
 mod purge_repositories;
 mod remove_leftovers;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
     if let Err(error) = take_up_operations(&app).await {
         tracing::error!(error = %chain(&error), "operations that were left open could not be taken up");
     }
+    let pruning = tokio::spawn(prune_repositories::prune_now_and_then(Arc::clone(&app)));
     let leftovers = tokio::spawn(remove_leftovers_now_and_then(Arc::clone(&app), data_plane));
     let mut acting: JoinSet<Uuid> = JoinSet::new();
     let mut in_hand: HashSet<Uuid> = HashSet::new();
@@ -60,6 +62,7 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
         }
     }
     leftovers.abort();
+    pruning.abort();
     acting.shutdown().await;
 }
 

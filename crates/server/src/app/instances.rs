@@ -6,6 +6,7 @@
 
 mod configure;
 mod delete;
+pub mod stored;
 
 use strongroom_api::instance::{
     BackupInstance, BackupInstanceResource, CurrentProtectionState, Datasource, ProtectionStatus,

@@ -250,6 +250,12 @@ pub async fn schedule_purge(
     Ok(Some(row))
 }
 
+/// Whether a job did what it was asked to; a cancelled one did not.
+#[must_use]
+pub fn is_success(row: &JobRow) -> bool {
+    matches!(row.status.as_str(), COMPLETED | COMPLETED_WITH_WARNINGS)
+}
+
 /// The failure that a job ended with, when it failed.
 #[must_use]
 pub fn failure(row: &JobRow) -> Option<Problem> {

@@ -386,7 +386,7 @@ async fn remove(app: &App, row: JobRow, request: &Request) -> Result<()> {
         return again(app, row, Some(now + OBSERVE_EVERY)).await;
     }
     app.crash.reach("resource_deleted");
-    if row.status == jobs::FAILED
+    if !jobs::is_success(&row)
         && let Request::Backup { .. } = request
         && let Err(error) = purge_repositories::remove_unsealed(app, &row, request).await
     {

@@ -61,6 +61,21 @@ pub const PURGE_AT_ONCE: usize = 16;
 /// How long the purge of a repository is tried before it is ended as failed.
 pub const PURGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long after its start a server prunes for the first time: a start has more urgent things to do,
+/// and one that is restarted over and over must not spend its time on this.
+pub const PRUNE_AFTER_START: Duration = Duration::from_secs(10 * 60);
+
+/// How often repositories are pruned. Each time reads every manifest and lists every pack, and what
+/// it frees is only room.
+pub const PRUNE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How old a pack and the mark on it must be, by the store's clock, before it is removed: longer than
+/// all tries of one call to a store, the longest pause of a writer.
+pub const PRUNE_MIN_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// How long one repository may take. A store that hangs must not keep the others from their turn.
+pub const PRUNE_PATIENCE: Duration = Duration::from_secs(30 * 60);
+
 /// Findings that a job's document lists: enough to see what is wrong, little enough to be in a list of
 /// jobs. The report has all of them.
 pub const WARNINGS_LISTED: usize = 20;

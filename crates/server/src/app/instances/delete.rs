@@ -1,16 +1,12 @@
 //! Ends a protection and deletes its recovery points.
 
-use std::collections::BTreeSet;
-
 use super::TYPE;
-use crate::app::jobs::{self, About, Location};
+use super::stored::repositories_of;
+use crate::app::jobs::{self, About};
 use crate::app::resources::{self, Preconditions};
-use crate::app::{App, Error, ResourceId, Result, vaults};
-use crate::store::{JobFilter, ResourceRow, Session, TimeCursor};
+use crate::app::{App, ResourceId, Result, vaults};
+use crate::store::{ResourceRow, Session};
 use strongroom_api::instance::BackupInstance;
-
-/// Rows that are read at a time while looking for repositories.
-const PAGE: usize = 1000;
 
 /// Deletes an instance with its recovery points, in one transaction with a job that removes what
 /// they left in the stores; tells whether it was there. Refused while a job of it runs.
@@ -25,7 +21,7 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
     }
     resources::refuse_in_use(&mut *session, &row).await?;
     let about = about(&mut *session, &row).await?;
-    let repositories = repositories_of(&mut *session, &row, &about).await?;
+    let repositories = repositories_of(&mut *session, &row).await?;
     session.delete_resource(&row.key).await?;
     let job = jobs::schedule_purge(app, &mut *session, about, repositories).await?;
     session.commit().await?;
@@ -49,52 +45,4 @@ async fn about(session: &mut dyn Session, row: &ResourceRow) -> Result<About> {
         location: vault.location.unwrap_or_default(),
         is_user_triggered: true,
     })
-}
-
-/// Every repository that a backup of the instance may have written to: those of its recovery
-/// points, and those of its jobs, because a failed backup leaves packs as well.
-async fn repositories_of(
-    session: &mut dyn Session,
-    row: &ResourceRow,
-    about: &About,
-) -> Result<Vec<Location>> {
-    let mut found = BTreeSet::new();
-    let mut after = None;
-    loop {
-        let page = session
-            .recovery_points(&row.key, (None, None), after, PAGE)
-            .await?;
-        for point in &page.rows {
-            let location: Location = serde_json::from_value(point.body["repository"].clone())
-                .map_err(Error::unexpected("read where a recovery point is"))?;
-            found.insert(location);
-        }
-        after = page.rows.last().map(|row| TimeCursor {
-            created_at: row.created_at,
-            id: row.id,
-        });
-        if !page.more {
-            break;
-        }
-    }
-    let filter = JobFilter {
-        vault_key: about.vault_id.to_lowercase(),
-        instance_key: Some(row.key.clone()),
-        ..JobFilter::default()
-    };
-    let mut after = None;
-    loop {
-        let page = session.jobs(&filter, after, PAGE).await?;
-        for job in &page.rows {
-            found.extend(jobs::Request::of(job)?.repository().cloned());
-        }
-        after = page.rows.last().map(|row| TimeCursor {
-            created_at: row.created_at,
-            id: row.id,
-        });
-        if !page.more {
-            break;
-        }
-    }
-    Ok(found.into_iter().collect())
 }
