@@ -7,5 +7,6 @@ mod application;
 mod backup;
 mod kills;
 mod owners;
+mod process;
 mod restore;
 mod stage;

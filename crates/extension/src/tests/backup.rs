@@ -289,8 +289,6 @@ async fn deleting_the_custom_resource_cancels_the_job_and_the_next_one_runs() {
     patiently("collect", reached.notified()).await;
     let kind = "backups.clusterbackup.dataprotection.microsoft.com";
     stage.api.delete(kind, Some(EXTENSION_NAMESPACE), &name);
-    // The crash point hangs in first attempts only at a place that this one passes: a restore of
-    // nothing would do, but a backup in its second attempt shows that backups go on.
     let next = stage.backup_of(&["shop"]);
     drop(process);
     assert_completed(&stage.back_up(&next).await);
