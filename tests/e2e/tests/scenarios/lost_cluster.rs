@@ -43,10 +43,14 @@ fn a_backup_whose_cluster_is_lost_ends_and_leaves_nothing_once_the_cluster_is_ba
         }
     })
     .unwrap();
-    // The extension may have been quicker than the cut; then the job is truly completed.
+    // Where the cut met the job decides between three truths: done before it, lost before the cluster
+    // knew of the job, or lost after.
     if status(&job) == "Failed" {
-        assert_eq!(
-            job["properties"]["errorDetails"][0]["code"], "ClusterLostDuringJob",
+        let code = job["properties"]["errorDetails"][0]["code"]
+            .as_str()
+            .unwrap();
+        assert!(
+            ["UserErrorClusterUnreachable", "ClusterLostDuringJob"].contains(&code),
             "{job:#}"
         );
     }
