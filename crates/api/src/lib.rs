@@ -16,6 +16,7 @@
 //! These are wire types: they say how a thing is written, not whether it makes sense. Validated
 //! meaning lives in `strongroom-core`.
 
+pub mod administration;
 pub mod arm;
 pub mod client;
 pub mod cluster;

@@ -4,6 +4,7 @@
 //! [`App`] is everything a use case may touch: the store, the keys, the time, randomness, and where
 //! this server is reached.
 
+pub mod admin_token;
 pub mod backup_jobs;
 pub mod clusters;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod extension;
 pub mod id;
 pub mod instances;
 pub mod jobs;
+pub mod limits;
 pub mod operations;
 pub mod policies;
 pub mod recovery_points;
@@ -34,12 +36,12 @@ use zeroize::Zeroizing;
 
 use crate::cluster_link::ClusterLink;
 use crate::environment::{Clock, Entropy};
-use crate::http::auth::TokenDigest;
 use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::store::{Session, Store};
 use crate::worker::crash::CrashPoint;
 use crate::worker::limits::JobLimits;
+use admin_token::AdminToken;
 
 pub use error::{Error, Result};
 pub use id::ResourceId;
@@ -60,8 +62,8 @@ pub struct App {
     pub advertise_url: Url,
     /// The authority that signed this server's certificate, PEM: what extensions pin.
     pub ca_certificate_pem: String,
-    /// Digest of the administrator's token.
-    pub admin_token: TokenDigest,
+    /// The administrator's token.
+    pub admin_token: AdminToken,
     /// The tenant that identities name; made at the first start.
     pub tenant_id: Uuid,
     /// Counters.

@@ -10,8 +10,10 @@ pub mod server;
 pub mod tls;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What extensions use to reach this server; none = derive it from where it listens.
     pub advertise_url: Option<Url>,
+    /// Days that the administrator's token is accepted; none = until it is rotated.
+    pub admin_token_lifetime_days: Option<NonZeroU16>,
     /// Section `[tls]`.
     pub tls: TlsSection,
     /// Section `[limits]`.
@@ -151,11 +155,19 @@ impl Config {
             data_dir,
             listen,
             advertise_url,
+            admin_token_lifetime_days: file.server.admin_token_lifetime_days,
             tls: file.tls,
             limits: file.limits,
             extension: file.extension,
             jobs: file.jobs.with_environment(&environment)?,
         })
+    }
+
+    /// How long the administrator's token is accepted.
+    #[must_use]
+    pub fn admin_token_lifetime(&self) -> Option<SignedDuration> {
+        self.admin_token_lifetime_days
+            .map(|days| SignedDuration::from_hours(24 * i64::from(days.get())))
     }
 
     /// The effective configuration as a file would say it.
@@ -166,6 +178,7 @@ impl Config {
                 data_dir: Some(self.data_dir.clone()),
                 listen: Some(self.listen),
                 advertise_url: self.advertise_url.clone(),
+                admin_token_lifetime_days: self.admin_token_lifetime_days,
             },
             tls: self.tls.clone(),
             limits: self.limits.clone(),
@@ -269,6 +282,10 @@ mod tests {
             ("[sever]\n", "sever"),
             ("[tls]\nkey = \"k\"\n", "tls.key is set without"),
             ("[limits]\nrequest_seconds = \"many\"\n", "request_seconds"),
+            (
+                "[server]\nadmin_token_lifetime_days = 0\n",
+                "admin_token_lifetime_days",
+            ),
         ] {
             let (_dir, options) = with_file(text);
             let error = load(&options, &[]).unwrap_err().to_string();
@@ -300,7 +317,9 @@ mod tests {
             advertise_url: Some("https://vault.example.org:8443".to_owned()),
             ..ServerOptions::default()
         };
-        let config = load(&options, &[]).unwrap();
+        let mut config = load(&options, &[]).unwrap();
+        assert_eq!(config.admin_token_lifetime(), None);
+        config.admin_token_lifetime_days = NonZeroU16::new(90);
         let (_dir, options) = with_file(&config.to_toml());
         assert_eq!(load(&options, &[]).unwrap(), config);
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! strongroom.db      the store (with -wal and -shm beside it)
-//! admin.token        bearer token of the first administrator, mode 0600
+//! admin.token        bearer token of the administrator, mode 0600
 //! keys/master.key    seals secrets at rest, mode 0600; without it the database's secrets are lost
 //! tls/ca.crt ca.key  the server's own authority; the key has mode 0600
 //! blobs/             embedded storage accounts

@@ -4,6 +4,7 @@
 //! case ([`path_case`]) → token ([`auth`]) → route → `api-version` ([`api_version`]) → handler.
 //! Handlers read a request, call one use case of `app`, and write its answer; they decide nothing.
 
+mod administration;
 mod api_version;
 pub mod auth;
 mod container_service;
@@ -53,6 +54,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(data_protection::routes());
     routes.extend(trusted_access_role_bindings::routes());
     routes.extend(kubernetes_configuration::routes());
+    routes.extend(administration::routes());
     routes
 }
 

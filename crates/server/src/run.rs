@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -14,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use url::Url;
 use uuid::Uuid;
 
+use crate::app::admin_token::{self, ADMIN_TOKEN_DIGEST, AdminToken};
 use crate::app::repositories::{self, StoredScopes};
 use crate::app::{self, App};
 use crate::cluster_link::KubernetesLink;
@@ -21,7 +23,6 @@ use crate::config::{Config, ConfigError, ServerOptions};
 use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_public};
 use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::http::auth::{TokenDigest, new_token};
 use crate::http::{SHUTDOWN_GRACE, router};
 use crate::metrics::Metrics;
 use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
@@ -30,8 +31,9 @@ use crate::store::{Store, StoreError};
 use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
 use crate::worker::{self, crash::CrashPoint};
 
-/// The setting that holds the digest of the administrator's token.
-const ADMIN_TOKEN_DIGEST: &str = "admin-token-digest";
+/// Between two looks at whether the administrator's token reached its lifetime: nobody is let in
+/// from its end until the next look.
+const TOKEN_LOOK: Duration = Duration::from_secs(30);
 
 /// The setting that holds the id of the tenant.
 const TENANT_ID: &str = "tenant-id";
@@ -111,7 +113,14 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
 
     let store = Store::new(SqliteDatabase::open(&dir.database()).await?);
     let keys = master_key(&dir, &store, &*entropy).await?;
-    let admin_token = admin_token(&dir, &store, &*entropy).await?;
+    let admin_token = AdminToken::open(
+        dir.admin_token(),
+        config.admin_token_lifetime(),
+        &store,
+        &*clock,
+        &*entropy,
+    )
+    .await?;
     let tenant_id = tenant_id(&store, &*entropy).await?;
     let authority = Authority::open(&dir, clock.now())?;
 
@@ -134,6 +143,9 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
     });
     app::resource_groups::ensure_default_subscription(&app).await?;
     app::instances::resume(&app).await?;
+    if config.admin_token_lifetime().is_some() {
+        tokio::spawn(renew_admin_token(Arc::clone(&app)));
+    }
     serve(&app, &config, &dir, authority, listener, address).await?;
     app.store.close().await;
     Ok(())
@@ -175,7 +187,7 @@ async fn serve(
         });
     }
 
-    let limit = std::time::Duration::from_secs(config.limits.request_seconds.max(1));
+    let limit = Duration::from_secs(config.limits.request_seconds.max(1));
     let data_plane = DataPlane::open(
         app.blobs.clone(),
         repositories::issuer(app),
@@ -280,27 +292,17 @@ async fn master_key(
     Ok(MasterKey::from_bytes(bytes.as_slice())?)
 }
 
-/// Reads the digest of the administrator's token, or makes a token at the first start.
-async fn admin_token(
-    dir: &DataDir,
-    store: &Store,
-    entropy: &dyn Entropy,
-) -> Result<TokenDigest, RunError> {
-    let stored = store.read().await?.setting(ADMIN_TOKEN_DIGEST).await?;
-    if let Some(digest) = stored.as_deref().and_then(TokenDigest::parse) {
-        return Ok(digest);
+/// Replaces the administrator's token whenever its lifetime is over.
+async fn renew_admin_token(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(TOKEN_LOOK).await;
+        if let Err(error) = admin_token::renew(&app).await {
+            tracing::error!(
+                error = app::error::chain(&error),
+                "the administrator's token reached its lifetime and was not replaced"
+            );
+        }
     }
-    let token = new_token(entropy);
-    // The file first: a crash in between leaves a token that the next start replaces.
-    write_private(&dir.admin_token(), token.as_bytes())?;
-    let digest = TokenDigest::of(&token);
-    let mut session = store.begin().await?;
-    session
-        .put_setting(ADMIN_TOKEN_DIGEST, &digest.to_text())
-        .await?;
-    session.commit().await?;
-    tracing::info!(file = %dir.admin_token().display(), "wrote the administrator's token");
-    Ok(digest)
 }
 
 /// Reads the id of the tenant, or makes it at the first start.

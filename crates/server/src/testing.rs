@@ -18,9 +18,9 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::app::admin_token::AdminToken;
 use crate::cluster_link::fake::FakeClusters;
 use crate::environment::{Clock, Entropy};
-use crate::http::auth::TokenDigest;
 use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::store::Store;
@@ -105,6 +105,11 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) async fn new() -> Self {
+        Self::with_token_lifetime(None).await
+    }
+
+    /// As [`Self::new`], with an administrator's token that ends.
+    pub(crate) async fn with_token_lifetime(lifetime: Option<jiff::SignedDuration>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let clock = Arc::new(SteppedClock(AtomicI64::new(start.as_microsecond())));
@@ -114,15 +119,18 @@ impl Harness {
         let blobs = dir.path().join("blobs");
         std::fs::create_dir(&blobs).unwrap();
         let clusters = Arc::new(FakeClusters::default());
+        let store = Store::new(database);
+        let token_file = dir.path().join("admin.token");
+        let admin_token = AdminToken::holding(TOKEN, token_file, lifetime, &store, &*clock).await;
         let app = Arc::new(App {
-            store: Store::new(database),
+            store,
             keys: MasterKey::from_bytes(&[1; 32]).unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(CountingEntropy::default()),
             blobs,
             advertise_url: "https://vault.example.org:8443".parse().unwrap(),
             ca_certificate_pem: String::new(),
-            admin_token: TokenDigest::of(TOKEN),
+            admin_token,
             tenant_id: uuid::Uuid::from_u128(7),
             metrics: Arc::new(Metrics::default()),
             jobs_changed: tokio::sync::Notify::new(),
@@ -175,6 +183,14 @@ impl Harness {
             .uri(uri)
             .header(header::HOST, "localhost:8443")
             .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+    }
+
+    /// A request with another token than [`TOKEN`].
+    pub(crate) async fn as_holder_of(&self, token: &str, method: &str, path: &str) -> Answer {
+        let mut request = self.request(method, path).body(Body::empty()).unwrap();
+        let bearer = format!("Bearer {token}").parse().unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        self.send(request).await
     }
 
     pub(crate) async fn anonymous(&self, method: &str, path: &str) -> Answer {

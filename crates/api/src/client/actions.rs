@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::operation::{LongRunning, Outcome};
 use super::{Client, ClientError, Pages};
+use crate::administration::{ROTATE_ADMIN_TOKEN, RotatedToken};
 use crate::instance::{TriggerBackupRequest, ValidateForBackupRequest};
 use crate::operation::OperationExtendedInfo;
 use crate::restore::{RestoreRequest, ValidateRestoreRequest};
@@ -69,6 +70,18 @@ impl Client {
             self.clone(),
             self.url(&format!("{job_id}/report"), &[])?,
         ))
+    }
+
+    /// Ours: replaces the administrator's token. This client holds the old one, and is of no use
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`ClientError`]. When the answer was lost, the token may be replaced all the same: the
+    /// server's `admin.token` has the one that counts.
+    pub async fn rotate_admin_token(&self) -> Result<RotatedToken, ClientError> {
+        self.call(Method::POST, ROTATE_ADMIN_TOKEN, &[], None::<&()>)
+            .await?
+            .json()
     }
 
     /// `GET /healthz` and `GET /readyz`: is the server there, and can it work?

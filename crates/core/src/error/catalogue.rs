@@ -54,6 +54,7 @@ catalogue! {
     ClusterAssignedValueTaken: Conflict,
     ClusterLostDuringJob: NotReady,
     Conflict: Conflict,
+    ExpiredAuthenticationToken: Denied,
     FinishedJobStatusRefused: NotReady,
     InternalServerError: Internal,
     InvalidApiVersionParameter: Invalid,

@@ -1,6 +1,7 @@
 //! Section `[server]`: where the server keeps its data, where it listens and how others reach it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -24,4 +25,8 @@ pub struct ServerSection {
     /// What extensions use to reach this server, for example `https://backup.example.org:8443`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertise_url: Option<Url>,
+    /// Days after which the administrator's token is refused and another one is written to
+    /// `admin.token`; none = it is accepted until it is rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_token_lifetime_days: Option<NonZeroU16>,
 }

@@ -21,7 +21,9 @@ const BUSY_RETRY_SECONDS: &str = "2";
 /// The status of a code: its class decides, except where HTTP has a more exact word.
 pub(crate) fn status(code: Code) -> StatusCode {
     match code {
-        Code::AuthenticationFailed | Code::InvalidAuthenticationToken => StatusCode::UNAUTHORIZED,
+        Code::AuthenticationFailed
+        | Code::ExpiredAuthenticationToken
+        | Code::InvalidAuthenticationToken => StatusCode::UNAUTHORIZED,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestEntityTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::InvalidContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::route::{Access, Route};
 use crate::app::App;
+use crate::app::admin_token::ADMIN_TOKEN_DIGEST;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -24,7 +25,7 @@ async fn healthz() -> &'static str {
 
 /// The store answers too.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let asked = async { app.store.read().await?.setting("admin-token-digest").await };
+    let asked = async { app.store.read().await?.setting(ADMIN_TOKEN_DIGEST).await };
     match asked.await {
         Ok(_) => "ok".into_response(),
         Err(error) => {
