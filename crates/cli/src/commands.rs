@@ -14,6 +14,7 @@ mod policy;
 mod recovery_point;
 mod restore;
 mod storage;
+mod token;
 mod vault;
 mod version;
 
@@ -51,6 +52,8 @@ pub enum Command {
     Group(Noun<group::Verb>),
     /// Store how to reach a server as a context, and check it
     Login(Leaf<login::Args>),
+    /// The administrator's token
+    Token(Noun<token::Verb>),
     /// Contexts: stored servers and defaults
     Context(Noun<context::Verb>),
     /// Check everything from here to the clusters, and say how to mend what is amiss
@@ -115,6 +118,7 @@ impl Command {
             Self::Restore(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Job(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Group(noun) => in_session(noun.global, noun.verb, terminal).await,
+            Self::Token(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Login(leaf) => leaf.own.run(leaf.global, terminal).await,
             Self::Context(noun) => noun.verb.run(&noun.global, terminal),
             Self::Doctor(leaf) => leaf.own.run(leaf.global, terminal).await,

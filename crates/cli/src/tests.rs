@@ -4,6 +4,7 @@
 mod commands;
 mod errors;
 mod help;
+mod tokens;
 
 use std::cell::RefCell;
 use std::io::Write;
