@@ -218,6 +218,35 @@ fn a_wrong_token_is_refused_and_named() {
     );
 }
 
+#[test]
+fn a_token_that_was_rotated_is_refused_as_expired_and_the_new_one_works() {
+    let mut stage = TestStage::bare();
+    let token_file = stage.data_dir().join("admin.token");
+    let old = std::fs::read_to_string(&token_file).unwrap();
+    stage.cli.run(&["token", "rotate"]).unwrap();
+    let new = std::fs::read_to_string(&token_file).unwrap();
+    assert_ne!(new, old);
+    let old = stage.file("old-token", &old);
+    // A start reads what is remembered of tokens anew.
+    for started in ["once", "again"] {
+        stage
+            .cli
+            .run(&["group", "list"])
+            .unwrap_or_else(|error| panic!("with the new token, started {started}: {error}"));
+        let (code, told) = stage
+            .cli
+            .fails(&["group", "list", "--token-file", &old.to_string_lossy()])
+            .unwrap();
+        assert_eq!(code, 4, "started {started}: {told}");
+        assert!(
+            told.contains("error[ExpiredAuthenticationToken]") && told.contains("not valid since"),
+            "started {started}: {told}"
+        );
+        stage.restart_server(&[]).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&token_file).unwrap(), new);
+}
+
 impl TestStage {
     /// Runs a command that must be refused, and returns what it says.
     fn refused(&self, words: &[&str]) -> String {
