@@ -6,11 +6,12 @@
 //! reads and writes our custom resources and nothing else.
 //!
 //! [`ClusterLink`] is the seam at which tests put a cluster of their own. Its errors are already
-//! [`Problem`]s, sorted by what the worker must do about them.
+//! [`Problem`]s, sorted by what the worker must do about them; `translate` is where they become so.
 
 #[cfg(test)]
 pub(crate) mod fake;
 mod kubernetes;
+mod translate;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use self::kubernetes::KubernetesLink;
+pub use self::translate::address_of;
 
 /// A cluster and the credential with which it was registered.
 #[derive(Clone)]

@@ -8,13 +8,12 @@
 use strongroom_api::cluster::{ClusterProperties, ClusterResource};
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::NameKind;
-use strongroom_kubernetes::cluster::{Cluster, Timeouts};
 use zeroize::Zeroizing;
 
 use super::error::refuse;
 use super::resources::{self, Preconditions, Written};
 use super::{App, ResourceId, Result, resource_groups};
-use crate::cluster_link::ClusterAccess;
+use crate::cluster_link::{self, ClusterAccess};
 use crate::store::{ResourceRow, Session};
 
 /// Published type of a cluster registered through Azure Arc.
@@ -108,17 +107,7 @@ struct Probed {
 /// Asks a cluster whether it answers, and whether the credential may do what protecting it takes.
 async fn probe(app: &App, id: &ResourceId, kubeconfig: &str) -> Result<Probed> {
     let target = "properties.kubeconfig";
-    // Reads the kubeconfig only; the link makes the connections.
-    let server = Cluster::from_kubeconfig(kubeconfig, Timeouts::default())
-        .map_err(|error| {
-            Problem::new(
-                Code::UserErrorInvalidKubeconfig,
-                format!("The kubeconfig cannot be used: {}.", error.failure),
-            )
-            .at(target)
-        })?
-        .server()
-        .to_owned();
+    let server = cluster_link::address_of(kubeconfig).map_err(|error| error.problem.at(target))?;
     let access = ClusterAccess {
         key: id.key(),
         kubeconfig: Zeroizing::new(kubeconfig.to_owned()),

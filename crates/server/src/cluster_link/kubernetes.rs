@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use strongroom_core::error::{Code, Problem};
 use strongroom_core::object::ResourceType;
 use strongroom_kubernetes::access::{self, trusted_access};
 use strongroom_kubernetes::cluster::{Cluster, ClusterError, Failure, Timeouts};
@@ -19,9 +18,10 @@ use strongroom_kubernetes::{EXTENSION_NAMESPACE, apply, install, jobs};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::translate::{link_error, not_granted, vault_error};
 use super::{
-    ClusterAccess, ClusterLink, ExtensionHealth, Installation, JobKind, JobSpec, LinkError, Remedy,
-    Result, VaultAccess,
+    ClusterAccess, ClusterLink, ExtensionHealth, Installation, JobKind, JobSpec, Result,
+    VaultAccess,
 };
 use crate::environment::Clock;
 
@@ -324,116 +324,10 @@ fn digest(access: &ClusterAccess) -> [u8; 32] {
     digest
 }
 
-fn not_granted(access: &VaultAccess) -> LinkError {
-    LinkError {
-        problem: Problem::new(
-            Code::UserErrorTrustedAccessMissing,
-            format!(
-                "The vault {} has no Trusted Access in the cluster.",
-                access.vault_id
-            ),
-        ),
-        remedy: Remedy::Grant,
-    }
-}
-
-/// The meaning of an error met with the vault's own credential: a lack of rights is a lack of
-/// Trusted Access, and a missing kind or namespace is a missing extension.
-fn vault_error(error: &ClusterError, access: &VaultAccess) -> LinkError {
-    match &error.failure {
-        Failure::Forbidden { .. } | Failure::Unauthorized { .. } => not_granted(access),
-        Failure::NotFound { .. } => LinkError {
-            problem: Problem::new(
-                Code::UserErrorKubernetesBackupExtensionNotFoundError,
-                format!("The backup extension is not installed in the cluster: {error}."),
-            ),
-            remedy: Remedy::Grant,
-        },
-        _ => link_error(error),
-    }
-}
-
-/// The one translation of a cluster's errors to codes.
-fn link_error(error: &ClusterError) -> LinkError {
-    let (code, remedy) = match &error.failure {
-        Failure::Unreachable { .. } | Failure::Timeout { .. } => {
-            (Code::UserErrorClusterUnreachable, Remedy::Wait)
-        }
-        Failure::TooManyRequests { .. } | Failure::ServerError { .. } => {
-            (Code::UserErrorClusterUnreachable, Remedy::Wait)
-        }
-        Failure::CertificateNotTrusted { .. } => {
-            (Code::UserErrorClusterCertificateNotTrusted, Remedy::Grant)
-        }
-        Failure::Kubeconfig(_) => (Code::UserErrorInvalidKubeconfig, Remedy::None),
-        Failure::Unauthorized { .. } => (Code::UserErrorClusterAuthenticationFailed, Remedy::Grant),
-        Failure::Forbidden { .. } => (Code::UserErrorClusterPermissionMissing, Remedy::Grant),
-        Failure::Denied { .. } => (Code::AdmissionRefused, Remedy::None),
-        Failure::NamespaceTerminating { .. } => (Code::NamespaceTerminating, Remedy::Wait),
-        _ => (Code::KubernetesBackupListExtensionsError, Remedy::None),
-    };
-    LinkError {
-        problem: Problem::new(code, format!("{}.", capitalised(&error.to_string()))),
-        remedy,
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_uppercase().chain(chars).collect())
-        .unwrap_or_default()
-}
-
-/// Half of a token's remaining life, for tests of the renewal.
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::SignedDuration;
-
-    #[test]
-    fn errors_become_codes_and_say_what_to_do() {
-        let error = |failure| link_error(&ClusterError::new("list backups", failure));
-        let unreachable = error(Failure::Unreachable {
-            server: "https://c:6443".into(),
-            cause: "refused".into(),
-        });
-        assert_eq!(unreachable.problem.code, Code::UserErrorClusterUnreachable);
-        assert_eq!(unreachable.remedy, Remedy::Wait);
-        assert!(
-            unreachable
-                .problem
-                .message
-                .starts_with("Could not list backups"),
-            "{unreachable}"
-        );
-        let refused = error(Failure::Unauthorized {
-            message: "expired".into(),
-        });
-        assert_eq!(
-            refused.problem.code,
-            Code::UserErrorClusterAuthenticationFailed
-        );
-        let access = VaultAccess {
-            cluster: ClusterAccess {
-                key: "/c".into(),
-                kubeconfig: String::new().into(),
-            },
-            vault_id: "/v".into(),
-        };
-        let forbidden = vault_error(
-            &ClusterError::new(
-                "x",
-                Failure::Forbidden {
-                    permission: None,
-                    message: "no".into(),
-                },
-            ),
-            &access,
-        );
-        assert_eq!(forbidden.problem.code, Code::UserErrorTrustedAccessMissing);
-    }
 
     #[test]
     fn another_kubeconfig_is_another_client() {
