@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use strongroom_e2e::sample::SHOP;
 use strongroom_e2e::stage::{ACCOUNT, CLUSTER, CONTAINER, INSTANCE, POLICY, VAULT};
 
@@ -13,53 +14,64 @@ use super::stage_of_tests::{TestStage, status};
 fn a_kubeconfig_that_does_not_work_is_refused_before_anything_is_kept() {
     let stage = TestStage::bare();
     stage.create_vault().unwrap();
-    let good = std::fs::read_to_string(&stage.kubectl.kubeconfig).unwrap();
-    let server = good
-        .lines()
-        .find_map(|line| line.split("https://").nth(1))
-        .unwrap();
-    let server = server.split(['"', ' ', '\'', '}']).next().unwrap();
     let other_ca = std::fs::read(stage.data_dir().join("tls/ca.crt")).unwrap();
+    let changed = |pointer: &str, value: Value| {
+        let mut config = stage.kubeconfig();
+        *config.pointer_mut(pointer).unwrap() = value;
+        config.to_string()
+    };
+    let server = "/clusters/0/cluster/server";
+    let authority = "/clusters/0/cluster/certificate-authority-data";
+    let plugin =
+        json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/sh"}});
 
     stage.register_is_refused(
-        &good.replace(server, "127.0.0.1:1"),
+        &changed(server, json!("https://127.0.0.1:1")),
         "UserErrorClusterUnreachable",
     );
     stage.register_is_refused(
-        &with_certificate_authority(&good, &other_ca),
+        &changed(authority, json!(STANDARD.encode(other_ca))),
         "UserErrorClusterCertificateNotTrusted",
+    );
+    stage.register_is_refused(
+        &changed("/users/0/user", json!({"token": "wrong"})),
+        "UserErrorClusterAuthenticationFailed",
+    );
+    stage.register_is_refused(
+        &changed("/users/0/user", plugin),
+        "UserErrorInvalidKubeconfig",
     );
     stage.register_is_refused(
         "apiVersion: v1\nkind: Config\n",
         "UserErrorInvalidKubeconfig",
     );
     stage.register_is_refused("{{{", "UserErrorInvalidKubeconfig");
-    let plugin = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:6443'}}]\nusers: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh}}}]\n";
-    stage.register_is_refused(plugin, "UserErrorInvalidKubeconfig");
-    assert_eq!(
-        stage.cli.json(&["cluster", "list"]).unwrap(),
-        serde_json::json!([])
-    );
+    assert_eq!(stage.cli.json(&["cluster", "list"]).unwrap(), json!([]));
 }
 
 #[test]
-fn a_kubeconfig_with_too_few_rights_is_refused_with_the_rule_that_is_missing() {
+fn a_kubeconfig_with_too_few_rights_is_refused_with_the_rules_that_are_missing() {
     let stage = TestStage::bare();
     stage.create_vault().unwrap();
+    let account = ["-n", "default", "create", "serviceaccount", "powerless"];
     stage
         .kubectl
-        .run(&["-n", "default", "create", "serviceaccount", "powerless"])
+        .run(&[
+            "-n",
+            "default",
+            "delete",
+            "serviceaccount",
+            "powerless",
+            "--ignore-not-found",
+        ])
         .unwrap();
+    stage.kubectl.run(&account).unwrap();
     let token = stage
         .kubectl
         .run(&["-n", "default", "create", "token", "powerless"])
         .unwrap();
-    let config = stage
-        .kubectl
-        .json(&["config", "view", "--raw", "--minify"])
-        .unwrap();
-    let mut config = config.clone();
-    config["users"][0]["user"] = serde_json::json!({"token": token.trim()});
+    let mut config = stage.kubeconfig();
+    config["users"][0]["user"] = json!({"token": token.trim()});
     stage.register_is_refused(&config.to_string(), "UserErrorClusterPermissionMissing");
     stage
         .kubectl
@@ -91,12 +103,14 @@ fn an_instance_on_a_cluster_without_the_extension_does_not_validate() {
         told.contains("[UserErrorKubernetesBackupExtensionNotFoundError]"),
         "{told}"
     );
+    // As in Azure, the instance stays with the reason, and the same request protects it once it is mended.
+    let failed = stage
+        .cli
+        .json(&["instance", "show", INSTANCE, "--vault", VAULT])
+        .unwrap();
     assert_eq!(
-        stage
-            .cli
-            .json(&["instance", "list", "--vault", VAULT])
-            .unwrap(),
-        serde_json::json!([])
+        failed["properties"]["protectionStatus"]["status"], "ConfiguringProtectionFailed",
+        "{failed:#}"
     );
 }
 
@@ -268,22 +282,16 @@ impl TestStage {
         );
     }
 
+    /// The administrator's kubeconfig, to be spoilt.
+    fn kubeconfig(&self) -> Value {
+        self.kubectl
+            .json(&["config", "view", "--raw", "--minify"])
+            .unwrap()
+    }
+
     fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.data_dir().with_file_name(name);
         std::fs::write(&path, content).unwrap();
         path
     }
-}
-
-/// The same kubeconfig, trusting another certificate authority.
-fn with_certificate_authority(kubeconfig: &str, pem: &[u8]) -> String {
-    let start = kubeconfig.find("certificate-authority-data:").unwrap()
-        + "certificate-authority-data:".len();
-    let length = kubeconfig[start..].find(['}', '\n', ',']).unwrap();
-    format!(
-        "{} {}{}",
-        &kubeconfig[..start],
-        STANDARD.encode(pem),
-        &kubeconfig[start + length..]
-    )
 }
