@@ -162,8 +162,8 @@ pub trait Session: Send {
     async fn operation(&mut self, id: &str) -> Result<Option<OperationRow>>;
     /// A new operation.
     async fn insert_operation(&mut self, row: &OperationRow) -> Result<()>;
-    /// Brings an operation to its final state, once: a finished one stays as it is. Tells whether
-    /// it changed.
+    /// Brings an operation to its final state, once: a finished one stays as it is. Its request is
+    /// forgotten. Tells whether it changed.
     async fn finish_operation(&mut self, row: &OperationRow) -> Result<bool>;
     /// Operations that have not ended, oldest first: what a restarted server takes up again.
     async fn open_operations(&mut self, limit: usize) -> Result<Vec<OperationRow>>;

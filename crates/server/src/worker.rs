@@ -68,7 +68,7 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
 
 /// Goes on with what a killed server left open besides jobs.
 async fn take_up_operations(app: &Arc<App>) -> Result<()> {
-    validation::give_up_open_ones(app).await?;
+    validation::resume(app).await?;
     instances::resume(app).await?;
     extension::resume(app).await
 }

@@ -63,20 +63,46 @@ pub async fn start(
     job_id: Option<String>,
 ) -> Result<OperationRow> {
     let row = OperationRow {
+        job_id,
+        ..new(app, kind, resource, location)
+    };
+    session.insert_operation(&row).await?;
+    Ok(row)
+}
+
+/// The same for work that nothing else in the store describes: `request` is what a restarted server
+/// goes on from.
+pub async fn start_of_request(
+    app: &App,
+    session: &mut dyn Session,
+    kind: OperationKind,
+    resource: &ResourceId,
+    location: &str,
+    request: Value,
+) -> Result<OperationRow> {
+    let row = OperationRow {
+        request,
+        ..new(app, kind, resource, location)
+    };
+    session.insert_operation(&row).await?;
+    Ok(row)
+}
+
+fn new(app: &App, kind: OperationKind, resource: &ResourceId, location: &str) -> OperationRow {
+    OperationRow {
         id: app.new_id().to_string(),
         kind: kind.as_str().to_owned(),
         scope_key: resource.subscription().key(),
         resource_id: resource.as_str().to_owned(),
         location: location.to_owned(),
         status: OperationStatus::InProgress,
-        job_id,
+        request: Value::Null,
+        job_id: None,
         result: Value::Null,
         error: Value::Null,
         created_at: app.now(),
         ended_at: None,
-    };
-    session.insert_operation(&row).await?;
-    Ok(row)
+    }
 }
 
 /// Ends an operation; one that has ended stays as it is. Returns it as it is now.
@@ -97,6 +123,7 @@ pub async fn finish(
         End::Canceled => (OperationStatus::Canceled, Value::Null, Value::Null),
     };
     row.ended_at = Some(app.now());
+    row.request = Value::Null;
     session.finish_operation(&row).await?;
     Ok(row)
 }

@@ -2,17 +2,22 @@
 //!
 //! It really asks: the cluster whether it answers, the extension whether it works, the vault's
 //! access whether it is all there, and the store whether it takes a write. What can be asked
-//! independently is asked, so that a user mends everything in one go.
+//! independently is asked, so that a user mends everything in one go. What was asked for is in the
+//! store before the request is accepted, so that a client that polls through a restart gets the
+//! answer.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use strongroom_api::extension::Extension;
 use strongroom_api::instance::BackupInstance;
 use strongroom_core::error::{Code, Problem};
 
+use super::error::chain;
 use super::jobs::{Location, selection_of};
 use super::operations::{self, End, OperationKind};
 use super::{App, Error, ResourceId, Result, policies, repositories, resources, trusted_access};
@@ -22,6 +27,9 @@ use crate::store::{OperationRow, ResourceRow, Session};
 /// Folder of a container in which the server writes, and removes again, an object to see whether it
 /// may. No repository has this name.
 const PROBE_FOLDER: &str = "strongroom-probe";
+
+/// Open operations among which a restarted server looks for validations.
+const MOST_OPEN: usize = 1000;
 
 /// What a validation found.
 #[derive(Debug, Default, PartialEq)]
@@ -63,28 +71,63 @@ impl Findings {
     }
 }
 
-/// Accepts a validation of an instance, existing or not, in a vault. Follow with [`settle`].
-pub async fn start(app: &App, vault: &ResourceId, target: &ResourceId) -> Result<OperationRow> {
+/// What an open validation is to look at. Persisted: fields are only ever added.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Validation {
+    /// Id of the vault.
+    vault: String,
+    /// The instance, which need not exist.
+    instance: BackupInstance,
+}
+
+/// Accepts a validation of an instance, existing or not, in a vault. Follow with [`settle`]; a
+/// server that is killed before goes on with [`resume`].
+pub async fn start(
+    app: &App,
+    vault: &ResourceId,
+    target: &ResourceId,
+    instance: BackupInstance,
+) -> Result<OperationRow> {
+    let request = Validation {
+        vault: vault.to_string(),
+        instance,
+    };
+    let request =
+        serde_json::to_value(&request).map_err(Error::unexpected("serialise a validation"))?;
     let mut session = app.store.begin().await?;
     let vault = resources::existing(&mut *session, vault).await?;
-    let location = vault.body["location"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let location = vault.body["location"].as_str().unwrap_or_default();
     let kind = OperationKind::Validate;
-    let operation = operations::start(app, &mut *session, kind, target, &location, None).await?;
+    let operation =
+        operations::start_of_request(app, &mut *session, kind, target, location, request).await?;
     session.commit().await?;
     Ok(operation)
 }
 
 /// Validates, and ends the operation with what was found.
-pub async fn settle(
-    app: Arc<App>,
-    vault: ResourceId,
-    instance: BackupInstance,
-    operation: OperationRow,
-) {
-    let end = match validate(&app, &vault, &instance).await {
+pub async fn settle(app: Arc<App>, operation: OperationRow) {
+    let end = match serde_json::from_value(operation.request.clone()) {
+        Ok(asked) => carry_out(&app, asked).await,
+        // It was accepted by a server that did not write down what was asked for.
+        Err(_) => End::Failed(Problem::new(
+            Code::ServiceUnavailable,
+            "The server was replaced during the validation; ask again.",
+        )),
+    };
+    let ended = async {
+        let mut session = app.store.begin().await?;
+        operations::finish(&app, &mut *session, operation, end).await?;
+        Ok::<_, Error>(session.commit().await?)
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(error = %chain(&error), "the end of a validation was not recorded");
+    }
+}
+
+async fn carry_out(app: &App, asked: Validation) -> End {
+    let vault = ResourceId::published(asked.vault);
+    match validate(app, &vault, &asked.instance).await {
         Ok(findings) => {
             let warnings = findings.warnings.clone();
             findings.problem().map_or(
@@ -95,34 +138,25 @@ pub async fn settle(
             )
         }
         Err(error) => {
-            tracing::error!(error = %error, "a validation failed inside the server");
+            tracing::error!(error = %chain(&error), "a validation failed inside the server");
             End::Failed(Problem::new(
                 Code::InternalServerError,
                 "The server failed; its log says how.",
             ))
         }
-    };
-    let ended = async {
-        let mut session = app.store.begin().await?;
-        operations::finish(&app, &mut *session, operation, end).await?;
-        Ok::<_, Error>(session.commit().await?)
-    };
-    if let Err(error) = ended.await {
-        tracing::error!(error = %error, "the end of a validation was not recorded");
     }
 }
 
-/// Ends the validations that a killed server left open. They changed nothing; the client asks again.
-pub async fn give_up_open_ones(app: &App) -> Result<()> {
-    let mut session = app.store.begin().await?;
-    for operation in session.open_operations(1000).await? {
+/// Goes on with the validations that a killed server left open. Looking twice is no harm.
+pub async fn resume(app: &Arc<App>) -> Result<()> {
+    let open = app.store.read().await?.open_operations(MOST_OPEN).await?;
+    for operation in open {
+        // Those of restores belong to jobs, which the worker drives.
         if operation.kind == OperationKind::Validate.as_str() && operation.job_id.is_none() {
-            let message = "The server was restarted during the validation; ask again.";
-            let end = End::Failed(Problem::new(Code::ServiceUnavailable, message));
-            operations::finish(app, &mut *session, operation, end).await?;
+            tokio::spawn(settle(Arc::clone(app), operation));
         }
     }
-    Ok(session.commit().await?)
+    Ok(())
 }
 
 /// The body of a successful validation: the published shape, and our warnings.

@@ -64,6 +64,9 @@ pub struct OperationRow {
     pub location: String,
     /// State.
     pub status: OperationStatus,
+    /// What was asked for, as far as nothing else in the store says it: what a restarted server goes
+    /// on from. `null` when it needs nothing, and once the operation ended.
+    pub request: Value,
     /// The job it started, if any: what the final answer names.
     pub job_id: Option<String>,
     /// Body of the final answer; `null` when there is none beyond the job id.

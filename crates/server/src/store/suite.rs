@@ -69,6 +69,7 @@ fn operation(id: &str, minutes: i64) -> OperationRow {
         resource_id: "/s/r".to_owned(),
         location: "here".to_owned(),
         status: OperationStatus::InProgress,
+        request: json!({"asked": "for this"}),
         job_id: Some("j".to_owned()),
         result: json!(null),
         error: json!(null),
@@ -434,8 +435,13 @@ async fn an_operation_ends_once(store: Store) {
     let ended = OperationRow {
         status: OperationStatus::Succeeded,
         ended_at: Some(start() + 1.hour()),
+        request: json!(null),
         ..operation("a", 1)
     };
+    assert_eq!(
+        session.operation("a").await.unwrap().unwrap(),
+        operation("a", 1)
+    );
     assert!(session.finish_operation(&ended).await.unwrap());
     let again = OperationRow {
         status: OperationStatus::Failed,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use strongroom_api::instance::BackupInstance;
 use tokio::sync::watch;
 
 use super::{run, take_up_operations, until};
@@ -48,15 +49,31 @@ async fn a_running_worker_takes_up_a_job_by_itself_and_stops_when_told() {
 }
 
 #[tokio::test]
-async fn what_a_killed_server_left_open_is_gone_on_with_or_given_up() {
+async fn what_a_killed_server_left_open_is_gone_on_with() {
     let it = Protected::new().await;
     let app = &it.harness.app;
     let vault = ResourceId::published(it.vault.clone());
-    let validating = validation::start(app, &vault, &vault).await.unwrap();
+    let instance = |cluster: &str| {
+        let mut document = it.instance_document();
+        document["dataSourceInfo"]["resourceID"] = cluster.into();
+        serde_json::from_value::<BackupInstance>(document).unwrap()
+    };
+    let validating = async |cluster: &str| {
+        validation::start(app, &vault, &vault, instance(cluster))
+            .await
+            .unwrap()
+    };
+    let valid = validating(&it.cluster).await;
+    let invalid = validating(&format!("{}-other", it.cluster)).await;
     let mut session = app.store.begin().await.unwrap();
     let extension = ResourceId::published(it.extension.clone());
     let kind = OperationKind::Extension;
     let installing = operations::start(app, &mut *session, kind, &extension, "westeurope", None)
+        .await
+        .unwrap();
+    // As a server wrote it that did not note what was asked for.
+    let kind = OperationKind::Validate;
+    let unknown = operations::start(app, &mut *session, kind, &vault, "westeurope", None)
         .await
         .unwrap();
     session.commit().await.unwrap();
@@ -82,7 +99,10 @@ async fn what_a_killed_server_left_open_is_gone_on_with_or_given_up() {
         ended(&installing.id).await.status,
         OperationStatus::Succeeded
     );
-    let given_up = ended(&validating.id).await;
-    assert_eq!(given_up.status, OperationStatus::Failed);
-    assert_eq!(given_up.error["code"], "ServiceUnavailable");
+    assert_eq!(ended(&valid.id).await.status, OperationStatus::Succeeded);
+    let found = ended(&invalid.id).await;
+    assert_eq!(found.status, OperationStatus::Failed);
+    assert_eq!(found.error["code"], "ResourceNotFound");
+    assert_eq!(ended(&unknown.id).await.error["code"], "ServiceUnavailable");
+    assert!(found.request.is_null());
 }

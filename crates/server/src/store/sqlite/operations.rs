@@ -13,6 +13,7 @@ struct Stored {
     resource_id: String,
     location: String,
     status: String,
+    request: String,
     job_id: Option<String>,
     result: String,
     error: String,
@@ -33,6 +34,7 @@ impl Stored {
             resource_id: self.resource_id,
             location: self.location,
             status,
+            request: json(&self.request)?,
             job_id: self.job_id,
             result: json(&self.result)?,
             error: json(&self.error)?,
@@ -55,8 +57,8 @@ pub(super) async fn get(on: &mut SqliteConnection, id: &str) -> Result<Option<Op
 pub(super) async fn insert(on: &mut SqliteConnection, row: &OperationRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO operations (id, kind, scope_key, resource_id, location, status, job_id,
-             result, error, created_at, ended_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             result, error, created_at, ended_at, request)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(&row.id)
     .bind(&row.kind)
@@ -69,6 +71,7 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &OperationRow) -> Res
     .bind(row.error.to_string())
     .bind(micros(row.created_at))
     .bind(row.ended_at.map(micros))
+    .bind(row.request.to_string())
     .execute(on)
     .await
     .map_err(failed("write a new operation"))?;
@@ -77,7 +80,8 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &OperationRow) -> Res
 
 pub(super) async fn finish(on: &mut SqliteConnection, row: &OperationRow) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE operations SET status = $1, job_id = $2, result = $3, error = $4, ended_at = $5
+        "UPDATE operations SET status = $1, job_id = $2, result = $3, error = $4, ended_at = $5,
+             request = 'null'
          WHERE id = $6 AND ended_at IS NULL",
     )
     .bind(row.status.as_str())

@@ -39,9 +39,9 @@ async fn begin(
     instance: BackupInstance,
     polling: &Polling,
 ) -> Result<Response> {
-    let operation = validation::start(&app, &vault, &target).await?;
+    let operation = validation::start(&app, &vault, &target, instance).await?;
     let answer = polling.accepted(&operation);
-    tokio::spawn(validation::settle(app, vault, instance, operation));
+    tokio::spawn(validation::settle(app, operation));
     Ok(answer)
 }
 
