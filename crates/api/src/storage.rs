@@ -47,8 +47,14 @@ pub enum Backend {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct S3Backend {
-    /// For example `https://s3.eu-central-1.amazonaws.com`.
+    /// For example `https://s3.eu-central-1.amazonaws.com`. With `http` the service's credential is
+    /// not sent in the clear (requests are signed) and neither is content (it is encrypted before it
+    /// leaves), but names and sizes of objects can be seen on the way.
     pub endpoint: String,
+    /// The same service as the clusters reach it, where that is another address than the server's:
+    /// split-horizon DNS, or a service inside the cluster that the server reaches through an
+    /// ingress. `caCertificate` holds for both. Absent: `endpoint`.
+    pub extension_endpoint: Option<String>,
     /// For example `eu-central-1`; absent: `us-east-1`.
     pub region: Option<String>,
     /// True: `endpoint/bucket/key`; false: `bucket.endpoint/key`. Absent means true.

@@ -170,12 +170,36 @@ fn an_s3_account_takes_its_secret_from_a_file() {
     ));
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(!outcome.to_string().contains("s3cret"));
+    assert!(!outcome.err.contains("warning"), "{outcome}");
     let body = stage.body(&format!(
         "PUT {GROUP}/providers/Microsoft.Storage/storageAccounts/a"
     ));
     assert_eq!(
         body["properties"]["backend"],
         json!({"kind": "S3", "endpoint": "https://s3.example.org", "region": "eu", "pathStyle": true, "accessKeyId": "AK", "secretAccessKey": "s3cret"})
+    );
+}
+
+#[test]
+fn an_s3_account_without_tls_is_made_with_a_warning() {
+    let stage = stage(full).logged_in();
+    let secret = stage.file("secret", "s3cret\n");
+    let outcome = stage.run(&format!(
+        "storage account create a --backend s3 --endpoint https://s3.example.org --extension-endpoint http://minio.storage.svc:9000 --access-key-id AK --secret-access-key-file {secret}"
+    ));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(
+        outcome
+            .err
+            .contains("warning: http://minio.storage.svc:9000 is not encrypted"),
+        "{outcome}"
+    );
+    let body = stage.body(&format!(
+        "PUT {GROUP}/providers/Microsoft.Storage/storageAccounts/a"
+    ));
+    assert_eq!(
+        body["properties"]["backend"]["extensionEndpoint"],
+        "http://minio.storage.svc:9000"
     );
 }
 

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::error::refuse;
 use super::jobs::{Location, Request};
+use super::storage_accounts::{self, Reader};
 use super::{App, Error, ResourceId, Result, resources};
 use crate::data_plane::{Bucket, CredentialIssuer, JobScope, JobScopes, Key, Scope};
 use crate::store::{JobRow, ResourceRow, Session};
@@ -167,7 +168,8 @@ pub async fn for_server(
 ) -> Result<StoreConfig> {
     let container = ResourceId::published(location.container_id.clone());
     let container = existing_container(session, &container).await?;
-    let backend = match super::storage_accounts::s3_access(app, session, &container).await? {
+    let access = storage_accounts::s3_access(app, session, &container, Reader::Server);
+    let backend = match access.await? {
         Some(s3) => Backend::S3(s3),
         None => Backend::Local {
             path: embedded_bucket(&container)?.folder(&app.blobs),
@@ -189,7 +191,8 @@ pub async fn for_job(
 ) -> Result<StoreConfig> {
     let container = ResourceId::published(location.container_id.clone());
     let container = existing_container(session, &container).await?;
-    let backend = match super::storage_accounts::s3_access(app, session, &container).await? {
+    let access = storage_accounts::s3_access(app, session, &container, Reader::Extension);
+    let backend = match access.await? {
         Some(s3) => Backend::S3(s3),
         None => {
             let credential = issuer(app).credential(job);

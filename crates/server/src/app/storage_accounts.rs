@@ -147,15 +147,24 @@ fn refuse_other_kind(old: &Backend, new: &Backend) -> std::result::Result<(), Pr
     .at("properties.backend.kind"))
 }
 
+/// Plain http is allowed: object stores inside a cluster are often without TLS, requests are signed,
+/// and everything that is written was encrypted and authenticated before.
 fn check_s3(s3: &S3Backend) -> std::result::Result<(), Problem> {
-    let endpoint = Url::parse(&s3.endpoint)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-    if endpoint.is_none() {
-        return Err(invalid(
-            "properties.backend.endpoint",
-            format!("'{}' is not an http or https address", s3.endpoint),
-        ));
+    let endpoints = [
+        ("properties.backend.endpoint", Some(&s3.endpoint)),
+        (
+            "properties.backend.extensionEndpoint",
+            s3.extension_endpoint.as_ref(),
+        ),
+    ];
+    for (target, endpoint) in endpoints {
+        let Some(endpoint) = endpoint else { continue };
+        let usable = Url::parse(endpoint)
+            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+        if !usable {
+            let why = format!("'{endpoint}' is not an http or https address");
+            return Err(invalid(target, why));
+        }
     }
     if s3.access_key_id.is_empty() {
         return Err(invalid("properties.backend.accessKeyId", "it is empty"));
@@ -232,7 +241,7 @@ pub async fn put_container(
         .bucket
         .clone()
         .unwrap_or_else(|| id.name().to_owned());
-    let access = account_access(app, &mut *session, &id, &bucket).await?;
+    let access = account_access(app, &mut *session, &id, &bucket, Reader::Server).await?;
     drop(session);
     match access {
         Some(s3) => {
@@ -314,7 +323,9 @@ pub async fn delete_container(
     preconditions.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     let published = ResourceId::published(row.id.clone());
-    let embedded = s3_access(app, &mut *session, &published).await?.is_none();
+    let embedded = s3_access(app, &mut *session, &published, Reader::Server)
+        .await?
+        .is_none();
     let folder = embedded_bucket(&published)?.folder(&app.blobs);
     if embedded && holds_objects(&folder) {
         return Err(resources::in_use(
@@ -335,11 +346,21 @@ fn holds_objects(folder: &std::path::Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
+/// Who asks a service: its address can differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// This server.
+    Server,
+    /// The extension, from inside a cluster.
+    Extension,
+}
+
 /// How an S3 container is reached with its account's credentials; none for an embedded one.
 pub async fn s3_access(
     app: &App,
     session: &mut dyn Session,
     container: &ResourceId,
+    reader: Reader,
 ) -> Result<Option<S3Config>> {
     let row = resources::existing(session, container).await?;
     let document: BlobContainerResource = resources::document(&row, CONTAINER_TYPE)?;
@@ -347,7 +368,14 @@ pub async fn s3_access(
         .properties
         .bucket
         .unwrap_or_else(|| row.name.clone());
-    account_access(app, session, &ResourceId::published(row.id), &bucket).await
+    account_access(
+        app,
+        session,
+        &ResourceId::published(row.id),
+        &bucket,
+        reader,
+    )
+    .await
 }
 
 async fn account_access(
@@ -355,6 +383,7 @@ async fn account_access(
     session: &mut dyn Session,
     container: &ResourceId,
     bucket: &str,
+    reader: Reader,
 ) -> Result<Option<S3Config>> {
     let row = resources::existing(session, &account_of(container)).await?;
     let account: StorageAccountResource = resources::document(&row, TYPE)?;
@@ -363,8 +392,12 @@ async fn account_access(
     };
     let secret_access_key = text(app, session, &row.key, SECRET_ACCESS_KEY).await?;
     let session_token = text(app, session, &row.key, SESSION_TOKEN).await?;
+    let endpoint = match (reader, s3.extension_endpoint) {
+        (Reader::Extension, Some(endpoint)) => endpoint,
+        _ => s3.endpoint,
+    };
     Ok(Some(S3Config {
-        endpoint: s3.endpoint,
+        endpoint,
         region: s3.region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
         bucket: bucket.to_owned(),
         access_key_id: s3.access_key_id,

@@ -18,6 +18,9 @@ pub struct Args {
     /// URL of the S3 service
     #[arg(long, value_name = "URL", required_if_eq("backend", "s3"))]
     endpoint: Option<String>,
+    /// URL of the S3 service as pods of the clusters reach it, when the server reaches it by another
+    #[arg(long, value_name = "URL")]
+    extension_endpoint: Option<String>,
     /// Region of the S3 service
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
@@ -48,7 +51,18 @@ impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
         let name = self.name.clone();
         let location = session.location().await?;
-        let properties = StorageAccount { backend: Some(self.backend()?), ..StorageAccount::default() };
+        for endpoint in [&self.endpoint, &self.extension_endpoint]
+            .into_iter()
+            .flatten()
+        {
+            if endpoint.starts_with("http://") {
+                session.say(&format!("warning: {endpoint} is not encrypted on the way: backups are, but the names and sizes of their objects can be seen"));
+            }
+        }
+        let properties = StorageAccount {
+            backend: Some(self.backend()?),
+            ..StorageAccount::default()
+        };
         let body = StorageAccountResource {
             location: Some(location),
             // Published clients send both; a server that knows no backend needs them.
@@ -56,8 +70,14 @@ impl Args {
             sku: Some(serde_json::json!({ "name": "Standard_LRS" })),
             ..StorageAccountResource::of(properties)
         };
-        let running = session.client()?.storage_accounts(&session.group()?).put(&name, &body).await?;
-        let account = session.finish(&format!("storage account {name}"), running).await?;
+        let running = session
+            .client()?
+            .storage_accounts(&session.group()?)
+            .put(&name, &body)
+            .await?;
+        let account = session
+            .finish(&format!("storage account {name}"), running)
+            .await?;
         session.show(super::COLUMNS, &account)
     }
 
@@ -66,12 +86,21 @@ impl Args {
             Kind::Embedded => Ok(Backend::Embedded),
             Kind::S3 => Ok(Backend::S3(S3Backend {
                 endpoint: self.endpoint.unwrap_or_default(),
+                extension_endpoint: self.extension_endpoint,
                 region: self.region,
                 path_style: Some(!self.virtual_hosted),
                 access_key_id: self.access_key_id.unwrap_or_default(),
-                secret_access_key: self.secret_access_key_file.as_deref().map(local_file::read_secret).transpose()?,
+                secret_access_key: self
+                    .secret_access_key_file
+                    .as_deref()
+                    .map(local_file::read_secret)
+                    .transpose()?,
                 session_token: None,
-                ca_certificate: self.endpoint_ca_file.as_deref().map(local_file::read).transpose()?,
+                ca_certificate: self
+                    .endpoint_ca_file
+                    .as_deref()
+                    .map(local_file::read)
+                    .transpose()?,
             })),
         }
     }

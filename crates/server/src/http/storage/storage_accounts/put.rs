@@ -80,8 +80,11 @@ mod tests {
             .remove("secretAccessKey");
         let unknown =
             json!({"location": "westeurope", "properties": {"backend": {"kind": "Tape"}}});
+        let mut no_url_for_pods = s3("https://s3.example.org", "AKIA");
+        no_url_for_pods["properties"]["backend"]["extensionEndpoint"] = json!("s3.internal:9000");
         for (body, code) in [
             (s3("ftp://s3", "AKIA"), "UserErrorInvalidStorageAccount"),
+            (no_url_for_pods, "UserErrorInvalidStorageAccount"),
             (
                 s3("https://s3.example.org", ""),
                 "UserErrorInvalidStorageAccount",
