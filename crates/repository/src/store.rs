@@ -126,8 +126,9 @@ impl StoreConfig {
 
 fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
     let invalid = |e: object_store::Error| Error::InvalidConfig { why: chain(&e) };
+    let plain = config.endpoint.starts_with("http://");
     let mut options = ClientOptions::new()
-        .with_allow_http(config.endpoint.starts_with("http://"))
+        .with_allow_http(plain)
         .with_connect_timeout(STORE_CONNECT_TIMEOUT)
         .with_timeout(STORE_REQUEST_TIMEOUT);
     if let Some(pem) = &config.ca_certificate {
@@ -140,8 +141,10 @@ fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
         for certificate in certificates {
             options = options.with_root_certificate(certificate);
         }
-        // Whoever names an authority means that one and no other; images without system
-        // certificates work, too.
+    }
+    if config.ca_certificate.is_some() || plain {
+        // Whoever names an authority means that one and no other, and without TLS there is nothing
+        // to verify: machines without system certificates work, too.
         options = options.with_no_system_certificates(true);
     }
     let retry = RetryConfig {

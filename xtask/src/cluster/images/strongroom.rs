@@ -1,5 +1,6 @@
-//! The image of the product: the binary and the shared libraries that it links, nothing else. No
-//! shell, no certificates; it runs as user 65532 and writes nowhere but where a volume is mounted.
+//! The image of the product: the binary, the shared libraries that it links, and the certificates of
+//! the public authorities, for S3 services that have one of theirs. Nothing else, no shell; it runs
+//! as user 65532 and writes nowhere but where a volume is mounted.
 //!
 //! The tag is a hash of the content, so that a cluster never runs an older build under the same name.
 
@@ -13,6 +14,9 @@ use crate::workspace;
 
 /// The user and group: the number that distroless images call "nonroot".
 const USER: &str = "65532:65532";
+
+/// Where Debian keeps the certificates of the public authorities, and where programs look for them.
+const PUBLIC_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Makes the image of a built binary.
 pub(super) fn make(binary: &Path) -> Result<Image> {
@@ -50,6 +54,13 @@ pub(super) fn make(binary: &Path) -> Result<Image> {
         Content::Bytes(b"nonroot:x:65532:\n".to_vec(), 0o644),
     );
     tree.insert("tmp".into(), Content::Folder(0o1777));
+    let authorities = std::fs::read(PUBLIC_AUTHORITIES).doing(|| {
+        format!("read {PUBLIC_AUTHORITIES} (Debian's package ca-certificates) for the image")
+    })?;
+    tree.insert(
+        PUBLIC_AUTHORITIES.trim_start_matches('/').into(),
+        Content::Bytes(authorities, 0o644),
+    );
     let archive = folder.join("strongroom.tar");
     let layer = Layer::write(&tree, &archive)?;
     let reference = format!(
