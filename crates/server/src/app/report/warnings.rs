@@ -4,8 +4,10 @@
 //! Contract: whatever is the matter with the report, the job ends, and ends in time. Trouble with
 //! reading is one more warning.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use strongroom_core::report::{ObjectOutcome, Outcome as ObjectEnd};
 
 use super::{open, parse};
@@ -25,11 +27,7 @@ pub async fn of_report(app: &App, job: &JobRow, patience: Duration) -> Result<Ve
         return Ok(Vec::new());
     };
     let mut found = Found::default();
-    let trouble = match tokio::time::timeout(patience, read(app, job, &counted, &mut found)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(chain(&error)),
-        Err(_) => Some(format!("it took longer than {} s", patience.as_secs())),
-    };
+    let trouble = trouble_of(patience, read(app, job, &counted, &mut found)).await;
     if let Some(why) = &trouble {
         tracing::warn!(job.id = %job.id, error = why, "the findings of an ended job are not told in full");
     }
@@ -37,6 +35,17 @@ pub async fn of_report(app: &App, job: &JobRow, patience: Duration) -> Result<Ve
     let vault = vault.rsplit('/').next().unwrap_or_default();
     let command = format!("strongroom job report {} --vault {vault} --failed", job.id);
     Ok(conclude(found, &counted, trouble, &command))
+}
+
+/// What kept the work from coming to a good end within `patience`: an error, too little time, a panic.
+async fn trouble_of(patience: Duration, work: impl Future<Output = Result<()>>) -> Option<String> {
+    let caught = AssertUnwindSafe(work).catch_unwind();
+    match tokio::time::timeout(patience, caught).await {
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(error))) => Some(chain(&error)),
+        Ok(Err(_)) => Some("the server failed while it read it, see its log".to_owned()),
+        Err(_) => Some(format!("it took longer than {} s", patience.as_secs())),
+    }
 }
 
 async fn read(app: &App, job: &JobRow, counted: &Counted, found: &mut Found) -> Result<()> {
@@ -236,6 +245,17 @@ mod tests {
         let unread = conclude(failures(1), &counted(3), trouble, "look");
         assert_eq!(unread.len(), 2);
         assert!(unread[1].message.contains("the store is away. `look`"));
+    }
+
+    #[tokio::test]
+    async fn reading_ends_whatever_happens() {
+        let soon = Duration::ZERO;
+        let endless = trouble_of(soon, std::future::pending()).await.unwrap();
+        assert_eq!(endless, "it took longer than 0 s");
+        let panics = async { panic!("at a line") };
+        let said = trouble_of(soon, panics).await.unwrap();
+        assert!(said.contains("failed while it read"), "{said}");
+        assert_eq!(trouble_of(soon, async { Ok(()) }).await, None);
     }
 
     async fn sealed() -> Protected {
