@@ -54,17 +54,16 @@ impl Kubectl {
         .map(drop)
     }
 
-    /// Deletes a namespace and waits until it is gone.
-    pub fn delete_namespace(&self, name: &str) -> StageResult<()> {
-        self.run(&[
+    /// Deletes namespaces, if they exist, and waits until all are gone.
+    pub fn delete_namespaces(&self, names: &[&str]) -> StageResult<()> {
+        let words = [
             "delete",
             "namespace",
-            name,
             "--ignore-not-found",
             "--wait=true",
             "--timeout=180s",
-        ])
-        .map(drop)
+        ];
+        self.run(&[&words[..], names].concat()).map(drop)
     }
 
     /// Waits until every Deployment, StatefulSet and DaemonSet of a namespace is rolled out.

@@ -69,7 +69,8 @@ impl Application {
     /// Loses the application, with what of it is cluster-scoped.
     pub fn lose(&self, kubectl: &Kubectl) -> StageResult<()> {
         if self.namespace_is_lost {
-            return self.remove(kubectl);
+            kubectl.delete_namespaces(&[self.namespace])?;
+            return self.remove_cluster_scoped(kubectl);
         }
         let manifest = self.manifest();
         kubectl
@@ -82,13 +83,11 @@ impl Application {
             .map(drop)
     }
 
-    /// Removes whatever is there of the application, its namespace included.
-    pub fn remove(&self, kubectl: &Kubectl) -> StageResult<()> {
-        kubectl.delete_namespace(self.namespace)?;
-        for object in self.cluster_scoped {
-            kubectl.run(&["delete", object, "--ignore-not-found"])?;
-        }
-        Ok(())
+    /// Removes whatever is there of the application outside its namespace.
+    pub fn remove_cluster_scoped(&self, kubectl: &Kubectl) -> StageResult<()> {
+        let mut words = vec!["delete", "--ignore-not-found"];
+        words.extend(self.cluster_scoped);
+        kubectl.run(&words).map(drop)
     }
 
     /// All objects of the application, its cluster-scoped ones included.

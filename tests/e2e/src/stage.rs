@@ -339,11 +339,16 @@ impl Stage {
         self.cli.json(&words)
     }
 
-    /// Takes down what the stage made in the cluster: the extension and the sample application.
+    /// Takes down what the stage made in the cluster: the extension and the sample applications.
     pub fn clear_cluster(&self) -> StageResult<()> {
-        sample::SHOP.remove(&self.kubectl)?;
-        sample::LEDGER.remove(&self.kubectl)?;
-        self.kubectl.delete_namespace("dataprotection-microsoft")
+        let samples = [sample::SHOP, sample::LEDGER];
+        let mut namespaces = vec!["dataprotection-microsoft"];
+        namespaces.extend(samples.iter().map(|application| application.namespace));
+        // One command for all, since each namespace takes the cluster some seconds.
+        self.kubectl.delete_namespaces(&namespaces)?;
+        samples
+            .iter()
+            .try_for_each(|application| application.remove_cluster_scoped(&self.kubectl))
     }
 }
 

@@ -125,7 +125,7 @@ fn an_application_that_is_still_there_is_skipped_patched_or_restored_beside_itse
         binding["subjects"][0]["namespace"], "shop-copy",
         "{binding:#}"
     );
-    stage.kubectl.delete_namespace("shop-copy").unwrap();
+    stage.kubectl.delete_namespaces(&["shop-copy"]).unwrap();
 }
 
 #[test]

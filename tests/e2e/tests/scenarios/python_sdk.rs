@@ -47,5 +47,5 @@ fn the_azure_sdk_for_python_backs_up_and_restores() {
             .succeeds(&["-n", "shop-by-sdk", "get", "deployment", "web"])
             .unwrap()
     );
-    stage.kubectl.delete_namespace("shop-by-sdk").unwrap();
+    stage.kubectl.delete_namespaces(&["shop-by-sdk"]).unwrap();
 }
