@@ -1,17 +1,18 @@
 //! `cargo xtask test`: every test there is, the fast ones first, the real cluster last.
 
-use std::path::{Path, PathBuf};
+mod pypi;
+
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Args, ValueEnum};
+use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 
 use crate::cluster::{self, Tier, UpOptions};
 use crate::failure::{Doing, Failure, Result};
 use crate::product;
 use crate::talk::{Stopwatch, say};
 use crate::tidy;
-use crate::tool;
-use crate::workspace;
 
 /// The cluster that the tests share.
 const CLUSTER: &str = "test";
@@ -38,6 +39,8 @@ enum Stage {
     Lint,
     /// Unit tests and contract suites of every crate
     Unit,
+    /// The repository's contract suite, against a real S3 service
+    Storage,
     /// What speaks to a Kubernetes API server, against a real one
     Cluster,
     /// End to end: the command line, the server, the extension in a real cluster
@@ -58,6 +61,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         stage("unit", || {
             cargo(&["test", "--workspace", "--exclude", "strongroom-e2e"], &[])
         })?;
+    }
+    if wanted(Stage::Storage) {
+        stage("real S3 service", storage)?;
     }
     if wanted(Stage::Cluster) || wanted(Stage::E2e) {
         let tested = on_a_cluster(arguments, wanted(Stage::Cluster), wanted(Stage::E2e));
@@ -92,6 +98,34 @@ fn lint() -> Result<()> {
             "warnings",
         ],
         &[],
+    )
+}
+
+fn storage() -> Result<()> {
+    const BUCKET: &str = "contract";
+    let dir = tempfile::tempdir().doing(|| "make a directory for SeaweedFS".to_owned())?;
+    let started = S3::start(&pypi::seaweedfs()?, dir.path());
+    let service = started.doing(|| "start SeaweedFS".to_owned())?;
+    let made = service.create_bucket(BUCKET);
+    made.doing(|| "make a bucket in SeaweedFS".to_owned())?;
+    let config = serde_json::json!({"backend": {
+        "kind": "S3",
+        "endpoint": service.endpoint(),
+        "region": "us-east-1",
+        "bucket": BUCKET,
+        "accessKeyId": ACCESS_KEY_ID,
+        "secretAccessKey": SECRET_ACCESS_KEY,
+    }});
+    cargo(
+        &[
+            "test",
+            "-p",
+            "strongroom-repository",
+            "--lib",
+            "--",
+            "tests::contract",
+        ],
+        &[("STRONGROOM_TEST_S3", config.to_string().into())],
     )
 }
 
@@ -135,7 +169,8 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
                 std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
             ),
             ("STRONGROOM_E2E_CLUSTER", CLUSTER.into()),
-            ("STRONGROOM_E2E_PYTHON", python()?),
+            ("STRONGROOM_E2E_PYTHON", pypi::python_sdk()?),
+            ("STRONGROOM_E2E_SEAWEEDFS", pypi::seaweedfs()?),
         ];
         stage("end to end", || {
             cargo(
@@ -153,64 +188,6 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
         })?;
     }
     Ok(())
-}
-
-/// A Python with the official SDK, in the user's cache; made when it is missing or its requirements changed.
-fn python() -> Result<PathBuf> {
-    let requirements = workspace::root().join("tests/e2e/python/requirements.txt");
-    let wanted = tool::text_of(&requirements);
-    let home = cluster::cache().join("python-sdk");
-    let python = home.join("bin/python");
-    let installed = home.join("requirements-installed.txt");
-    if python.exists() && tool::text_of(&installed) == wanted {
-        return Ok(python);
-    }
-    say("installing the official Python SDK from PyPI …");
-    let path = |path: &Path| path.display().to_string();
-    make_virtual_environment(&home)?;
-    tool::run(
-        &path(&python),
-        [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-            &path(&requirements),
-        ],
-    )?;
-    std::fs::write(&installed, wanted).doing(|| format!("write {}", installed.display()))?;
-    Ok(python)
-}
-
-/// Debian's python3 comes without venv; a Python of the user's own may have it.
-fn make_virtual_environment(home: &Path) -> Result<()> {
-    let make = || {
-        tool::run(
-            "python3",
-            [
-                "-m".as_ref(),
-                "venv".as_ref(),
-                "--clear".as_ref(),
-                home.as_os_str(),
-            ],
-        )
-    };
-    if make().is_ok() {
-        return Ok(());
-    }
-    say("installing Debian's python3-venv, which the official Python SDK needs …");
-    tool::run(
-        "apt-get",
-        [
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            "python3-venv",
-        ],
-    )?;
-    make().map(drop)
 }
 
 fn cargo(words: &[&str], env: &[(&str, PathBuf)]) -> Result<()> {

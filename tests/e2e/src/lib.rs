@@ -8,6 +8,7 @@ pub mod cli;
 pub mod cut;
 pub mod kubectl;
 pub mod process;
+pub mod s3;
 pub mod sample;
 pub mod server;
 pub mod stage;

@@ -162,13 +162,24 @@ impl Drop for Server {
 
 /// A port of 127.0.0.1 that nobody listens on at this moment.
 pub fn free_port() -> StageResult<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|source| StageError::File {
-        what: "looking for a free port".to_owned(),
-        source,
-    })?;
-    let address = listener.local_addr().map_err(|source| StageError::File {
-        what: "reading the free port".to_owned(),
-        source,
-    })?;
-    Ok(address.port())
+    free_ports().map(|[port]| port)
+}
+
+/// Ports of 127.0.0.1 that nobody listens on at this moment, no two the same.
+pub fn free_ports<const COUNT: usize>() -> StageResult<[u16; COUNT]> {
+    let mut ports = [0; COUNT];
+    let mut held = Vec::with_capacity(COUNT);
+    for port in &mut ports {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|source| StageError::File {
+            what: "looking for a free port".to_owned(),
+            source,
+        })?;
+        let address = listener.local_addr().map_err(|source| StageError::File {
+            what: "reading the free port".to_owned(),
+            source,
+        })?;
+        *port = address.port();
+        held.push(listener);
+    }
+    Ok(ports)
 }

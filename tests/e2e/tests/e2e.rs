@@ -15,6 +15,7 @@ mod scenarios {
     mod lost_cluster;
     mod main_job;
     mod python_sdk;
+    mod s3;
     mod server_killed;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;

@@ -69,7 +69,7 @@ fn points(operation: JobOperation) -> Vec<String> {
 
 impl TestStage {
     /// Restarts the extension so that it kills itself once at this point.
-    fn crash_extension_at(&self, point: &str) {
+    pub(super) fn crash_extension_at(&self, point: &str) {
         let deployment = "deployment/backup-extension";
         let namespace = ["-n", "dataprotection-microsoft"];
         let crash = format!("STRONGROOM_CRASH_AT={point}");
