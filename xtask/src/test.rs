@@ -146,6 +146,8 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
                     "test",
                     "-p",
                     "strongroom-kubernetes",
+                    "-p",
+                    "strongroom-extension",
                     "--test",
                     "real_api_server",
                     "--",
