@@ -28,6 +28,10 @@ pub const ATTEMPTS: u32 = 30;
 /// somebody should hear of.
 pub const UNREACHABLE_GRACE: Duration = Duration::from_secs(180);
 
+/// The variable that sets another grace, in seconds: for networks that are known to be worse, and for
+/// tests, which cannot wait for minutes.
+pub const UNREACHABLE_GRACE_VARIABLE: &str = "STRONGROOM_UNREACHABLE_GRACE_SECONDS";
+
 /// The wait before a job is begun again after its store or the API server could not be reached.
 pub const UNREACHABLE_PAUSE: Duration = Duration::from_secs(3);
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_kubernetes::crd::{Backup, Restore};
 use strongroom_kubernetes::{Cluster, ClusterError, Timeouts};
@@ -20,7 +21,8 @@ use crate::environment::{Environment, RealStores, StorageNote};
 use crate::health;
 use crate::key::{self, KeyError};
 use crate::limits::{
-    NAMESPACE_GONE_WAIT, SHUTDOWN_GRACE, STATUS_INTERVAL, UNREACHABLE_GRACE, UNREACHABLE_PAUSE,
+    NAMESPACE_GONE_WAIT, SHUTDOWN_GRACE, STATUS_INTERVAL, UNREACHABLE_GRACE,
+    UNREACHABLE_GRACE_VARIABLE, UNREACHABLE_PAUSE,
 };
 use crate::publication::Publication;
 
@@ -80,6 +82,9 @@ pub enum RunError {
     /// The crash point for tests names no place.
     #[error(transparent)]
     CrashPoint(#[from] UnknownPlace),
+    /// The grace for what cannot be reached is no number of seconds.
+    #[error("{UNREACHABLE_GRACE_VARIABLE} is {0:?}; it takes a whole number of seconds")]
+    UnreachableGrace(String),
 }
 
 /// Runs the extension until SIGTERM or SIGINT. Returns within [`SHUTDOWN_GRACE`] of the signal;
@@ -91,6 +96,7 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let crash = CrashPoints::from_env()?;
+    let unreachable_grace = unreachable_grace(std::env::var(UNREACHABLE_GRACE_VARIABLE).ok())?;
     let cluster = connect(&options)?;
     let listener = health::bind(options.health_listen)
         .await
@@ -113,7 +119,7 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
         crash,
         status_interval: STATUS_INTERVAL,
         unreachable_pause: UNREACHABLE_PAUSE,
-        unreachable_grace: UNREACHABLE_GRACE,
+        unreachable_grace,
         namespace_gone_wait: NAMESPACE_GONE_WAIT,
         storage: StorageNote::default(),
     });
@@ -136,6 +142,14 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
     };
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, farewell).await;
     Ok(())
+}
+
+fn unreachable_grace(told: Option<String>) -> Result<Duration, RunError> {
+    let Some(told) = told.filter(|told| !told.is_empty()) else {
+        return Ok(UNREACHABLE_GRACE);
+    };
+    let seconds = told.parse().map(Duration::from_secs);
+    seconds.map_err(|_not_a_number| RunError::UnreachableGrace(told))
 }
 
 fn connect(options: &ExtensionOptions) -> Result<Cluster, RunError> {
@@ -176,4 +190,18 @@ pub fn controllers(
     );
     jobs.spawn(Controller::new(environment(), RestoreWork, restores, shutdown.clone()).run());
     jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grace_is_the_default_unless_told_in_seconds() {
+        let grace = |told: &str| unreachable_grace(Some(told.to_owned())).ok();
+        assert_eq!(unreachable_grace(None).ok(), Some(UNREACHABLE_GRACE));
+        assert_eq!(grace(""), Some(UNREACHABLE_GRACE));
+        assert_eq!(grace("5"), Some(Duration::from_secs(5)));
+        assert_eq!(grace("5s"), None);
+    }
 }

@@ -70,11 +70,15 @@ fn points(operation: JobOperation) -> Vec<String> {
 impl TestStage {
     /// Restarts the extension so that it kills itself once at this point.
     pub(super) fn crash_extension_at(&self, point: &str) {
+        self.set_in_extension(&format!("STRONGROOM_CRASH_AT={point}"));
+    }
+
+    /// Restarts the extension with this variable in its environment.
+    pub(super) fn set_in_extension(&self, variable: &str) {
         let deployment = "deployment/backup-extension";
         let namespace = ["-n", "dataprotection-microsoft"];
-        let crash = format!("STRONGROOM_CRASH_AT={point}");
         self.kubectl
-            .run(&[&namespace[..], &["set", "env", deployment, &crash]].concat())
+            .run(&[&namespace[..], &["set", "env", deployment, variable]].concat())
             .unwrap();
         self.kubectl
             .run(
