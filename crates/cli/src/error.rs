@@ -160,7 +160,7 @@ fn client_error(text: &mut String, error: &ClientError) -> fmt::Result {
     let (code, out) = match error {
         ClientError::Settings { .. } => (
             "InvalidArgument",
-            "Correct the setting; `strongroom context list` shows what is stored.",
+            "Correct the argument or setting that the message names; `strongroom context list` shows what is stored.",
         ),
         ClientError::Unreachable { .. } => (
             "ServerUnreachable",

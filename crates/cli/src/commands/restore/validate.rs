@@ -22,7 +22,7 @@ impl Args {
         let request = ValidateRestoreRequest { restore_request_object: self.request.request(session).await? };
         let running = session.client()?.validate_restore(&instance_id, &request).await?;
         match wait::started_or_done(session, &vault_id, running, self.wait, "validating the restore").await? {
-            End::Succeeded => session.say("valid: the plan, object by object: strongroom job report JOB"),
+            End::Succeeded => session.say("valid: the plan, object by object: strongroom job report JOB --vault VAULT"),
             End::NoJob => session.say("valid: nothing stands in the way"),
             End::Waiting => {}
         }
