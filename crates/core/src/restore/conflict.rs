@@ -56,6 +56,13 @@ pub fn decide(policy: ConflictPolicy, desired: &Value, existing: Option<&Value>)
     if differences.is_empty() {
         return release_volume(desired, existing).unwrap_or(Action::Unchanged);
     }
+    if let Some(claim) = another_claim(desired, existing) {
+        return Action::Skip {
+            reason: format!(
+                "it is bound to the claim {claim}, from which no restore takes it away"
+            ),
+        };
+    }
     match policy {
         ConflictPolicy::Patch => Action::Patch,
         ConflictPolicy::Skip => Action::Skip {
@@ -95,6 +102,25 @@ fn release_volume(desired: &Value, existing: &Value) -> Option<Action> {
         patch: json!({"spec": {"claimRef": {"uid": null, "resourceVersion": null}}}),
         reason: "the volume was reserved for the claim that was deleted; it is reserved for the restored one now",
     })
+}
+
+/// The claim that holds an existing volume, when it is another than the desired one: with a namespace
+/// mapping, that of the original application. Patched to the other claim, the volume would be Released
+/// under a running application, and deleted when its reclaim policy says so.
+/// Source: <https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming>; seen on 1.36.
+fn another_claim(desired: &Value, existing: &Value) -> Option<String> {
+    if existing["kind"] != "PersistentVolume" {
+        return None;
+    }
+    let holder = existing
+        .pointer("/spec/claimRef")
+        .filter(|claim| claim["uid"].is_string())?;
+    let wanted = desired.pointer("/spec/claimRef")?;
+    let same = ["namespace", "name"]
+        .iter()
+        .all(|field| holder[*field] == wanted[*field]);
+    let text = |field: &str| holder[field].as_str().unwrap_or_default().to_owned();
+    (!same).then(|| format!("{}/{}", text("namespace"), text("name")))
 }
 
 /// Whether a Job or Pod has ended.
@@ -214,6 +240,33 @@ mod tests {
             decide(ConflictPolicy::Skip, &volume(None), Some(&bound)),
             Action::Unchanged
         );
+    }
+
+    #[test]
+    fn a_volume_is_never_taken_from_another_claim_that_holds_it() {
+        let volume = |namespace: &str, uid: Option<&str>| {
+            let mut volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"hostPath": {"path": "/x"}, "claimRef": {"namespace": namespace, "name": "data"}}});
+            if let Some(uid) = uid {
+                volume["spec"]["claimRef"]["uid"] = json!(uid);
+            }
+            volume
+        };
+        for policy in [ConflictPolicy::Skip, ConflictPolicy::Patch] {
+            let action = decide(
+                policy,
+                &volume("copy", None),
+                Some(&volume("shop", Some("live"))),
+            );
+            let Action::Skip { reason } = action else {
+                panic!("must be skipped: {action:?}");
+            };
+            assert!(reason.contains("shop/data"), "{reason}");
+        }
+        let mut own = volume("shop", Some("live"));
+        own["spec"]["hostPath"]["path"] = json!("/y");
+        let action = decide(ConflictPolicy::Patch, &volume("shop", None), Some(&own));
+        assert_eq!(action, Action::Patch);
     }
 
     #[test]
