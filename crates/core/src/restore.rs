@@ -61,6 +61,13 @@ impl RestoreCriteria {
         }
     }
 
+    /// Whether a namespace is chosen by name and not mapped to another one.
+    fn restores_into_itself(&self, namespace: &str) -> bool {
+        let chosen = self.selection.included_namespaces.iter().flatten();
+        !self.namespace_mappings.contains_key(namespace)
+            && chosen.into_iter().any(|one| one == namespace)
+    }
+
     fn mapping_problems(&self) -> Vec<Problem> {
         let mut messages = Vec::new();
         let mut targets = BTreeSet::new();
@@ -77,6 +84,11 @@ impl RestoreCriteria {
             }
             if !targets.insert(target) {
                 messages.push(format!("two namespaces are mapped to {target}; their objects would overwrite each other"));
+            }
+            if self.restores_into_itself(target) {
+                messages.push(format!(
+                    "{source} is mapped to {target}, which is restored as well and keeps its name; their objects would overwrite each other"
+                ));
             }
         }
         messages
@@ -110,6 +122,16 @@ mod tests {
                 .compile()
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_mapping_into_a_namespace_that_is_restored_itself_is_refused() {
+        let mut criteria = mapped(&[("a", "b")]);
+        criteria.selection.included_namespaces = Some(vec!["a".to_owned()]);
+        assert!(criteria.compile().is_ok());
+        criteria.selection.included_namespaces = Some(vec!["a".to_owned(), "b".to_owned()]);
+        let problems = criteria.compile().unwrap_err();
+        assert_eq!(problems[0].code, Code::UserErrorInvalidNamespaceMapping);
     }
 
     #[test]
