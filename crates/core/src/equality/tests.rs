@@ -164,3 +164,15 @@ proptest! {
         prop_assert!(added);
     }
 }
+
+#[test]
+fn a_finalizer_more_does_not_count_against_a_patch_but_one_less_does() {
+    let with = |finalizers: &[&str]| json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv", "finalizers": finalizers}});
+    let (few, more) = (
+        with(&["kubernetes.io/pv-protection"]),
+        with(&["external-attacher/csi", "kubernetes.io/pv-protection"]),
+    );
+    assert!(differences(&few, &more, &Comparison::for_patch()).is_empty());
+    assert!(!differences(&more, &few, &Comparison::for_patch()).is_empty());
+    assert!(!differences(&few, &more, &Comparison::proof()).is_empty());
+}
