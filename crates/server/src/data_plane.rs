@@ -167,7 +167,7 @@ pub fn is_data_plane_request<B>(request: &Request<B>) -> bool {
 }
 
 /// Keeps out the forms of authentication that the S3 library knows besides the one we give out:
-/// signatures in the query (presigned URLs, version 2) and in browser forms.
+/// signatures in the query (presigned URLs, version 2), in browser forms, and for its token service.
 fn is_served<B>(request: &Request<B>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     let signed_in_query = query.split('&').any(|pair| {
@@ -184,5 +184,10 @@ fn is_served<B>(request: &Request<B>) -> bool {
                     .to_ascii_lowercase()
                     .starts_with(b"multipart/")
             });
-    is_data_plane_request(request) && !signed_in_query && !is_form
+    // For this service the library reads the body before it knows whether the signature is right.
+    let is_sts = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .is_some_and(|value| value.as_bytes().windows(5).any(|part| part == b"/sts/"));
+    is_data_plane_request(request) && !signed_in_query && !is_form && !is_sts
 }

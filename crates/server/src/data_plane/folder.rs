@@ -132,6 +132,28 @@ pub(super) fn stage(blobs: &Path) -> io::Result<(File, PathBuf)> {
     Ok((file, path))
 }
 
+/// A staging file that is still being written: removed when this is dropped before [`Self::keep`].
+pub(super) struct Unfinished(Option<PathBuf>);
+
+impl Unfinished {
+    pub(super) fn new(staged: PathBuf) -> Self {
+        Self(Some(staged))
+    }
+
+    /// The file is whole, and another's to remove.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(staged) = self.0.take() {
+            let _gone_or_found_at_the_next_start = fs::remove_file(staged);
+        }
+    }
+}
+
 /// A name of 128 random bits. Random rather than counted, so that two servers started on the
 /// same folder by mistake cannot take each other's files.
 pub(super) fn random_name() -> io::Result<String> {
@@ -298,6 +320,17 @@ mod tests {
         assert!(has_content(&container, &key, digest(b"one").as_ref(), 3).unwrap());
         assert!(!has_content(&container, &key, digest(b"two").as_ref(), 3).unwrap());
         assert!(!has_content(&container, &key, digest(b"one").as_ref(), 4).unwrap());
+    }
+
+    #[test]
+    fn a_staging_file_that_was_not_finished_does_not_stay() {
+        let (_dir, blobs, _container) = blobs();
+        let (_file, cut) = stage(&blobs).unwrap();
+        drop(Unfinished::new(cut.clone()));
+        assert!(!cut.exists());
+        let (_file, whole) = stage(&blobs).unwrap();
+        Unfinished::new(whole.clone()).keep();
+        assert!(whole.exists());
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub const IO_BUFFER_BYTES: usize = 256 * 1024;
 /// With one buffer for reading and one for writing each, this bounds its memory to 64 MiB.
 pub const MAX_CONCURRENT_REQUESTS: usize = 128;
 
+/// How long a sender may be silent in the middle of a body. A cluster that lost its power sends no
+/// farewell, and its uploads would hold their places among [`MAX_CONCURRENT_REQUESTS`] for ever.
+pub const BODY_SILENCE: Duration = Duration::from_secs(60);
+
 /// How long an unfinished multipart upload is kept after its last part arrived.
 /// Longer than any pause of a living job (whose own deadline is shorter), and short enough that
 /// the parts of a dead one do not hold the disk.

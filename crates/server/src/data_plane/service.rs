@@ -8,10 +8,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use base64::Engine;
+use bytes::Bytes;
 use futures::StreamExt;
 use http::StatusCode;
 use s3s::dto::{
@@ -29,7 +31,7 @@ use super::DataPlaneMetrics;
 use super::answer::{already_exists, check_conditions, condition_is_absent, disk, listed};
 use super::folder::{self, Created};
 use super::key::{Bucket, Key};
-use super::limits::{IO_BUFFER_BYTES, MAX_KEYS_PER_PAGE, MAX_OBJECT_BYTES};
+use super::limits::{BODY_SILENCE, IO_BUFFER_BYTES, MAX_KEYS_PER_PAGE, MAX_OBJECT_BYTES};
 use super::listing::{self, Query};
 use super::scope::Scope;
 use super::upload::{Completed, Upload, UploadError};
@@ -71,31 +73,25 @@ impl Objects {
         Ok((bucket, container, Key::parse(key).map_err(refused)?))
     }
 
-    /// Writes a body to a staging file. Whatever goes wrong, the file does not stay.
+    /// Writes a body to a staging file. Whatever goes wrong, the file does not stay, not even when the
+    /// client hangs up and this is dropped in the middle.
     async fn receive(
         &self,
         body: Option<StreamingBlob>,
         announced_sha256: Option<&str>,
     ) -> S3Result<Received> {
         let (file, staged) = self.blocking(folder::stage).await?;
-        let received = self
-            .write_body(body, file, staged.clone())
-            .await
-            .and_then(|received| {
-                let digest =
-                    base64::engine::general_purpose::STANDARD.encode(received.sha256.as_ref());
-                match announced_sha256 {
-                    Some(announced) if announced != digest => Err(S3Error::with_message(
-                        S3ErrorCode::BadDigest,
-                        "the content does not have the announced SHA-256",
-                    )),
-                    _ => Ok(received),
-                }
-            });
-        if received.is_err() {
-            let _gone_or_found_at_the_next_start = tokio::fs::remove_file(&staged).await;
+        let unfinished = folder::Unfinished::new(staged.clone());
+        let received = self.write_body(body, file, staged).await?;
+        let digest = base64::engine::general_purpose::STANDARD.encode(received.sha256.as_ref());
+        if announced_sha256.is_some_and(|announced| announced != digest) {
+            return Err(S3Error::with_message(
+                S3ErrorCode::BadDigest,
+                "the content does not have the announced SHA-256",
+            ));
         }
-        received
+        unfinished.keep();
+        Ok(received)
     }
 
     async fn write_body(
@@ -109,13 +105,7 @@ impl Objects {
         let mut context = digest::Context::new(&digest::SHA256);
         let mut size = 0_u64;
         if let Some(mut body) = body {
-            while let Some(chunk) = body.next().await {
-                let chunk = chunk.map_err(|e| {
-                    S3Error::with_message(
-                        S3ErrorCode::IncompleteBody,
-                        format!("the body ended too early: {e}"),
-                    )
-                })?;
+            while let Some(chunk) = next_chunk(&mut body, BODY_SILENCE).await? {
                 size += chunk.len() as u64;
                 if size > MAX_OBJECT_BYTES {
                     return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
@@ -440,6 +430,22 @@ impl S3 for Objects {
     }
 }
 
+/// The next piece of a body, from a sender that is still there.
+async fn next_chunk(body: &mut StreamingBlob, patience: Duration) -> S3Result<Option<Bytes>> {
+    match tokio::time::timeout(patience, body.next()).await {
+        Ok(chunk) => chunk.transpose().map_err(|e| {
+            S3Error::with_message(
+                S3ErrorCode::IncompleteBody,
+                format!("the body ended too early: {e}"),
+            )
+        }),
+        Err(_) => Err(S3Error::with_message(
+            S3ErrorCode::RequestTimeout,
+            "the sender fell silent in the middle of the body",
+        )),
+    }
+}
+
 async fn exists(container: &Path, key: &Key) -> S3Result<bool> {
     match tokio::fs::symlink_metadata(key.file(container)).await {
         Ok(_) => Ok(true),
@@ -452,5 +458,18 @@ async fn exists(container: &Path, key: &Key) -> S3Result<bool> {
             Ok(false)
         }
         Err(e) => Err(disk(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sender_that_falls_silent_is_not_waited_for() {
+        let silent = futures::stream::pending::<io::Result<Bytes>>();
+        let mut body = StreamingBlob::wrap(silent);
+        let refused = next_chunk(&mut body, Duration::ZERO).await.unwrap_err();
+        assert_eq!(*refused.code(), S3ErrorCode::RequestTimeout);
     }
 }

@@ -369,11 +369,16 @@ async fn an_unsigned_or_differently_signed_request_never_reaches_the_store() {
             signed,
         ),
         ("/acct.box/instances/one/a?%53ignature=1", signed),
+        (
+            "/",
+            "AWS4-HMAC-SHA256 Credential=SR/20260101/r/sts/aws4_request, SignedHeaders=host",
+        ),
     ] {
         let request = Request::get(uri)
             .header(header::AUTHORIZATION, authorization)
             .body(Body::empty())
             .unwrap();
+        assert!(!is_served(&request), "{uri} {authorization}");
         assert_eq!(
             plane.handle(request).await.status(),
             StatusCode::BAD_REQUEST,
