@@ -20,7 +20,7 @@ mod suite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 pub use job::{JobFilter, JobRow};
@@ -52,6 +52,10 @@ pub enum StoreError {
         detail: String,
     },
 }
+
+/// Longer than any wait of a job. Where the next look at a job lies farther ahead, the clock that set it
+/// was wrong and has been put back since; without this the job would stand still until that time.
+pub const FARTHEST_POLL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Shorthand of this module.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -134,7 +138,8 @@ pub trait Session: Send {
         after: Option<TimeCursor>,
         limit: usize,
     ) -> Result<Rows<JobRow>>;
-    /// Jobs whose `next_poll_at` is at or before `now`, the longest due first.
+    /// Jobs whose `next_poll_at` is at or before `now`, the longest due first; and those for which it
+    /// lies more than [`FARTHEST_POLL`] ahead.
     async fn due_jobs(&mut self, now: Timestamp, limit: usize) -> Result<Vec<JobRow>>;
     /// When the next job is due, if any is.
     async fn next_poll(&mut self) -> Result<Option<Timestamp>>;

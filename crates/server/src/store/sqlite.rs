@@ -336,7 +336,7 @@ mod tests {
                 "jobs_by_vault",
             ),
             (
-                "SELECT * FROM jobs WHERE next_poll_at IS NOT NULL AND next_poll_at <= 1 ORDER BY next_poll_at",
+                "SELECT * FROM jobs WHERE next_poll_at IS NOT NULL AND (next_poll_at <= 1 OR next_poll_at > 2) ORDER BY next_poll_at",
                 "jobs_due",
             ),
             (

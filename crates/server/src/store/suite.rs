@@ -261,6 +261,10 @@ async fn due_jobs_are_those_whose_time_has_come(store: Store) {
         session.due_jobs(start() + 1.hour(), 1).await.unwrap(),
         [job(2, 5)]
     );
+    // A clock that was hours ahead has been put right.
+    assert_eq!(session.due_jobs(start(), 10).await.unwrap(), []);
+    let put_back = session.due_jobs(start() - 2.hours(), 10).await.unwrap();
+    assert_eq!(put_back, [job(2, 5), job(1, 10)]);
     assert_eq!(
         session.open_jobs_of_instance("/v/i").await.unwrap().len(),
         2

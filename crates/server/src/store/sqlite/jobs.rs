@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 use uuid::Uuid;
 
+use super::super::FARTHEST_POLL;
 use super::{
     JobFilter, JobRow, Result, Rows, TimeCursor, failed, json, micros, one_more, optional_time,
     time, uuid,
@@ -164,10 +165,12 @@ pub(super) async fn due(
     limit: usize,
 ) -> Result<Vec<JobRow>> {
     let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM jobs WHERE next_poll_at IS NOT NULL AND next_poll_at <= $1
-         ORDER BY next_poll_at LIMIT $2",
+        "SELECT * FROM jobs
+         WHERE next_poll_at IS NOT NULL AND (next_poll_at <= $1 OR next_poll_at > $2)
+         ORDER BY next_poll_at LIMIT $3",
     )
     .bind(micros(now))
+    .bind(now.checked_add(FARTHEST_POLL).map_or(i64::MAX, micros))
     .bind(one_more(limit) - 1)
     .fetch_all(on)
     .await
