@@ -47,9 +47,12 @@ fn meaning(failure: &Failure) -> (Code, Remedy) {
         Failure::NotFound { .. }
         | Failure::Gone { .. }
         | Failure::Invalid { .. }
-        | Failure::TooLarge { .. }
-        | Failure::Unexpected { .. }
-        | Failure::Malformed { .. } => (Code::KubernetesBackupListExtensionsError, Remedy::None),
+        | Failure::TooLarge { .. } => (Code::KubernetesBackupListExtensionsError, Remedy::None),
+        // Something before the API server answered in its place, as load balancers do while a control
+        // plane is upgraded: no reason to give a running job up.
+        Failure::Unexpected { .. } | Failure::Malformed { .. } => {
+            (Code::KubernetesBackupListExtensionsError, Remedy::Wait)
+        }
         // The server never asks for the cluster that it runs in.
         Failure::NotInCluster { .. } => (Code::InternalServerError, Remedy::None),
     }
@@ -194,8 +197,8 @@ mod tests {
         Gone: KubernetesBackupListExtensionsError, None
         Invalid: KubernetesBackupListExtensionsError, None
         TooLarge: KubernetesBackupListExtensionsError, None
-        Unexpected: KubernetesBackupListExtensionsError, None
-        Malformed: KubernetesBackupListExtensionsError, None
+        Unexpected: KubernetesBackupListExtensionsError, Wait
+        Malformed: KubernetesBackupListExtensionsError, Wait
         NotInCluster: InternalServerError, None
         ");
     }
