@@ -133,6 +133,9 @@ async fn act(app: &Arc<App>, row: JobRow) {
     };
     if let Err(error) = crate::app::jobs::advance(app, later).await {
         tracing::error!(job.id = %id, error = %chain(&error), "a job could not be put off");
+        // The store takes no writes (its disk is full, say), so the job is due still: the wait that
+        // could not be written is waited here, or its cluster would be asked again without a pause.
+        tokio::time::sleep(limits::LONGEST_RETRY).await;
     }
 }
 

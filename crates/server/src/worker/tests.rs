@@ -49,6 +49,18 @@ async fn a_running_worker_takes_up_a_job_by_itself_and_stops_when_told() {
 }
 
 #[tokio::test]
+async fn a_store_that_takes_no_writes_does_not_make_the_worker_spin() {
+    let it = Protected::new().await;
+    it.post("backup", adhoc()).await;
+    let job = it.only_job().await;
+    it.harness.app.store.close().await;
+    // It would return at once, be taken up again at once, and so on.
+    let acting = super::act(&it.harness.app, job);
+    let returned = tokio::time::timeout(Duration::from_millis(200), acting).await;
+    assert!(returned.is_err());
+}
+
+#[tokio::test]
 async fn what_a_killed_server_left_open_is_gone_on_with() {
     let it = Protected::new().await;
     let app = &it.harness.app;
