@@ -6,6 +6,7 @@
 
 mod probe;
 
+use strongroom_api::secret::Secret;
 use strongroom_api::storage::{
     Backend, BlobContainer, BlobContainerResource, PrimaryEndpoints, S3Backend, StorageAccount,
     StorageAccountResource,
@@ -18,7 +19,8 @@ use url::Url;
 use super::repositories::embedded_bucket;
 use super::resources::{self, Preconditions, Written};
 use super::{App, Error, ResourceId, Result, resource_groups};
-use crate::store::Session;
+use crate::data_plane;
+use crate::store::{ResourceRow, Session};
 
 /// Published type of a storage account.
 pub const TYPE: &str = "Microsoft.Storage/storageAccounts";
@@ -44,6 +46,8 @@ pub async fn put(
 ) -> Result<Written<StorageAccount>> {
     resources::check_name(NameKind::StorageAccount, id)?;
     let (secret_key, session_token) = account.properties.take_secrets();
+    // A token belongs to one key: with a new key that has none, the old one's must not stay.
+    let session_token = session_token.or_else(|| secret_key.as_ref().map(|_| Secret::new("")));
     let backend = account.properties.backend.clone().unwrap_or_default();
     let mut session = app.store.begin().await?;
     let id = resource_groups::within(&mut *session, id).await?;
@@ -159,11 +163,15 @@ fn check_s3(s3: &S3Backend) -> std::result::Result<(), Problem> {
     ];
     for (target, endpoint) in endpoints {
         let Some(endpoint) = endpoint else { continue };
-        let usable = Url::parse(endpoint)
-            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-        if !usable {
+        let url = Url::parse(endpoint).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+        let Some(url) = url else {
             let why = format!("'{endpoint}' is not an http or https address");
             return Err(invalid(target, why));
+        };
+        // An address is shown to whoever reads the account.
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid(target, "it must not hold a credential"));
         }
     }
     if s3.access_key_id.is_empty() {
@@ -259,6 +267,9 @@ pub async fn put_container(
     resources::existing(&mut *session, &account_of(&id)).await?;
     let row = session.resource(&id.key()).await?;
     preconditions.check(row.as_ref())?;
+    if let Some(row) = &row {
+        refuse_other_bucket(row, &bucket)?;
+    }
     let document = BlobContainerResource::of(BlobContainer {
         bucket: container.properties.bucket,
         public_access: Some("None".to_owned()),
@@ -276,14 +287,39 @@ pub async fn put_container(
     Ok(written)
 }
 
+/// Recovery points are found by their container: in another bucket they would be lost to sight.
+fn refuse_other_bucket(row: &ResourceRow, bucket: &str) -> Result<()> {
+    if bucket_of(row)? == bucket {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::PropertyChangeNotAllowed,
+        "The bucket of a container is fixed: recovery points would be left behind. Make another \
+         container.",
+    )
+    .at("properties.bucket")
+    .into())
+}
+
+fn bucket_of(row: &ResourceRow) -> Result<String> {
+    let document: BlobContainerResource = resources::document(row, CONTAINER_TYPE)?;
+    Ok(document
+        .properties
+        .bucket
+        .unwrap_or_else(|| row.name.clone()))
+}
+
 /// The account of a container: `…/storageAccounts/{a}/blobServices/default/containers/{c}`.
 fn account_of(container: &ResourceId) -> ResourceId {
     container.without(4)
 }
 
 async fn make_folder(app: &App, id: &ResourceId) -> Result<()> {
-    let folder = embedded_bucket(id)?.folder(&app.blobs);
-    tokio::fs::create_dir_all(&folder).await.map_err(|error| {
+    let (blobs, bucket) = (app.blobs.clone(), embedded_bucket(id)?);
+    // Durably: objects are safe from a power cut only in a folder that is.
+    let made = tokio::task::spawn_blocking(move || data_plane::create_container(&blobs, &bucket));
+    let made = made.await.map_err(std::io::Error::other);
+    made.and_then(|made| made).map_err(|error| {
         Problem::new(
             Code::UserErrorBackupStorageLocationNotReady,
             format!("The folder of the container could not be made: {error}."),
@@ -363,11 +399,7 @@ pub async fn s3_access(
     reader: Reader,
 ) -> Result<Option<S3Config>> {
     let row = resources::existing(session, container).await?;
-    let document: BlobContainerResource = resources::document(&row, CONTAINER_TYPE)?;
-    let bucket = document
-        .properties
-        .bucket
-        .unwrap_or_else(|| row.name.clone());
+    let bucket = bucket_of(&row)?;
     account_access(
         app,
         session,
@@ -416,8 +448,46 @@ async fn text(
 ) -> Result<Option<String>> {
     match app.secret(session, key, purpose).await? {
         Some(bytes) => String::from_utf8(bytes.to_vec())
-            .map(Some)
+            .map(|text| Some(text).filter(|text| !text.is_empty()))
             .map_err(Error::unexpected("read a storage credential")),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::Harness;
+
+    #[tokio::test]
+    async fn a_new_key_without_a_session_token_takes_the_old_ones_away() {
+        let harness = Harness::new().await;
+        let account = harness.account_path().await;
+        let write = async |credential: serde_json::Value| {
+            let mut backend =
+                json!({"kind": "S3", "endpoint": "https://s3.example.org", "accessKeyId": "A"});
+            let members = credential.as_object().unwrap().clone();
+            backend.as_object_mut().unwrap().extend(members);
+            let body = json!({"location": "westeurope", "properties": {"backend": backend}});
+            let answer = harness.put(&account, body).await;
+            assert!(answer.status < 300, "{}", answer.text);
+            let container = format!("{account}/blobServices/default/containers/points");
+            let container = ResourceId::published(container);
+            let mut session = harness.app.store.read().await.unwrap();
+            let found =
+                account_access(&harness.app, &mut *session, &container, "b", Reader::Server);
+            let found = found.await.unwrap().unwrap();
+            (
+                found.secret_access_key.expose().to_owned(),
+                found.session_token.map(|token| token.expose().to_owned()),
+            )
+        };
+        let first = write(json!({"secretAccessKey": "one", "sessionToken": "t"})).await;
+        assert_eq!(first, ("one".to_owned(), Some("t".to_owned())));
+        assert_eq!(write(json!({})).await, first, "nothing new was given");
+        let second = write(json!({"secretAccessKey": "two"})).await;
+        assert_eq!(second, ("two".to_owned(), None));
     }
 }

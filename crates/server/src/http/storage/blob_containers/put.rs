@@ -39,6 +39,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_container_stays_with_its_bucket() {
+        let harness = Harness::new().await;
+        let container = harness.container().await;
+        let other = json!({"properties": {"bucket": "other"}});
+        assert_eq!(
+            harness.put(&container, other).await.refusal().1,
+            "PropertyChangeNotAllowed"
+        );
+        let same = json!({"properties": {"bucket": "points"}});
+        assert_eq!(harness.put(&container, same).await.status, 200);
+    }
+
+    #[tokio::test]
     async fn a_bucket_that_does_not_answer_is_refused_and_nothing_is_made() {
         let harness = Harness::new().await;
         let account = harness.account_path().await;

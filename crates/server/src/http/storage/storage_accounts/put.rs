@@ -86,6 +86,10 @@ mod tests {
             (s3("ftp://s3", "AKIA"), "UserErrorInvalidStorageAccount"),
             (no_url_for_pods, "UserErrorInvalidStorageAccount"),
             (
+                s3("https://me:hush@s3.example.org", "AKIA"),
+                "UserErrorInvalidStorageAccount",
+            ),
+            (
                 s3("https://s3.example.org", ""),
                 "UserErrorInvalidStorageAccount",
             ),
