@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use url::Url;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -76,6 +76,8 @@ pub struct App {
     pub extension_image: String,
     /// How long jobs may wait for what they need.
     pub job_limits: JobLimits,
+    /// Turns of purges; see [`PURGES_AT_ONCE`](crate::worker::limits::PURGES_AT_ONCE).
+    pub purges: Semaphore,
     /// Where a test ends this process.
     pub crash: CrashPoint,
 }

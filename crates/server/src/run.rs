@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use rustix::system::uname;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use url::Url;
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
-use crate::worker::{self, crash::CrashPoint};
+use crate::worker::{self, crash::CrashPoint, limits::PURGES_AT_ONCE};
 
 /// Between two looks at whether the administrator's token reached its lifetime: nobody is let in
 /// from its end until the next look.
@@ -139,6 +139,7 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         clusters: Arc::new(KubernetesLink::new(Arc::new(SystemClock))),
         extension_image: config.extension.image.clone(),
         job_limits: config.jobs.limits(),
+        purges: Semaphore::new(PURGES_AT_ONCE),
         crash: CrashPoint::from_environment(dir.root()),
     });
     app::resource_groups::ensure_default_subscription(&app).await?;

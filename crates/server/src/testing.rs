@@ -137,6 +137,7 @@ impl Harness {
             clusters: Arc::clone(&clusters) as Arc<dyn crate::cluster_link::ClusterLink>,
             extension_image: "localhost/strongroom:test".to_owned(),
             job_limits: crate::worker::limits::JobLimits::default(),
+            purges: tokio::sync::Semaphore::new(crate::worker::limits::PURGES_AT_ONCE),
             crash: crate::worker::crash::CrashPoint::default(),
         });
         let router = crate::http::router(Arc::clone(&app), Duration::from_secs(30));

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::refuse;
 use super::resources::{self, Preconditions, Written};
-use super::{App, ResourceId, Result, resource_groups};
+use super::{App, ResourceId, Result, jobs, resource_groups};
 use crate::cluster_link::{self, ClusterAccess};
 use crate::store::{ResourceRow, Session};
 
@@ -183,7 +183,10 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
         let names: Vec<String> = below.into_iter().map(|row| row.id).collect();
         return Err(resources::in_use(&row.id, &names));
     }
-    if let Some(job) = session.open_jobs_of_cluster(&row.key).await?.first() {
+    if let Some(job) = jobs::open_in_cluster(&mut *session, &row.key)
+        .await?
+        .first()
+    {
         return Err(resources::in_use(&row.id, &[format!("job {}", job.id)]));
     }
     session.delete_resource(&row.key).await?;

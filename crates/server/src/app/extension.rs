@@ -19,7 +19,7 @@ use strongroom_kubernetes::EXTENSION_NAMESPACE;
 use super::error::refuse;
 use super::operations::{self, End, OperationKind};
 use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, instances, repositories, trusted_access};
+use super::{App, Error, ResourceId, Result, instances, jobs, repositories, trusted_access};
 use crate::cluster_link::{
     ClusterAccess, ExtensionHealth, Installation, LinkError, Remedy, VaultAccess,
 };
@@ -408,7 +408,7 @@ async fn refuse_while_protecting(
     row: &ResourceRow,
     cluster: &ResourceRow,
 ) -> Result<()> {
-    if let Some(job) = session.open_jobs_of_cluster(&cluster.key).await?.first() {
+    if let Some(job) = jobs::open_in_cluster(session, &cluster.key).await?.first() {
         return refuse(
             Code::ResourceInUse,
             format!("The {} job {} runs in the cluster.", job.operation, job.id),

@@ -105,11 +105,26 @@ pub async fn advance(app: &App, mut row: JobRow) -> Result<Option<JobRow>> {
     Ok(Some(row))
 }
 
+/// Jobs that have not ended and work on what is in the instance. A purge does not: it removes what a
+/// deleted instance of the same name left, under a prefix that no other instance has.
+pub async fn open_of_instance(session: &mut dyn Session, key: &str) -> Result<Vec<JobRow>> {
+    let mut open = session.open_jobs_of_instance(key).await?;
+    open.retain(|job| Step::of(job) != Step::Purge);
+    Ok(open)
+}
+
+/// Jobs that have not ended and need the cluster. A purge does not: a store that is out of reach for a
+/// day must not take a cluster's turns for as long, nor keep the cluster from being forgotten.
+pub async fn open_in_cluster(session: &mut dyn Session, key: &str) -> Result<Vec<JobRow>> {
+    let mut open = session.open_jobs_of_cluster(key).await?;
+    open.retain(|job| Step::of(job) != Step::Purge);
+    Ok(open)
+}
+
 /// Lets a queued job begin if fewer than `most` run in its cluster. `None` when it must wait.
 pub async fn admit(app: &App, mut row: JobRow, most: usize) -> Result<Option<JobRow>> {
     let mut session = app.store.begin().await?;
-    let running = session
-        .open_jobs_of_cluster(&row.cluster_key)
+    let running = open_in_cluster(&mut *session, &row.cluster_key)
         .await?
         .iter()
         .filter(|other| other.id != row.id && Step::of(other) != Step::Admit)

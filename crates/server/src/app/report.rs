@@ -75,8 +75,9 @@ async fn open(app: &App, mut session: Box<dyn Session>, job: &JobRow) -> Result<
     let (Some(location), true) = (request.repository(), attempt > 0) else {
         return Ok(None);
     };
-    let Some(identity) = repositories::identity(app, &mut *session, &job.instance_key).await?
-    else {
+    let key = &job.instance_key;
+    let identity = repositories::identity_at(app, &mut *session, key, location).await?;
+    let Some(identity) = identity else {
         return refuse(
             Code::ResourceNotFound,
             "The backup instance of the job was deleted, and the job's report with it.",

@@ -69,6 +69,18 @@ pub async fn identity(
     }))
 }
 
+/// The same, if it is the one whose repository is at `location`: what a deleted instance left does not
+/// open with the key of a later one of the same name, and must not be begun anew with it.
+pub async fn identity_at(
+    app: &App,
+    session: &mut dyn Session,
+    instance_key: &str,
+    location: &Location,
+) -> Result<Option<Identity>> {
+    let identity = identity(app, session, instance_key).await?;
+    Ok(identity.filter(|identity| identity.prefix == location.prefix))
+}
+
 /// The identity of an instance's repository, made now if there is none.
 pub async fn identity_or_new(
     app: &App,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::refuse;
 use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, clusters, vaults};
+use super::{App, Error, ResourceId, Result, clusters, jobs, vaults};
 use crate::cluster_link::{ClusterAccess, LinkError, VaultAccess};
 use crate::store::{ResourceRow, Session};
 
@@ -140,7 +140,7 @@ pub async fn delete(app: &App, id: &ResourceId) -> Result<bool> {
     let cluster = resources::existing(&mut *session, &id.without(2)).await?;
     let binding = resources::document::<TrustedAccessRoleBinding>(&row, type_of(id))?.properties;
     let vault_key = binding.source_resource_id.to_lowercase();
-    let open = session.open_jobs_of_cluster(&cluster.key).await?;
+    let open = jobs::open_in_cluster(&mut *session, &cluster.key).await?;
     if let Some(job) = open.iter().find(|job| job.vault_key == vault_key) {
         return refuse(
             Code::ResourceInUse,

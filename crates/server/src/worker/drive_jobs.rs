@@ -170,8 +170,9 @@ async fn prepared(app: &App, row: &JobRow, request: &Request) -> Result<(VaultAc
     let Some(location) = request.repository() else {
         return Err(Problem::new(Code::InternalServerError, "The job has no repository.").into());
     };
-    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await?
-    else {
+    let key = &row.instance_key;
+    let identity = repositories::identity_at(app, &mut *session, key, location).await?;
+    let Some(identity) = identity else {
         let message = format!("The backup instance '{}' is gone.", about.instance_id);
         return Err(Problem::new(Code::ResourceNotFound, message).into());
     };
@@ -306,7 +307,8 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
     };
     let opened = async {
         let mut session = app.store.read().await?;
-        let identity = repositories::identity(app, &mut *session, &row.instance_key).await?;
+        let key = &row.instance_key;
+        let identity = repositories::identity_at(app, &mut *session, key, repository).await?;
         let config = repositories::for_server(app, &mut *session, repository).await?;
         Ok::<_, Error>((identity, config))
     };

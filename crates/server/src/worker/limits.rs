@@ -58,6 +58,10 @@ pub const ORPHANS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// Objects deleted at the same time when a repository is purged.
 pub const PURGE_AT_ONCE: usize = 16;
 
+/// Repositories purged at the same time. A purge holds its place among [`JOBS_AT_ONCE`] until every
+/// object is gone, hours in a slow store; backups and restores must find places beside them.
+pub const PURGES_AT_ONCE: usize = 4;
+
 /// How long the purge of a repository is tried before it is ended as failed.
 pub const PURGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -117,7 +117,9 @@ async fn prune_one(
         return Ok(Turn::Postponed);
     }
     let lost = stored::lost_backups(&mut *session, instance).await?;
-    let Some(identity) = repositories::identity(app, &mut *session, &instance.key).await? else {
+    // What a deleted instance of the same name left is its own purge's to remove.
+    let identity = repositories::identity_at(app, &mut *session, &instance.key, location).await?;
+    let Some(identity) = identity else {
         return Ok(Turn::Pruned);
     };
     let config = match repositories::for_server(app, &mut *session, location).await {

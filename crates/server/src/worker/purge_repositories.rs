@@ -8,7 +8,7 @@ use object_store::ObjectStoreExt as _;
 use strongroom_core::error::{Code, Problem};
 
 use super::drive_jobs::retry_after;
-use super::limits::{PURGE_AT_ONCE, PURGE_LIMIT};
+use super::limits::{ADMIT_EVERY, PURGE_AT_ONCE, PURGE_LIMIT, PURGES_AT_ONCE};
 use crate::app::jobs::{self, Location, Outcome, Progress, Request};
 use crate::app::{App, Error, Result, repositories};
 use crate::store::JobRow;
@@ -19,6 +19,10 @@ pub(super) async fn purge(app: &App, row: JobRow, request: &Request) -> Result<(
     let Request::Purge { repositories, .. } = request else {
         let problem = Problem::new(Code::InternalServerError, "The job has nothing to delete.");
         return jobs::fail(app, row, &problem).await.map(|_| ());
+    };
+    let Ok(_turn) = app.purges.try_acquire() else {
+        let others = format!("{PURGES_AT_ONCE} other repositories are being deleted");
+        return later(app, row, others, ADMIT_EVERY).await;
     };
     let mut deleted = 0;
     for location in repositories {
@@ -79,7 +83,7 @@ async fn purge_one(app: &App, location: &Location) -> Result<u64> {
     Ok(deleted)
 }
 
-async fn later_or_never(app: &App, mut row: JobRow, error: Error) -> Result<()> {
+async fn later_or_never(app: &App, row: JobRow, error: Error) -> Result<()> {
     let Error::Problem(problem) = error else {
         return Err(error);
     };
@@ -88,10 +92,15 @@ async fn later_or_never(app: &App, mut row: JobRow, error: Error) -> Result<()> 
     if tried > PURGE_LIMIT {
         return jobs::fail(app, row, &problem).await.map(|_| ());
     }
+    let wait = retry_after(row.created_at, now);
+    later(app, row, problem.message, wait).await
+}
+
+async fn later(app: &App, mut row: JobRow, waiting_for: String, wait: Duration) -> Result<()> {
     let mut progress = Progress::of(&row)?;
-    progress.waiting_for.clone_from(&problem.message);
+    progress.waiting_for = waiting_for;
     row.progress = progress.to_column()?;
-    row.next_poll_at = Some(now + retry_after(row.created_at, now));
+    row.next_poll_at = Some(app.now() + wait);
     jobs::advance(app, row).await.map(|_| ())
 }
 
@@ -110,8 +119,9 @@ pub(super) async fn remove_unsealed(app: &App, row: &JobRow, request: &Request) 
     if session.recovery_point(*recovery_point_id).await?.is_some() {
         return Ok(());
     }
-    let Some(identity) = repositories::identity(app, &mut *session, &row.instance_key).await?
-    else {
+    let key = &row.instance_key;
+    let identity = repositories::identity_at(app, &mut *session, key, repository).await?;
+    let Some(identity) = identity else {
         return Ok(());
     };
     let config = match repositories::for_server(app, &mut *session, repository).await {

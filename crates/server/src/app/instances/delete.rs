@@ -16,7 +16,10 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
         return Ok(false);
     };
     preconditions.check(Some(&row))?;
-    if let Some(job) = session.open_jobs_of_instance(&row.key).await?.first() {
+    if let Some(job) = jobs::open_of_instance(&mut *session, &row.key)
+        .await?
+        .first()
+    {
         return Err(resources::in_use(&row.id, &[format!("job {}", job.id)]));
     }
     resources::refuse_in_use(&mut *session, &row).await?;

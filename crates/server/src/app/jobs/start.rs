@@ -122,8 +122,7 @@ async fn accept(
     request: &Request,
 ) -> Result<Started> {
     let job = new_row(app, operation, Step::Admit, request)?;
-    if let Some(other) = session
-        .open_jobs_of_instance(&job.instance_key)
+    if let Some(other) = super::open_of_instance(&mut *session, &job.instance_key)
         .await?
         .first()
     {

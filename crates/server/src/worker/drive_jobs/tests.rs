@@ -10,7 +10,7 @@ use crate::cluster_link::{ExtensionHealth, JobSpec};
 use crate::data_plane::{JobScope, JobScopes as _};
 use crate::testing::protection::{Protected, adhoc, restore_of};
 use crate::worker::drive_due_jobs;
-use crate::worker::limits::{JOBS_PER_CLUSTER, SILENCE_LIMIT, UNAVAILABLE_LIMIT};
+use crate::worker::limits::{JOBS_PER_CLUSTER, PURGES_AT_ONCE, SILENCE_LIMIT, UNAVAILABLE_LIMIT};
 
 async fn started() -> Protected {
     let it = Protected::new().await;
@@ -358,6 +358,58 @@ async fn deleting_an_instance_deletes_what_it_stored() {
     it.look_until_idle().await;
     assert_eq!(files_below(&folder), 0);
     assert_eq!(it.recovery_points().await, 0);
+}
+
+#[tokio::test]
+async fn purges_do_not_take_all_places() {
+    let it = Protected::new().await;
+    it.recovery_point().await;
+    it.harness.delete(&it.instance).await;
+    let all = u32::try_from(PURGES_AT_ONCE).unwrap();
+    let others = it.harness.app.purges.try_acquire_many(all).unwrap();
+    it.look().await;
+    let waiting = it.open_job().await;
+    let why = waiting.progress["waitingFor"].as_str().unwrap().to_owned();
+    assert!(why.contains("being deleted"), "{why}");
+    drop(others);
+    it.look_until_idle().await;
+    assert_eq!(it.job(waiting.id).await.status, "Completed");
+}
+
+#[tokio::test]
+async fn what_a_deleted_instance_left_does_not_get_in_the_way_of_the_next_of_its_name() {
+    let it = Protected::new().await;
+    it.recovery_point().await;
+    let old = it.only_job().await;
+    let answer = it.harness.delete(&it.instance).await;
+    assert!((200..300).contains(&answer.status), "{}", answer.text);
+    // Its purge stands still, and so do as many others as may run in the cluster.
+    let purge = it.open_job().await;
+    let mut session = it.harness.app.store.begin().await.unwrap();
+    for _ in 0..JOBS_PER_CLUSTER {
+        let other = crate::store::JobRow {
+            id: it.harness.app.new_id(),
+            next_poll_at: None,
+            ..purge.clone()
+        };
+        session.insert_job(&other).await.unwrap();
+    }
+    session.commit().await.unwrap();
+
+    let instance = serde_json::json!({"properties": it.instance_document()});
+    let configured = it.harness.put(&it.instance, instance).await;
+    it.ended(configured.header("azure-asyncoperation")).await;
+    assert_eq!(it.post("backup", adhoc()).await.status, 202);
+    it.extension_backs_up().await;
+    assert_eq!(it.recovery_points().await, 1);
+    // The old report went with its instance, and the new key begins nothing in the old place.
+    let report = format!("{}/backupJobs/{}/report", it.vault, old.id);
+    assert_eq!(
+        it.harness.get(&report).await.refusal(),
+        (404, "ResourceNotFound".to_owned())
+    );
+    let folder = it.harness.app.blobs.join("acct01/backups/instances");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }
 
 fn files_below(folder: &std::path::Path) -> usize {
