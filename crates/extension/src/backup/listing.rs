@@ -109,7 +109,7 @@ async fn read(source: Source, resource: ResourceType, pieces: mpsc::Sender<Piece
             place,
             pieces: &pieces,
             exact: true,
-            last: None,
+            position: Position::default(),
         };
         if let Err(error) = reading.read().await {
             let _ = pieces.send(Piece::Failed(error)).await;
@@ -126,8 +126,39 @@ struct Reading<'a> {
     pieces: &'a mpsc::Sender<Piece>,
     /// Whether the state that all lists ask for is still asked for.
     exact: bool,
-    /// The last object that was handed on.
+    position: Position,
+}
+
+/// How far a list has come, by the keys of its objects.
+#[derive(Debug, Default)]
+struct Position {
+    /// The last key that was handed on, in the order of keys.
     last: Option<String>,
+    /// The last key that was handed on before the list was begun anew.
+    behind: Option<String>,
+    /// Whether keys came out of their order: then no key says which objects came before it.
+    unordered: bool,
+}
+
+impl Position {
+    /// Whether an object is to be handed on. Those out of order are as well: whoever writes them down
+    /// says what becomes of them, so that none is lost in silence.
+    fn admits(&mut self, key: &str) -> bool {
+        if self.behind.as_deref().is_some_and(|behind| key <= behind) {
+            return false;
+        }
+        if self.last.as_deref().is_some_and(|last| key <= last) {
+            self.unordered = true;
+        } else {
+            self.last = Some(key.to_owned());
+        }
+        true
+    }
+
+    /// The list begins anew.
+    fn restart(&mut self) {
+        self.behind.clone_from(&self.last);
+    }
 }
 
 impl Reading<'_> {
@@ -135,7 +166,10 @@ impl Reading<'_> {
         for _ in 0..LIST_RESTARTS {
             match self.read_once().await {
                 Ok(()) => return Ok(()),
-                Err(error) if self.may_restart(&error) => self.exact = false,
+                Err(error) if self.may_restart(&error) => {
+                    self.exact = false;
+                    self.position.restart();
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -158,12 +192,7 @@ impl Reading<'_> {
             } = page?;
             // Lists come in this order anyway; APIs with a store of their own need not.
             items.sort_by_cached_key(|item| item.facts.object.key());
-            if let Some(last) = &self.last {
-                items.retain(|item| item.facts.object.key() > *last);
-            }
-            if let Some(item) = items.last() {
-                self.last = Some(item.facts.object.key());
-            }
+            items.retain(|item| self.position.admits(&item.facts.object.key()));
             let piece = Piece::Objects {
                 items,
                 remaining: remaining.unwrap_or_default(),
@@ -181,11 +210,34 @@ impl Reading<'_> {
     /// cannot show it (aggregated APIs refuse it or wait for it in vain).
     fn may_restart(&self, error: &ClusterError) -> bool {
         match error.failure {
-            Failure::Gone { .. } => true,
+            Failure::Gone { .. } => !self.position.unordered,
             Failure::Invalid { .. } | Failure::Timeout { .. } | Failure::ServerError { .. } => {
-                self.exact && self.last.is_none() && self.resource.is_custom()
+                self.exact && self.position.last.is_none() && self.resource.is_custom()
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_begun_anew_goes_on_behind_what_was_handed_on() {
+        let mut position = Position::default();
+        assert!(["a/1", "a/2"].iter().all(|key| position.admits(key)));
+        position.restart();
+        let again: Vec<bool> = ["a/1", "a/2", "a/3"].map(|key| position.admits(key)).into();
+        assert_eq!(again, [false, false, true]);
+        assert!(!position.unordered);
+    }
+
+    #[test]
+    fn an_object_out_of_order_is_handed_on_and_forbids_to_begin_anew() {
+        let mut position = Position::default();
+        assert!(["b/1", "a/1"].iter().all(|key| position.admits(key)));
+        assert!(position.unordered);
+        assert_eq!(position.last.as_deref(), Some("b/1"));
     }
 }
