@@ -122,6 +122,9 @@ impl<W: Work> Controller<W> {
             let problem = match ended {
                 Ok(()) => return Settled::Yes,
                 Err(JobFailure::Unreachable(problem)) => problem,
+                // The status could not be read or written, so nobody knows of an outcome: an API
+                // server that has just started refuses rights that it has not read yet.
+                Err(JobFailure::Final(problem)) if !self.is_over(failing_since) => problem,
                 Err(error) => {
                     tracing::info!(job.name = %ticket.name, %error, "job left");
                     return Settled::Yes;

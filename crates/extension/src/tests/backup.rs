@@ -258,6 +258,18 @@ async fn a_store_that_comes_back_within_the_grace_completes_the_job() {
 }
 
 #[tokio::test]
+async fn a_job_whose_status_is_refused_for_a_moment_is_not_left_alone() {
+    let stage = Stage::new().await;
+    application::deploy(&stage.api, "shop");
+    stage.api.inject(Fault {
+        method: Some("PUT"),
+        message: "User \"x\" cannot update resource \"backups/status\"".to_owned(),
+        ..fault("/status", 403, "Forbidden", 1)
+    });
+    assert_completed(&stage.back_up(&stage.backup_of(&["shop"])).await);
+}
+
+#[tokio::test]
 async fn a_job_whose_time_is_over_fails_and_says_so() {
     let stage = Stage::new().await;
     let mut spec = stage.backup_spec();
