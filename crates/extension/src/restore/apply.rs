@@ -176,14 +176,18 @@ impl Applier<'_> {
             // When nothing is known, the create itself says whether it exists.
             Existing::No | Existing::Unknown => None,
         };
+        let mut posted = false;
         for _ in 0..LOOKS {
-            // The cluster makes this one too, at the same moment, and it may carry no manager.
-            let may_be_ours = item.in_doubt && desired.rule != Rule::DefaultServiceAccountPatched;
             if let Some(live) = existing
                 .as_ref()
-                .filter(|live| may_be_ours && self.is_ours(live))
+                .filter(|live| self.was_made(item, &desired, live, posted))
             {
-                let line = created(&desired, "it was created by an earlier attempt of this job");
+                let reason = if posted {
+                    "it did not exist; the answer to its create was lost"
+                } else {
+                    "it was created by an earlier attempt of this job"
+                };
+                let line = created(&desired, reason);
                 return self.complete(item, &desired, live, line).await;
             }
             let criteria = &self.spec.criteria;
@@ -191,7 +195,7 @@ impl Applier<'_> {
                 Action::Create => match self.create(item, &mut desired).await? {
                     Creation::Made(line) => return Ok(*line),
                     Creation::Exists => match self.get(item, &desired).await {
-                        Ok(live) => existing = live,
+                        Ok(live) => (existing, posted) = (live, true),
                         Err(error) => return self.refused(&desired, error),
                     },
                 },
@@ -214,6 +218,15 @@ impl Applier<'_> {
         }
         let reason = "somebody else creates and deletes it at the same time".to_owned();
         Ok(failed(&desired, Code::Conflict, reason))
+    }
+
+    /// Whether a create of this job made the object: one of an earlier attempt, or one of this attempt
+    /// whose answer was lost, so that it was sent again.
+    fn was_made(&self, item: &Item<'_>, desired: &Desired, live: &Value, posted: bool) -> bool {
+        // The cluster makes this one too, at the same moment, and it may carry no manager.
+        desired.rule != Rule::DefaultServiceAccountPatched
+            && (item.in_doubt || (posted && wrote(live, None, self.attempt.created)))
+            && self.is_ours(live)
     }
 
     fn unchanged(&self, item: &Item<'_>, desired: &Desired, live: Option<&Value>) -> ObjectOutcome {
@@ -264,7 +277,8 @@ impl Applier<'_> {
         }
         match outcome {
             Ok(Created::AlreadyExists) => Ok(Creation::Exists),
-            Ok(Created::New(Written { object, .. })) => {
+            Ok(Created::New(Written { object, warnings })) => {
+                let line = without_unknown(line, &warnings);
                 let line = self.complete(item, desired, &object, line).await?;
                 Ok(Creation::Made(Box::new(line)))
             }
@@ -359,13 +373,10 @@ impl Applier<'_> {
             outcome = requests::patch_merge(cluster, item.resource, namespace, name, &value).await;
         }
         match outcome {
-            Ok(_) => {
+            Ok(written) => {
                 let object = desired.object.clone();
-                Ok(ObjectOutcome::new(
-                    object,
-                    Outcome::Patched,
-                    "it existed and differed",
-                ))
+                let line = ObjectOutcome::new(object, Outcome::Patched, "it existed and differed");
+                Ok(without_unknown(line, &written.warnings))
             }
             Err(error) => self.refused(desired, error),
         }
@@ -444,6 +455,18 @@ fn failed(desired: &Desired, code: Code, reason: String) -> ObjectOutcome {
 fn but(mut line: ObjectOutcome, code: Code, trouble: &str) -> ObjectOutcome {
     line.reason = format!("{}, but {trouble}", line.reason);
     line.with_code(code)
+}
+
+/// The same outcome, with a warning when the API server dropped fields that it does not know: it takes
+/// such an object and says so in a header only.
+/// Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation>
+fn without_unknown(line: ObjectOutcome, warnings: &[String]) -> ObjectOutcome {
+    let unknown = plan::unknown_fields(warnings);
+    if unknown.is_empty() {
+        return line;
+    }
+    let trouble = format!("the cluster does not know and left out {unknown}");
+    but(line, Code::ObjectInvalidInTarget, &trouble)
 }
 
 /// Whether our field manager wrote an object (by this operation) since a time.

@@ -77,6 +77,17 @@ pub(super) fn decide(
     }
 }
 
+/// The fields that the API server dropped, out of its warnings: `spec.a, spec.b`; empty when there are
+/// none.
+pub(super) fn unknown_fields(warnings: &[String]) -> String {
+    let fields: Vec<&str> = warnings
+        .iter()
+        .filter_map(|warning| warning.strip_prefix("unknown field "))
+        .map(|field| field.trim_matches('"'))
+        .collect();
+    fields.join(", ")
+}
+
 /// A JSON merge patch (RFC 7386).
 pub(super) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
@@ -134,6 +145,17 @@ mod tests {
         desired.value["spec"]["parallelism"] = json!(1);
         let action = super::decide(&desired, &criteria, false, Some(&another));
         assert!(matches!(action, Action::Skip { .. }), "{action:?}");
+    }
+
+    #[test]
+    fn dropped_fields_are_named_and_other_warnings_are_not() {
+        let warnings = [
+            "unknown field \"spec.futureField\"".to_owned(),
+            "v1 Endpoints is deprecated in v1.33+".to_owned(),
+            "unknown field \"spec.other\"".to_owned(),
+        ];
+        assert_eq!(unknown_fields(&warnings), "spec.futureField, spec.other");
+        assert_eq!(unknown_fields(&warnings[1..2]), "");
     }
 
     #[test]
