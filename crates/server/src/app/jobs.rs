@@ -18,7 +18,7 @@ pub use self::recovery_point::of_backup;
 pub(in crate::app) use self::start::selection_of;
 pub use self::start::{Started, start_backup, start_restore};
 
-use super::{App, Error, Result};
+use super::{App, Error, Result, repositories};
 use crate::metrics::JobLabels;
 use crate::store::{JobRow, OperationRow, OperationStatus, RecoveryPointRow, Session};
 
@@ -193,6 +193,7 @@ async fn end(
     }
     if let Some(point) = recovery_point {
         session.insert_recovery_point(&point).await?;
+        repositories::hold_container(&mut *session, &point).await?;
     }
     finish_operations(&mut *session, &row, problem, now).await?;
     session.commit().await?;

@@ -19,7 +19,7 @@ use super::jobs::{Location, Request};
 use super::storage_accounts::{self, Reader};
 use super::{App, Error, ResourceId, Result, resources};
 use crate::data_plane::{Bucket, CredentialIssuer, JobScope, JobScopes, Key, Scope};
-use crate::store::{JobRow, ResourceRow, Session};
+use crate::store::{JobRow, RecoveryPointRow, ResourceRow, Session, UseRow};
 
 /// Purpose of the secret that holds an instance's repository identity: 16 bytes id, 32 bytes key.
 const IDENTITY_PURPOSE: &str = "repository";
@@ -273,6 +273,20 @@ pub async fn existing_container(session: &mut dyn Session, id: &ResourceId) -> R
         .at(id.as_str())
         .into()),
     }
+}
+
+/// Says that an instance has a recovery point in a container, which cannot be forgotten before it.
+pub async fn hold_container(session: &mut dyn Session, point: &RecoveryPointRow) -> Result<()> {
+    let location: Location = serde_json::from_value(point.body["repository"].clone())
+        .map_err(Error::unexpected("read where a recovery point is"))?;
+    let target_key = ResourceId::published(location.container_id).key();
+    let edge = UseRow {
+        user_key: point.instance_key.clone(),
+        // One for each container: an instance may have recovery points in several.
+        role: format!("recovery points in {target_key}"),
+        target_key,
+    };
+    Ok(session.put_use(&edge).await?)
 }
 
 /// The bucket of an embedded container.

@@ -412,6 +412,23 @@ async fn what_a_deleted_instance_left_does_not_get_in_the_way_of_the_next_of_its
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }
 
+#[tokio::test]
+async fn a_container_with_recovery_points_is_not_forgotten_whatever_is_in_its_folder() {
+    let it = Protected::new().await;
+    it.recovery_point().await;
+    // As with a disk that is not mounted, or a bucket, into which nobody looks.
+    let folder = it.harness.app.blobs.join("acct01/backups");
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(
+        it.harness.delete(&it.container).await.refusal(),
+        (409, "ResourceInUse".to_owned())
+    );
+    std::fs::create_dir(&folder).unwrap();
+    it.harness.delete(&it.instance).await;
+    it.look_until_idle().await;
+    assert_eq!(it.harness.delete(&it.container).await.status, 200);
+}
+
 fn files_below(folder: &std::path::Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;
