@@ -151,7 +151,11 @@ impl Applier<'_> {
         let line =
             |outcome, reason: &str| ObjectOutcome::new(desired.object.clone(), outcome, reason);
         Ok(match action {
-            Action::Create => line(Outcome::Created, "it does not exist and would be created"),
+            Action::Create => self.without_its_data(
+                item,
+                &desired,
+                line(Outcome::Created, "it does not exist and would be created"),
+            ),
             Action::Unchanged => line(Outcome::Unchanged, UNCHANGED),
             Action::Patch => line(Outcome::Patched, "it exists, differs and would be patched"),
             Action::Adjust { reason, .. } => line(Outcome::Patched, reason),
@@ -252,7 +256,7 @@ impl Applier<'_> {
                 self.owners_missing.store(true, Ordering::Relaxed);
             }
         }
-        let mut line = created(desired, "it did not exist");
+        let mut line = self.without_its_data(item, desired, created(desired, "it did not exist"));
         let mut outcome = self.post(item, &desired.value).await;
         // The API server names one taken value at a time, so what it refuses is dropped in turn.
         let mut dropped = Vec::new();
@@ -286,6 +290,23 @@ impl Applier<'_> {
                 .refused(desired, error)
                 .map(|line| Creation::Made(Box::new(line))),
         }
+    }
+
+    /// The same outcome, with a warning for a claim that will be bound to a new, empty volume although
+    /// its data were asked for.
+    fn without_its_data(
+        &self,
+        item: &Item<'_>,
+        desired: &Desired,
+        line: ObjectOutcome,
+    ) -> ObjectOutcome {
+        let claim = item.resource.is("", "PersistentVolumeClaim");
+        let names_a_volume = desired.value.pointer("/spec/volumeName").is_some();
+        if claim && !names_a_volume && self.spec.criteria.restore_volumes {
+            let trouble = "the recovery point does not hold its data: its volume is new and empty";
+            return but(line, Code::VolumeDataNotProtected, trouble);
+        }
+        line
     }
 
     /// POST; a type that was made a moment ago may not be served by every API server yet.

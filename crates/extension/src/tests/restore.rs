@@ -326,6 +326,26 @@ async fn an_object_whose_create_was_not_answered_still_gets_its_status() {
 }
 
 #[tokio::test]
+async fn a_claim_whose_data_were_asked_for_and_are_not_there_is_named() {
+    let stage = Stage::new().await;
+    application::deploy(&stage.api, "shop");
+    stage.api.create(&json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "shop"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}));
+    let backup = stage.backup_of(&["shop"]);
+    stage.back_up(&backup).await;
+    for (asked, told) in [(true, "VolumeDataNotProtected"), (false, "")] {
+        stage.api.delete("namespaces", None, "shop");
+        let mut spec = stage.restore_spec(backup.recovery_point_id);
+        spec.criteria.restore_volumes = asked;
+        let status = stage.restore(&spec).await;
+        let lines = stage.report(spec.job_id, &status).await;
+        let claim = line(&lines, "PersistentVolumeClaim shop/data");
+        assert_eq!((claim.outcome, code(claim)), (Outcome::Created, told));
+    }
+}
+
+#[tokio::test]
 async fn a_recovery_point_that_does_not_exist_fails_the_job() {
     let stage = Stage::new().await;
     let status = stage.restore(&stage.restore_spec(Uuid::from_u128(1))).await;
