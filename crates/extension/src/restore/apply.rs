@@ -180,18 +180,14 @@ impl Applier<'_> {
             // When nothing is known, the create itself says whether it exists.
             Existing::No | Existing::Unknown => None,
         };
-        let mut posted = false;
         for _ in 0..LOOKS {
+            // The cluster makes this one too, at the same moment, and it may carry no manager.
+            let may_be_ours = item.in_doubt && desired.rule != Rule::DefaultServiceAccountPatched;
             if let Some(live) = existing
                 .as_ref()
-                .filter(|live| self.was_made(item, &desired, live, posted))
+                .filter(|live| may_be_ours && self.is_ours(live))
             {
-                let reason = if posted {
-                    "it did not exist; the answer to its create was lost"
-                } else {
-                    "it was created by an earlier attempt of this job"
-                };
-                let line = created(&desired, reason);
+                let line = created(&desired, "it was created by an earlier attempt of this job");
                 return self.complete(item, &desired, live, line).await;
             }
             let criteria = &self.spec.criteria;
@@ -199,7 +195,7 @@ impl Applier<'_> {
                 Action::Create => match self.create(item, &mut desired).await? {
                     Creation::Made(line) => return Ok(*line),
                     Creation::Exists => match self.get(item, &desired).await {
-                        Ok(live) => (existing, posted) = (live, true),
+                        Ok(live) => existing = live,
                         Err(error) => return self.refused(&desired, error),
                     },
                 },
@@ -222,15 +218,6 @@ impl Applier<'_> {
         }
         let reason = "somebody else creates and deletes it at the same time".to_owned();
         Ok(failed(&desired, Code::Conflict, reason))
-    }
-
-    /// Whether a create of this job made the object: one of an earlier attempt, or one of this attempt
-    /// whose answer was lost, so that it was sent again.
-    fn was_made(&self, item: &Item<'_>, desired: &Desired, live: &Value, posted: bool) -> bool {
-        // The cluster makes this one too, at the same moment, and it may carry no manager.
-        desired.rule != Rule::DefaultServiceAccountPatched
-            && (item.in_doubt || (posted && wrote(live, None, self.attempt.created)))
-            && self.is_ours(live)
     }
 
     fn unchanged(&self, item: &Item<'_>, desired: &Desired, live: Option<&Value>) -> ObjectOutcome {

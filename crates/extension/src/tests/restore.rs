@@ -1,10 +1,8 @@
 //! Restores.
 
 use serde_json::json;
-use strongroom_core::ResourceType;
 use strongroom_core::report::Outcome;
 use strongroom_core::restore::ConflictPolicy;
-use strongroom_kubernetes::apply;
 use strongroom_kubernetes::crd::{JobState, RestoreMode};
 use strongroom_simulation::api_server::Fault;
 use uuid::Uuid;
@@ -296,33 +294,6 @@ async fn an_object_that_admission_refuses_fails_alone() {
         "QuotaExceeded"
     );
     assert_eq!(with_outcome(&lines, Outcome::Failed).len(), 1);
-}
-
-#[tokio::test]
-async fn an_object_whose_create_was_not_answered_still_gets_its_status() {
-    let (stage, point) = backed_up().await;
-    let kind = "widgets.example.com";
-    let gear = stage.api.get(kind, Some("shop"), "gear").unwrap();
-    stage.api.delete(kind, Some("shop"), "gear");
-    let spec = stage.restore_spec(point);
-    let name = stage.submit_restore(&spec).await;
-    // What a first request did whose answer was lost on its way: the next one finds it there.
-    let widgets = ResourceType::new("example.com", "v1", "Widget", "widgets", true);
-    let first = json!({"apiVersion": "example.com/v1", "kind": "Widget",
-        "metadata": {"name": "gear", "namespace": "shop"}, "spec": gear["spec"]});
-    apply::create(&stage.cluster(), &widgets, &first)
-        .await
-        .unwrap();
-    let process = stage.start();
-    let status = stage.ended(&name).await;
-    drop(process);
-    let live = stage.api.get(kind, Some("shop"), "gear").unwrap();
-    assert_eq!(live["status"], gear["status"]);
-    let lines = stage.report(spec.job_id, &status).await;
-    assert_eq!(
-        line(&lines, "example.com/Widget shop/gear").outcome,
-        Outcome::Created
-    );
 }
 
 #[tokio::test]
