@@ -12,6 +12,7 @@ mod listing;
 mod open;
 mod plan;
 mod seal;
+mod sink;
 
 use strongroom_core::Code;
 use strongroom_kubernetes::crd::BackupSpec;

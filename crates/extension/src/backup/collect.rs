@@ -1,4 +1,4 @@
-//! Reads the planned types and writes the chosen objects to the repository.
+//! Reads the planned types and hands the chosen objects to a sink: the repository, or a preview.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::listing::{Listing, Piece};
 use super::plan::{Plan, absent_namespaces};
+use super::sink::{Sink, Stored};
 use crate::crash::Moment;
 use crate::job::{Attempt, JobFailure, Step, is_unreachable};
 use crate::point::{Cut, EntryFacts, RunHeader};
@@ -35,14 +36,30 @@ pub(super) async fn collect<'a>(
     plan: &Plan,
     report: &mut Report<'a>,
 ) -> Result<Gathered, JobFailure> {
-    let at = newest_state(attempt).await?;
     let options = WriterOptions {
         parent,
         attempt: attempt.number,
     };
     let writer = repository.begin(spec.recovery_point_id, options).await?;
+    let mut stored = Stored { writer, report };
+    let cut = collect_into(attempt, spec, plan, &mut stored).await?;
+    Ok(Gathered {
+        writer: stored.writer,
+        cut,
+    })
+}
+
+/// Collects into a sink. A backup and its preview differ in nothing but the sink, so what the preview
+/// counts is what the backup takes.
+pub(super) async fn collect_into<S: Sink>(
+    attempt: &Attempt,
+    spec: &BackupSpec,
+    plan: &Plan,
+    sink: &mut S,
+) -> Result<Cut, JobFailure> {
+    let at = newest_state(attempt).await?;
     for line in &plan.lines {
-        report.add(line.clone()).await?;
+        sink.report(line.clone()).await?;
     }
     let cluster = &attempt.environment.cluster;
     let mut listing = Listing::start(
@@ -54,8 +71,7 @@ pub(super) async fn collect<'a>(
     let mut collecting = Collecting {
         attempt,
         plan,
-        report,
-        writer,
+        sink,
         cut: Cut {
             at,
             ..Cut::default()
@@ -73,12 +89,9 @@ pub(super) async fn collect<'a>(
         attempt.reach(Step::Collect, Moment::During).await;
     }
     for line in absent_namespaces(&plan.selector, &collecting.namespaces) {
-        collecting.report.add(line).await?;
+        collecting.sink.report(line).await?;
     }
-    Ok(Gathered {
-        writer: collecting.writer,
-        cut: collecting.cut,
-    })
+    Ok(collecting.cut)
 }
 
 /// The newest state of the cluster, at which all types are then read.
@@ -96,11 +109,10 @@ async fn newest_state(attempt: &Attempt) -> Result<String, JobFailure> {
 }
 
 /// Where collecting stands.
-struct Collecting<'a, 'r> {
+struct Collecting<'a, S> {
     attempt: &'a Attempt,
     plan: &'a Plan,
-    report: &'a mut Report<'r>,
-    writer: PointWriter,
+    sink: &'a mut S,
     cut: Cut,
     /// Namespaces that exist, as far as they were chosen.
     namespaces: BTreeSet<String>,
@@ -112,7 +124,7 @@ struct Collecting<'a, 'r> {
     last: Option<String>,
 }
 
-impl Collecting<'_, '_> {
+impl<S: Sink> Collecting<'_, S> {
     async fn take(&mut self, resource: &ResourceType, piece: Piece) -> Result<(), JobFailure> {
         match piece {
             Piece::Objects {
@@ -132,9 +144,7 @@ impl Collecting<'_, '_> {
                 for item in items {
                     self.take_object(resource, item).await?;
                 }
-                self.attempt
-                    .progress
-                    .set_new_bytes(self.writer.stats().new_bytes);
+                self.attempt.progress.set_new_bytes(self.sink.new_bytes());
                 Ok(())
             }
             Piece::Failed(error) => self.take_failure(resource, error).await,
@@ -161,28 +171,28 @@ impl Collecting<'_, '_> {
         if raw.len() > BODY_MAX {
             let reason = format!("it has {bytes} bytes; at most {BODY_MAX} can be stored");
             let line = line(Outcome::Failed, reason).with_code(Code::ObjectTooLarge);
-            return self.report.add(line).await;
+            return self.sink.report(line).await;
         }
         let name = facts.object.key();
         if self.last.as_ref().is_some_and(|last| *last >= name) {
             let reason = "the API lists its objects out of order and changed while it was read";
             let line = line(Outcome::Failed, reason.to_owned());
             return self
-                .report
-                .add(line.with_code(Code::KubernetesBackupGenericWarning))
+                .sink
+                .report(line.with_code(Code::KubernetesBackupGenericWarning))
                 .await;
         }
         self.open_run(resource).await?;
         let meta = serde_json::to_vec(&EntryFacts::of(&facts))
             .map_err(|error| JobFailure::new(Code::InternalServerError, error.to_string()))?;
-        self.writer.put(name.clone(), meta, raw).await?;
+        self.sink.put(name.clone(), meta, raw).await?;
         self.last = Some(name);
         let mut line = line(Outcome::BackedUp, decision.rule.reason().to_owned());
         if self.volumes_wanted && resource.is("", "PersistentVolumeClaim") {
             line.reason = "the claim is backed up, the volume's data is not".to_owned();
             line = line.with_code(Code::VolumeDataNotProtected);
         }
-        self.report.add(line).await
+        self.sink.report(line).await
     }
 
     /// An object that is not chosen. Those of other namespaces are only counted: they are no part
@@ -205,7 +215,7 @@ impl Collecting<'_, '_> {
             return Ok(());
         }
         let line = ObjectOutcome::new(facts.object.clone(), Outcome::Skipped, rule.reason());
-        self.report.add(line).await
+        self.sink.report(line).await
     }
 
     /// A type that could not be read (any further). What was read of it stays.
@@ -225,7 +235,7 @@ impl Collecting<'_, '_> {
             _ => Code::ApiGroupUnavailable,
         };
         let line = line_on_type(resource, Outcome::Failed, error.to_string()).with_code(code);
-        self.report.add(line).await
+        self.sink.report(line).await
     }
 
     async fn open_run(&mut self, resource: &ResourceType) -> Result<(), JobFailure> {
@@ -234,7 +244,7 @@ impl Collecting<'_, '_> {
             let header = json!(RunHeader {
                 resource: resource.clone()
             });
-            self.writer.start_run(group.clone(), header).await?;
+            self.sink.start_run(group.clone(), header).await?;
             self.run = Some(group);
         }
         Ok(())
@@ -242,7 +252,7 @@ impl Collecting<'_, '_> {
 
     async fn finish_type(&mut self) -> Result<(), JobFailure> {
         if self.run.take().is_some() {
-            self.writer.finish_run().await?;
+            self.sink.finish_run().await?;
         }
         self.last = None;
         Ok(())
