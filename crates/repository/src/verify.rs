@@ -67,6 +67,16 @@ impl Repository {
     /// too; an error is returned only when the point does not exist or the store does not answer.
     /// Holds one pack and one frame in memory.
     pub async fn verify(&self, id: Uuid) -> Result<VerifyReport> {
+        self.verify_watched(id, &mut |_| ()).await
+    }
+
+    /// As [`Self::verify`]; `watch` is told how far it is after each pack and each entry, so it must
+    /// be quick. Dropping the future stops the verification, which changes nothing in the store.
+    pub async fn verify_watched(
+        &self,
+        id: Uuid,
+        watch: &mut (dyn FnMut(&VerifyReport) + Send),
+    ) -> Result<VerifyReport> {
         let mut report = VerifyReport::default();
         let point = match self.point(id).await {
             Ok(point) => point,
@@ -81,15 +91,21 @@ impl Repository {
                 }
                 Err(error) => report.note(error)?,
             }
+            watch(&report);
         }
         for run in point.runs() {
-            verify_run(&point, run, &mut report).await?;
+            verify_run(&point, run, &mut report, watch).await?;
         }
         Ok(report)
     }
 }
 
-async fn verify_run(point: &Point, run: &RunInfo, report: &mut VerifyReport) -> Result<()> {
+async fn verify_run(
+    point: &Point,
+    run: &RunInfo,
+    report: &mut VerifyReport,
+    watch: &mut (dyn FnMut(&VerifyReport) + Send),
+) -> Result<()> {
     let mut entries = point.entries(&run.group);
     let mut hasher = point.objects().keys.hasher(Content::Run);
     let (mut count, mut bytes) = (0, 0);
@@ -113,6 +129,7 @@ async fn verify_run(point: &Point, run: &RunInfo, report: &mut VerifyReport) -> 
             }
             Err(error) => report.note(error)?,
         }
+        watch(report);
     }
     let content = ContentId(*hasher.finalize().as_bytes());
     if (count, bytes, content) != (run.entries, run.bytes, run.content) {
