@@ -3,40 +3,43 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use strongroom_core::object::{ObjectFacts, ObjectRef, Owner, ResourceType};
 
 use super::Collected;
 
 /// What is read of an object; all else in it is skipped over, not stored.
 #[derive(Deserialize)]
-struct Head<'a> {
+pub(super) struct Head<'a> {
     #[serde(borrow, default, rename = "apiVersion")]
     api_version: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     kind: Option<Cow<'a, str>>,
-    #[serde(default)]
-    metadata: Metadata,
+    #[serde(borrow, default)]
+    metadata: Metadata<'a>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: String,
-    namespace: Option<String>,
-    uid: String,
-    resource_version: String,
-    deletion_timestamp: Option<String>,
+struct Metadata<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
+    #[serde(borrow)]
+    resource_version: Cow<'a, str>,
+    deletion_timestamp: Option<IgnoredAny>,
     labels: Option<BTreeMap<String, Option<String>>>,
     annotations: Option<BTreeMap<String, Option<String>>>,
     owner_references: Option<Vec<Owner>>,
 }
 
-/// The item with its facts; `body` is the page that `raw` lies in.
-pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str) -> Result<Collected, String> {
-    let head: Head<'_> = serde_json::from_str(raw)
-        .map_err(|error| format!("an item of the list is not an object: {error}"))?;
+/// The item with its facts; `body` is the page that `raw` lies in, `head` what was read of it.
+pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str, head: Head<'_>) -> Collected {
     let whole = whole(
         kind,
         body,
@@ -54,11 +57,11 @@ pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str) -> Result<
         labels: texts(metadata.labels),
         annotations: texts(metadata.annotations),
         owners: metadata.owner_references.unwrap_or_default(),
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
+        uid: metadata.uid.into_owned(),
+        resource_version: metadata.resource_version.into_owned(),
         terminating: metadata.deletion_timestamp.is_some(),
     };
-    Ok(Collected { facts, raw: whole })
+    Collected { facts, raw: whole }
 }
 
 /// A null label value is an empty one, as Go reads it.
@@ -83,22 +86,29 @@ fn whole(
     }
     // The parser has seen an object here, so the text begins with a brace.
     let rest = raw.strip_prefix('{').unwrap_or(raw);
-    let mut whole = BytesMut::with_capacity(raw.len() + 64 + kind.group.len() + kind.kind.len());
-    whole.put_u8(b'{');
-    let mut field = |name: &str, value: &str| {
-        // Groups, versions and kinds are names of RFC 1123 and identifiers: nothing to escape.
-        whole.put_slice(format!("\"{name}\":\"{value}\",").as_bytes());
-    };
+    let mut whole = String::with_capacity(
+        raw.len() + 40 + kind.group.len() + kind.version.len() + kind.kind.len(),
+    );
+    whole.push('{');
+    // Groups, versions and kinds are names of RFC 1123 and identifiers: nothing to escape.
     if lacks_version {
-        field("apiVersion", &kind.api_version());
+        whole.push_str("\"apiVersion\":\"");
+        if !kind.group.is_empty() {
+            whole.push_str(&kind.group);
+            whole.push('/');
+        }
+        whole.push_str(&kind.version);
+        whole.push_str("\",");
     }
     if lacks_kind {
-        field("kind", &kind.kind);
+        whole.push_str("\"kind\":\"");
+        whole.push_str(&kind.kind);
+        whole.push_str("\",");
     }
     if rest.trim_start().starts_with('}') {
         // Nothing follows, so neither may the comma.
-        whole.truncate(whole.len() - 1);
+        whole.pop();
     }
-    whole.put_slice(rest.as_bytes());
-    whole.freeze()
+    whole.push_str(rest);
+    whole.into()
 }

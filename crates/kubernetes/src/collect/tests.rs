@@ -125,7 +125,9 @@ async fn an_item_that_names_its_kind_is_a_view_into_the_page() {
 #[test]
 fn an_empty_object_stays_an_object() {
     let body = Bytes::from_static(b"{ }");
-    let one = item::collected(&config_maps(), &body, std::str::from_utf8(&body).unwrap()).unwrap();
+    let text = std::str::from_utf8(&body).unwrap();
+    let head = serde_json::from_str(text).unwrap();
+    let one = item::collected(&config_maps(), &body, text, head);
     assert_eq!(
         one.raw,
         r#"{"apiVersion":"v1","kind":"ConfigMap" }"#.as_bytes()
