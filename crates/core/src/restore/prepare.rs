@@ -15,6 +15,7 @@ use super::owners;
 
 mod fields;
 mod finished;
+mod managers;
 mod pods;
 mod restorable;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod tests;
 
 pub(crate) use fields::strip_assigned;
 pub use fields::{FIELDS, FieldRule};
+pub use managers::Managers;
 pub use restorable::restorable;
 
 /// A field that was taken off, and why.
@@ -58,6 +60,10 @@ pub struct Prepared {
     /// A merge patch to apply after the status has been written, and only then. Without it a finished
     /// Job stays suspended and a finished Pod stays gated, which is safe: neither runs again.
     pub release: Option<Value>,
+    /// A merge patch for when all that the object constrains is there again: what of it would refuse
+    /// objects that were legal when they were made. Only for an object that this restore created (or
+    /// patches), and together with the constraints of [`super::order`].
+    pub later: Option<Value>,
     /// The owner references, to be linked to the owners' new uids ([`owners::relink`]).
     pub owners: Vec<Owner>,
     /// What may be dropped when the API server refuses it.
@@ -67,31 +73,28 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The object as it is when everything is done: what to send when the object exists and is patched,
-    /// because a hold is for creates only.
+    /// The object as it is when everything is done: what to compare with an object that exists, and
+    /// what to send when it is patched, because what is held back is held back from creates only.
     #[must_use]
     pub fn settled(&self, object: &Value) -> Value {
         let mut settled = object.clone();
-        if let Some(release) = &self.release {
-            pointer::merge(&mut settled, release);
+        for patch in [&self.release, &self.later].into_iter().flatten() {
+            pointer::merge(&mut settled, patch);
         }
         settled
     }
 
-    /// The manager under whose name to create the object, so that who owns its fields stays the same
-    /// without another request: the manager of its only managedFields entry, when that is an update
-    /// of the object itself. An API server writes managedFields of a create anew, whatever is sent.
-    /// Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
+    /// Under whose names to write, so that who owns which field stays as it was.
     #[must_use]
-    pub fn field_manager(&self) -> Option<&str> {
-        let entries = self.managed_fields.as_ref()?.as_array()?;
-        let mut own = entries
-            .iter()
-            .filter(|entry| entry.get("subresource").is_none());
-        match (own.next(), own.next()) {
-            (Some(only), None) if only["operation"] == "Update" => only["manager"].as_str(),
-            _ => None,
-        }
+    pub fn managers(&self) -> Managers {
+        managers::decide(self)
+    }
+
+    /// Whether an object that is younger than the job can be the one that the job created: it bears
+    /// our manager's name, or the managers' names that the stored one had, or none at all.
+    #[must_use]
+    pub fn may_have_made(&self, live: &Value, field_manager: &str) -> bool {
+        managers::may_have_made(self, live, field_manager)
     }
 
     /// Drops the fallbacks that the API server refused, named by its `details.causes[].field`s; with no
@@ -145,8 +148,30 @@ pub fn prepare(resource: &ResourceType, object: &mut Value) -> Prepared {
             }
         }
     }
+    prepared.later = hold_back(resource, object);
     prepared.retry_without = fallbacks(resource, object);
     prepared
+}
+
+/// Takes the labels off a Namespace by which the API server refuses pods that were legal when they
+/// were made; they come back with the other constraints.
+/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/#pod-security-admission-labels-for-namespaces>
+fn hold_back(resource: &ResourceType, object: &mut Value) -> Option<Value> {
+    const ENFORCED: [&str; 2] = [
+        "pod-security.kubernetes.io/enforce",
+        "pod-security.kubernetes.io/enforce-version",
+    ];
+    if !resource.is("", "Namespace") {
+        return None;
+    }
+    let mut labels = serde_json::Map::new();
+    for label in ENFORCED {
+        let path = format!("/metadata/labels/{}", pointer::escape(label));
+        if let Some(value) = pointer::remove(object, &path) {
+            labels.insert(label.to_owned(), value);
+        }
+    }
+    (!labels.is_empty()).then(|| json!({"metadata": {"labels": labels}}))
 }
 
 /// Cluster addresses of Services are kept, because clients may know them; they are the only values of

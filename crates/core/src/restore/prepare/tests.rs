@@ -90,24 +90,6 @@ fn a_service_keeps_its_addresses_and_gives_way_only_where_it_is_refused() {
 }
 
 #[test]
-fn the_only_manager_of_an_objects_own_fields_is_named_and_one_of_several_is_not() {
-    let of = |entries: Value| {
-        let object = json!({"metadata": {"name": "a", "managedFields": entries}});
-        prepared("", "ConfigMap", object)
-            .0
-            .field_manager()
-            .map(str::to_owned)
-    };
-    let update = json!({"manager": "helm", "operation": "Update"});
-    let status = json!({"manager": "kube", "operation": "Update", "subresource": "status"});
-    let apply = json!({"manager": "argo", "operation": "Apply"});
-    assert_eq!(of(json!([update, status])).as_deref(), Some("helm"));
-    assert_eq!(of(json!([update, apply])), None);
-    assert_eq!(of(json!([apply])), None);
-    assert_eq!(of(json!([])), None);
-}
-
-#[test]
 fn a_headless_service_stays_headless() {
     let headless =
         json!({"spec": {"clusterIP": "None", "clusterIPs": ["None"], "ports": [{"port": 80}]}});

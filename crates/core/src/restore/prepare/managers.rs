@@ -1,0 +1,171 @@
+//! Who owns the fields of a restored object: those who owned them before.
+//!
+//! Contract: an API server writes managedFields of a create anew, in the name of whoever creates, and
+//! takes those that are sent with a patch. So an object that one manager made by updates is created in
+//! that manager's name, which costs nothing; only one that several made, or one that was applied,
+//! costs a patch more. Without it, the next `kubectl apply --server-side` of a user would be refused
+//! as a conflict with the restore.
+//! Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>;
+//! `FieldManager.Update` in `k8s.io/apimachinery/pkg/util/managedfields`; seen on 1.36.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Prepared;
+
+/// Managers that are parts of the cluster: what they set they set again, in their own name.
+const OF_THE_CLUSTER: &[&str] = &[
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-apiserver",
+    "cluster-autoscaler",
+];
+
+/// Under whose names an object is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Managers {
+    /// The field manager of the create, and of what follows it.
+    pub create_as: Option<String>,
+    /// The field manager of the write of the status.
+    pub status_as: Option<String>,
+    /// A merge patch of the managedFields, to be sent last, when names alone do not bring them back.
+    pub afterwards: Option<Value>,
+}
+
+/// Decides over the managedFields that the object had.
+pub(super) fn decide(prepared: &Prepared) -> Managers {
+    let entries = kept(prepared);
+    let (own, of_status): (Vec<&Value>, Vec<&Value>) = entries
+        .iter()
+        .partition(|entry| entry["subresource"] != "status");
+    let create_as = sole_updater(&own).filter(|_| own[0].get("subresource").is_none());
+    let status_as = sole_updater(&of_status);
+    let names_suffice =
+        (own.is_empty() || create_as.is_some()) && (of_status.is_empty() || status_as.is_some());
+    let afterwards =
+        (!names_suffice).then(|| json!({"metadata": {"managedFields": entries.clone()}}));
+    Managers {
+        create_as,
+        status_as,
+        afterwards,
+    }
+}
+
+/// See [`Prepared::may_have_made`].
+pub(super) fn may_have_made(prepared: &Prepared, live: &Value, field_manager: &str) -> bool {
+    let names = |entries: &[Value]| -> BTreeSet<String> {
+        let of_the_object = entries
+            .iter()
+            .filter(|entry| entry["subresource"] != "status" && !is_of_the_cluster(entry));
+        of_the_object
+            .filter_map(|entry| entry["manager"].as_str().map(str::to_owned))
+            .collect()
+    };
+    let live = live
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .map_or_else(BTreeSet::new, |entries| names(entries));
+    live.is_empty() || live.contains(field_manager) || live == names(&kept(prepared))
+}
+
+/// The entries that come back: those of a status that is not restored go with it.
+fn kept(prepared: &Prepared) -> Vec<Value> {
+    let entries = prepared.managed_fields.as_ref().and_then(Value::as_array);
+    entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| !is_of_the_cluster(entry))
+        .filter(|entry| entry["subresource"] != "status" || prepared.status.is_some())
+        .filter(|entry| entry["subresource"] != "ephemeralcontainers")
+        .cloned()
+        .collect()
+}
+
+fn is_of_the_cluster(entry: &Value) -> bool {
+    entry["manager"]
+        .as_str()
+        .is_some_and(|name| OF_THE_CLUSTER.contains(&name))
+}
+
+/// The manager of the only entry, when it is an update.
+fn sole_updater(entries: &[&Value]) -> Option<String> {
+    match entries {
+        [only] if only["operation"] == "Update" => only["manager"].as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::ResourceType;
+
+    fn managers(kind: &str, group: &str, entries: Value) -> Managers {
+        let resource = ResourceType::new(group, "v1", kind, "", true);
+        let mut object =
+            json!({"metadata": {"name": "a", "managedFields": entries}, "status": {"x": 1}});
+        super::super::prepare(&resource, &mut object).managers()
+    }
+
+    fn entry(manager: &str, operation: &str, subresource: Option<&str>) -> Value {
+        let mut entry = json!({"manager": manager, "operation": operation});
+        if let Some(subresource) = subresource {
+            entry["subresource"] = json!(subresource);
+        }
+        entry
+    }
+
+    #[test]
+    fn an_object_that_one_manager_made_is_created_in_its_name_and_costs_no_further_request() {
+        let helm = entry("helm", "Update", None);
+        let status = entry("kube-controller-manager", "Update", Some("status"));
+        let found = managers("ConfigMap", "", json!([helm, status]));
+        assert_eq!(found.create_as.as_deref(), Some("helm"));
+        assert_eq!(found.afterwards, None);
+        assert_eq!(managers("ConfigMap", "", json!([])), Managers::default());
+    }
+
+    #[test]
+    fn an_object_that_was_applied_or_that_several_made_gets_its_managers_back_afterwards() {
+        let helm = entry("helm", "Update", None);
+        let argo = entry("argo", "Apply", None);
+        for entries in [
+            json!([argo]),
+            json!([helm, argo]),
+            json!([helm, entry("me", "Update", None)]),
+        ] {
+            let found = managers("ConfigMap", "", entries.clone());
+            assert_eq!(found.create_as, None);
+            let expected = json!({"metadata": {"managedFields": entries}});
+            assert_eq!(found.afterwards, Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_restored_status_is_written_in_its_managers_name_and_one_that_is_not_restored_has_none() {
+        let maker = entry("me", "Update", None);
+        let operator = entry("operator", "Update", Some("status"));
+        let custom = managers("Widget", "example.com", json!([maker, operator]));
+        assert_eq!(custom.status_as.as_deref(), Some("operator"));
+        assert_eq!(custom.afterwards, None);
+        let built_in = managers("Deployment", "apps", json!([maker, operator]));
+        assert_eq!(built_in.status_as, None);
+    }
+
+    #[test]
+    fn an_object_that_the_job_may_have_made_bears_our_name_or_those_it_had() {
+        let resource = ResourceType::new("", "v1", "ConfigMap", "", true);
+        let mut object =
+            json!({"metadata": {"name": "a", "managedFields": [entry("helm", "Update", None)]}});
+        let prepared = super::super::prepare(&resource, &mut object);
+        let live = |names: &[&str]| {
+            let entries: Vec<Value> = names.iter().map(|n| entry(n, "Update", None)).collect();
+            prepared.may_have_made(&json!({"metadata": {"managedFields": entries}}), "restorer")
+        };
+        assert!(live(&["restorer"]) && live(&["helm"]) && live(&[]));
+        assert!(live(&["helm", "kube-controller-manager"]));
+        assert!(!live(&["somebody"]) && !live(&["helm", "somebody"]));
+    }
+}
