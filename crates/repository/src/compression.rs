@@ -4,7 +4,9 @@
 //! What is packed is unpacked again and compared before it leaves the process, so that a fault of
 //! memory or of the library is found while the source is still there.
 
+use crate::crypto::{NONCE_LEN, SEAL_OVERHEAD};
 use crate::error::{Error, Result};
+use crate::limits::FRAME_TARGET;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
@@ -16,33 +18,107 @@ pub(crate) const BODY_LEVEL: i32 = 1;
 /// zstd level for the catalogue and for documents, which are small and read often.
 pub(crate) const CATALOGUE_LEVEL: i32 = 3;
 
-/// Packs `plaintext` into a payload.
-pub(crate) fn pack(plaintext: &[u8], level: i32) -> Result<Vec<u8>> {
-    let length = u32::try_from(plaintext.len()).map_err(|_| Error::TooLarge {
-        what: "a section".into(),
-        size: plaintext.len() as u64,
-        limit: u64::from(u32::MAX),
-    })?;
-    let failed = |why: String| Error::Internal {
+/// Packs sections one after the other. Keeps the contexts and the room of zstd from one to the next:
+/// making and dropping them costs as much as compressing a small section does.
+pub(crate) struct Encoder {
+    compressor: zstd::bulk::Compressor<'static>,
+    decompressor: zstd::bulk::Decompressor<'static>,
+    level: i32,
+    compressed: Vec<u8>,
+    checked: Vec<u8>,
+}
+
+impl Encoder {
+    pub(crate) fn new() -> Result<Self> {
+        let failed = |e: std::io::Error| failed(e.to_string());
+        Ok(Self {
+            compressor: zstd::bulk::Compressor::new(BODY_LEVEL).map_err(failed)?,
+            decompressor: zstd::bulk::Decompressor::new().map_err(failed)?,
+            level: BODY_LEVEL,
+            compressed: Vec::new(),
+            checked: Vec::new(),
+        })
+    }
+
+    /// Packs `plaintext` into a payload.
+    pub(crate) fn pack(&mut self, plaintext: &[u8], level: i32) -> Result<Unsealed> {
+        let library = |e: std::io::Error| failed(e.to_string());
+        let length = u32::try_from(plaintext.len()).map_err(|_| Error::TooLarge {
+            what: "a section".into(),
+            size: plaintext.len() as u64,
+            limit: u64::from(u32::MAX),
+        })?;
+        if self.level != level {
+            self.compressor
+                .set_compression_level(level)
+                .map_err(library)?;
+            self.level = level;
+        }
+        make_room(&mut self.compressed, zstd::zstd_safe::compress_bound(plaintext.len()));
+        self.compressor
+            .compress_to_buffer(plaintext, &mut self.compressed)
+            .map_err(library)?;
+        if self.compressed.len() >= plaintext.len() {
+            return Ok(Unsealed::new(RAW, length, plaintext));
+        }
+        make_room(&mut self.checked, plaintext.len());
+        self.decompressor
+            .decompress_to_buffer(&self.compressed, &mut self.checked)
+            .map_err(library)?;
+        if self.checked != plaintext {
+            let why = "what was compressed does not decompress to itself";
+            return Err(failed(why.into()));
+        }
+        Ok(Unsealed::new(ZSTD, length, &self.compressed))
+    }
+}
+
+/// Empties the buffer and gives it at least this much room. Room for the largest bodies is not kept:
+/// one such body would else cost its memory for the rest of the point.
+fn make_room(buffer: &mut Vec<u8>, length: usize) {
+    buffer.clear();
+    if buffer.capacity() > 2 * FRAME_TARGET && length <= FRAME_TARGET {
+        buffer.shrink_to(FRAME_TARGET);
+    }
+    buffer.reserve(length);
+}
+
+fn failed(why: String) -> Error {
+    Error::Internal {
         doing: "compressing a section",
         why,
-    };
-    let packed = zstd::bulk::compress(plaintext, level).map_err(|e| failed(e.to_string()))?;
-    let (encoding, data) = if packed.len() < plaintext.len() {
-        (ZSTD, packed.as_slice())
-    } else {
-        (RAW, plaintext)
-    };
-    let mut payload = Vec::with_capacity(HEAD + data.len());
-    payload.push(encoding);
-    payload.extend_from_slice(&length.to_be_bytes());
-    payload.extend_from_slice(data);
-    match unpack(&payload, plaintext.len()) {
-        Ok(back) if back == plaintext => Ok(payload),
-        _ => Err(failed(
-            "what was compressed does not decompress to itself".into(),
-        )),
     }
+}
+
+/// A payload with room for the nonce before it and the tag behind it, so that it is sealed where it
+/// stands.
+pub(crate) struct Unsealed(Vec<u8>);
+
+impl Unsealed {
+    fn new(encoding: u8, length: u32, data: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(SEAL_OVERHEAD + HEAD + data.len());
+        bytes.resize(NONCE_LEN, 0);
+        bytes.push(encoding);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(data);
+        Self(bytes)
+    }
+
+    /// The bytes: [`NONCE_LEN`] zeros, then the payload.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The payload.
+    #[cfg(test)]
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.0.get(NONCE_LEN..).unwrap_or_default()
+    }
+}
+
+/// Packs one section whose like does not follow.
+pub(crate) fn pack(plaintext: &[u8], level: i32) -> Result<Unsealed> {
+    Encoder::new()?.pack(plaintext, level)
 }
 
 /// Unpacks a payload whose plaintext may have at most `limit` bytes. To be called on authenticated
@@ -77,20 +153,38 @@ mod tests {
     #[test]
     fn a_payload_comes_back_and_never_beyond_its_limit() {
         let text = b"again and again and again and again and again".repeat(9);
-        let payload = pack(&text, BODY_LEVEL).unwrap();
+        let packed = pack(&text, BODY_LEVEL).unwrap();
+        let payload = packed.payload();
         assert!(payload.len() < text.len());
-        assert_eq!(unpack(&payload, text.len()).unwrap(), text);
-        assert!(unpack(&payload, text.len() - 1).is_err());
-        assert_eq!(unpack(&pack(b"", 1).unwrap(), 0).unwrap(), b"");
+        assert_eq!(unpack(payload, text.len()).unwrap(), text);
+        assert!(unpack(payload, text.len() - 1).is_err());
+        assert_eq!(unpack(pack(b"", 1).unwrap().payload(), 0).unwrap(), b"");
+    }
+
+    #[test]
+    fn an_encoder_packs_as_one_made_anew_does_whatever_it_packed_before() {
+        let mut encoder = Encoder::new().unwrap();
+        let large = b"a large one, then small ones again".repeat(100_000);
+        for (text, level) in [
+            (b"small small small small small".to_vec(), BODY_LEVEL),
+            (large, CATALOGUE_LEVEL),
+            (Vec::new(), BODY_LEVEL),
+            (b"small small small small small".to_vec(), BODY_LEVEL),
+        ] {
+            let again = encoder.pack(&text, level).unwrap();
+            assert_eq!(again.payload(), pack(&text, level).unwrap().payload());
+            assert_eq!(unpack(again.payload(), text.len()).unwrap(), text);
+        }
     }
 
     #[test]
     fn no_payload_makes_unpacking_panic_or_lie_about_its_length() {
-        let payload = pack(&b"some text some text some text".repeat(4), 1).unwrap();
+        let packed = pack(&b"some text some text some text".repeat(4), 1).unwrap();
+        let payload = packed.payload();
         for cut in 0..payload.len() {
             let _ = unpack(&payload[..cut], 1000);
         }
-        let mut longer = payload.clone();
+        let mut longer = payload.to_vec();
         longer[4] = longer[4].wrapping_sub(1);
         assert!(unpack(&longer, 1000).is_err());
         longer[0] = 7;

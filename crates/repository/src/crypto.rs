@@ -12,9 +12,11 @@
 //! that a repeated 96-bit nonce under one key is out of reach (2^-70 for 10,000 sections), also when
 //! a killed writer's object is written again under the same name.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+pub(crate) use aws_lc_rs::aead::NONCE_LEN;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::compression::Unsealed;
 use crate::entropy::RandomStream;
 use crate::error::{Error, Result};
 use crate::id::ContentId;
@@ -149,29 +151,32 @@ impl Keys {
 pub(crate) struct ObjectKey(LessSafeKey);
 
 impl ObjectKey {
-    /// Seals the section that will stand at `offset` of the object.
+    /// Seals the section that will stand at `offset` of the object, where its payload is.
     pub(crate) fn seal(
         &self,
         kind: Kind,
         offset: u64,
-        plaintext: &[u8],
+        payload: Unsealed,
         random: &RandomStream,
     ) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE_LEN] = random.draw();
-        let mut sealed = Vec::with_capacity(plaintext.len() + SEAL_OVERHEAD);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(plaintext);
+        let mut sealed = payload.into_bytes();
+        let refused = || Error::Internal {
+            doing: "sealing a section",
+            why: "the library refused it".into(),
+        };
+        let (head, text) = sealed
+            .split_first_chunk_mut::<NONCE_LEN>()
+            .ok_or_else(refused)?;
+        *head = nonce;
         let tag = self
             .0
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(associated(kind, offset)),
-                sealed.get_mut(NONCE_LEN..).unwrap_or_default(),
+                text,
             )
-            .map_err(|_| Error::Internal {
-                doing: "sealing a section",
-                why: "the library refused it".into(),
-            })?;
+            .map_err(|_| refused())?;
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }

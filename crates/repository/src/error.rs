@@ -89,7 +89,7 @@ pub enum Error {
         /// The limit, bytes.
         limit: u64,
     },
-    /// Names of a run, or groups of a point, did not come in strictly ascending order of bytes.
+    /// Names of a run did not come in strictly ascending order of bytes.
     #[error("\"{name}\" came after \"{previous}\": order must be strictly ascending")]
     OutOfOrder {
         /// The name before.

@@ -64,6 +64,10 @@ pub const RUNS_MAX: usize = 20_000;
 /// Largest writer's marker or prune mark, bytes of plaintext: lists of pack names.
 pub const MARK_MAX: usize = 64 * 1024 * 1024;
 
+/// Most runs that a writer may have open at once. Each holds a frame and a few leaves (about 1 MiB);
+/// an API server serves no more lists at once than this with profit.
+pub const RUNS_OPEN_MAX: usize = 8;
+
 /// Largest `format` object, bytes.
 pub const FORMAT_MAX: usize = 4096;
 

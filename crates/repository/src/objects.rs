@@ -320,7 +320,7 @@ impl Objects {
         let payload = compression::pack(plaintext, compression::CATALOGUE_LEVEL)?;
         let key = self.keys.object_key(role, path)?;
         let mut bytes = preamble(role).to_vec();
-        bytes.extend(key.seal(Kind::Document, PREAMBLE as u64, &payload, &self.random)?);
+        bytes.extend(key.seal(Kind::Document, PREAMBLE as u64, payload, &self.random)?);
         Ok(bytes.into())
     }
 

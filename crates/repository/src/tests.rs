@@ -9,4 +9,5 @@ mod history;
 mod prune;
 mod resume;
 mod round_trip;
+mod side_by_side;
 mod tamper;

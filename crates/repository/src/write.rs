@@ -1,11 +1,12 @@
-//! Writing a recovery point: runs in order of groups, entries in order of names, then the seal.
+//! Writing a recovery point: runs of entries in order of names, several of them side by side, then
+//! the seal.
 //!
 //! The writer walks its parent's run alongside the entries that come and writes only what differs.
-//! It holds one open frame (≤ 0.5 MiB and one body), one open leaf, one open pack (16 MiB) and one
-//! pack on its way, besides one leaf for each layer of the parent's run; nothing grows with the
-//! number of entries but the list of leaves (about 0.3 bytes an entry).
+//! It holds one open pack (16 MiB) and one pack on its way, and for each open run one open frame
+//! (≤ 0.5 MiB and one body), one open leaf and one leaf for each layer of the parent's run; nothing
+//! grows with the number of entries but the list of leaves (about 0.3 bytes an entry).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::id::{ContentId, Location, PackId, Place};
 use crate::leaf::{Entry, Record, put_bytes, put_number};
 use crate::limits::{
     BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, LEAF_TARGET, META_MAX,
-    NAME_MAX, PACK_TARGET, RUNS_MAX,
+    NAME_MAX, PACK_TARGET, RUNS_MAX, RUNS_OPEN_MAX,
 };
 use crate::manifest::RunInfo;
 use crate::objects::{Objects, to_json};
@@ -107,8 +108,11 @@ pub struct PointWriter {
     parent: Option<Point>,
     earlier: Earlier,
     packs: Packs,
-    frame: Vec<u8>,
+    /// The run that `put` and `finish_run` speak of.
     run: Option<OpenRun>,
+    /// The other open runs by group.
+    aside: BTreeMap<String, OpenRun>,
+    /// Finished runs in order of groups.
     runs: Vec<RunInfo>,
     /// Packs that hold something of the point.
     needed: BTreeSet<PackId>,
@@ -145,8 +149,8 @@ impl PointWriter {
             parent,
             earlier,
             packs,
-            frame: Vec::new(),
             run: None,
+            aside: BTreeMap::new(),
             runs: Vec::new(),
             needed: BTreeSet::new(),
             stats,
@@ -164,7 +168,8 @@ impl PointWriter {
         }
     }
 
-    /// Starts the run of a group. Groups come in strictly ascending order of bytes.
+    /// Starts the run of a group and turns to it. Groups come in any order, each once, and up to
+    /// [`RUNS_OPEN_MAX`] runs may be open at the same time.
     pub async fn start_run(
         &mut self,
         group: impl Into<String>,
@@ -172,23 +177,52 @@ impl PointWriter {
     ) -> Result<()> {
         let group = group.into();
         self.ready()?;
-        if self.run.is_some() {
-            return Err(self.misuse("a run was started before the one before was finished"));
+        let open = self.aside.len() + usize::from(self.run.is_some());
+        if open >= RUNS_OPEN_MAX {
+            return Err(self.misuse("more runs were started than may be open at once"));
         }
-        if let Some(last) = self.runs.last().filter(|last| last.group >= group) {
-            return Err(Error::OutOfOrder {
-                previous: last.group.clone(),
-                name: group,
-            });
+        if self.is_open(&group) || self.place_of(&group).is_ok() {
+            return Err(self.misuse("a run was started a second time"));
         }
         check_size("the name of a run", group.len(), GROUP_MAX)?;
         check_size("the header of a run", to_json(&header)?.len(), HEADER_MAX)?;
-        check_size("the list of runs", self.runs.len() + 1, RUNS_MAX)?;
+        check_size("the list of runs", self.runs.len() + open + 1, RUNS_MAX)?;
         let hasher = self.objects.keys.hasher(Content::Run);
-        let run = OpenRun::new(group, header, hasher, self.parent.as_ref()).await?;
-        self.earlier.start_run(&run.group);
+        let earlier = self.earlier.start_run(&group);
+        let run = OpenRun::new(group, header, hasher, self.parent.as_ref(), earlier).await?;
+        self.set_aside();
         self.run = Some(run);
         Ok(())
+    }
+
+    /// Turns to an open run: `put` and `finish_run` speak of it from now on.
+    pub fn turn_to(&mut self, group: &str) -> Result<()> {
+        self.ready()?;
+        if self.run.as_ref().is_some_and(|run| run.group == group) {
+            return Ok(());
+        }
+        let Some(run) = self.aside.remove(group) else {
+            return Err(self.misuse("a run was turned to that is not open"));
+        };
+        self.set_aside();
+        self.run = Some(run);
+        Ok(())
+    }
+
+    fn set_aside(&mut self) {
+        if let Some(before) = self.run.take() {
+            self.aside.insert(before.group.clone(), before);
+        }
+    }
+
+    fn is_open(&self, group: &str) -> bool {
+        self.run.as_ref().is_some_and(|run| run.group == group) || self.aside.contains_key(group)
+    }
+
+    /// Where a finished run stands, or would stand, among the others.
+    fn place_of(&self, group: &str) -> Result<usize, usize> {
+        self.runs
+            .binary_search_by(|run| run.group.as_str().cmp(group))
     }
 
     /// Adds an entry to the open run. Names come in strictly ascending order of bytes (the order of
@@ -244,11 +278,7 @@ impl PointWriter {
         self.run()?.changed = true;
         let known = match before {
             Some((entry, _)) if (entry.size, entry.id) == (size, id) => Some(entry.location),
-            _ => self
-                .earlier
-                .find(&name, size, id)
-                .await?
-                .inspect(|_| self.stats.resumed += 1),
+            _ => self.find_earlier(&name, size, id).await?,
         };
         let awaits_frame = known.is_none();
         let location = known.unwrap_or(Location {
@@ -258,10 +288,10 @@ impl PointWriter {
                 offset: 0,
                 length: 0,
             },
-            within: self.frame.len() as u32,
+            within: self.run()?.frame.len() as u32,
         });
         if awaits_frame {
-            self.frame.extend_from_slice(&body);
+            self.run()?.frame.extend_from_slice(&body);
         }
         self.run()?.wait(
             Record::Live(Entry {
@@ -276,7 +306,22 @@ impl PointWriter {
         self.write_waiting().await
     }
 
-    /// Ends the open run.
+    /// Where an earlier attempt has put this very body.
+    async fn find_earlier(
+        &mut self,
+        name: &str,
+        size: u64,
+        id: ContentId,
+    ) -> Result<Option<Location>> {
+        let Some(run) = &mut self.run else {
+            return Ok(None);
+        };
+        let found = self.earlier.find(&mut run.earlier, name, size, id).await?;
+        self.stats.resumed += u64::from(found.is_some());
+        Ok(found)
+    }
+
+    /// Ends the run that was started or turned to last.
     pub async fn finish_run(&mut self) -> Result<()> {
         self.ready()?;
         self.run()?;
@@ -307,16 +352,20 @@ impl PointWriter {
         self.needed.extend(run.packs_of(&layers));
         self.stats.entries += run.entries;
         self.stats.bytes += run.bytes;
-        self.runs.push(RunInfo {
-            group: run.group,
-            header: run.header,
-            entries: run.entries,
-            bytes: run.bytes,
-            content: ContentId(*run.content.finalize().as_bytes()),
-            layers,
-        });
+        let place = self.place_of(&run.group).unwrap_or_else(|place| place);
+        self.runs.insert(
+            place,
+            RunInfo {
+                group: run.group,
+                header: run.header,
+                entries: run.entries,
+                bytes: run.bytes,
+                content: ContentId(*run.content.finalize().as_bytes()),
+                layers,
+            },
+        );
         if self.packs.len() >= self.sizes.pack {
-            self.packs.send().await?;
+            self.send_pack().await?;
         }
         Ok(())
     }
@@ -331,7 +380,7 @@ impl PointWriter {
     /// is full or too much waits for it.
     async fn write_waiting(&mut self) -> Result<()> {
         let waiting = self.run()?.waiting();
-        if self.frame.len() >= self.sizes.frame
+        if self.run()?.frame.len() >= self.sizes.frame
             || waiting.records >= FRAME_WAITING_MAX
             || waiting.bytes >= self.sizes.frame
         {
@@ -344,11 +393,12 @@ impl PointWriter {
     /// Writes the open frame and gives its place to the records that wait for it.
     async fn flush_frame(&mut self) -> Result<()> {
         if self.run()?.waiting().awaiting > 0 {
-            let frame = std::mem::take(&mut self.frame);
+            let frame = std::mem::take(&mut self.run()?.frame);
             let place = self.packs.add(Kind::Frame, &frame, None, None)?;
-            self.frame = frame;
-            self.frame.clear();
-            self.run()?.settle(place);
+            let run = self.run()?;
+            run.frame = frame;
+            run.frame.clear();
+            run.settle(place);
         }
         self.drain()?;
         self.send_full_pack().await
@@ -376,13 +426,19 @@ impl PointWriter {
         }
     }
 
-    /// Sends the open pack when it is full, with a leaf that describes all bodies in it: what
-    /// resumes finds them by that leaf.
     async fn send_full_pack(&mut self) -> Result<()> {
         if self.packs.len() < self.sizes.pack || self.run()?.waiting().records > 0 {
             return Ok(());
         }
-        self.flush_leaf()?;
+        self.send_pack().await
+    }
+
+    /// Sends the open pack with leaves that describe all bodies in it: what resumes finds them by
+    /// those. A record of another run that still waits does so for a frame that is not in the pack.
+    async fn send_pack(&mut self) -> Result<()> {
+        for run in self.run.iter_mut().chain(self.aside.values_mut()) {
+            run.flush_leaf(&mut self.packs, &self.earlier, &self.objects)?;
+        }
         self.packs.send().await
     }
 

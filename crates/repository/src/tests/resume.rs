@@ -10,7 +10,7 @@ use crate::id::PackId;
 use crate::{Error, Repository, pack};
 
 /// Bytes of all bodies in all packs of the store, each body counted as often as it is there.
-async fn stored_bodies(repository: &Repository) -> u64 {
+pub(crate) async fn stored_bodies(repository: &Repository) -> u64 {
     let mut total = 0;
     for found in repository.objects.list("packs").await.unwrap() {
         let id: PackId = found.path.strip_prefix("packs/").unwrap().parse().unwrap();
@@ -36,7 +36,7 @@ async fn stored_bodies(repository: &Repository) -> u64 {
     total
 }
 
-fn size_of(content: &Content) -> u64 {
+pub(crate) fn size_of(content: &Content) -> u64 {
     content
         .values()
         .flat_map(BTreeMap::values)

@@ -57,7 +57,7 @@ async fn sealing_the_same_again_is_no_error_and_sealing_other_content_is_one() {
 }
 
 #[tokio::test]
-async fn names_and_groups_out_of_order_are_refused() {
+async fn names_out_of_order_and_a_group_twice_are_refused() {
     let store = memory();
     let repository = open(&store).await.unwrap();
     let mut writer = repository
@@ -67,9 +67,10 @@ async fn names_and_groups_out_of_order_are_refused() {
     let header = || serde_json::json!({});
     writer.start_run("b", header()).await.unwrap();
     assert!(matches!(
-        writer.start_run("c", header()).await,
+        writer.start_run("b", header()).await,
         Err(Error::Misuse { .. })
     ));
+    assert!(matches!(writer.turn_to("c"), Err(Error::Misuse { .. })));
     writer.put("n", vec![], "1".into()).await.unwrap();
     let again = writer.put("n", vec![], "2".into()).await;
     assert!(matches!(again, Err(Error::OutOfOrder { .. })));
@@ -84,7 +85,7 @@ async fn names_and_groups_out_of_order_are_refused() {
     writer.finish_run().await.unwrap();
     assert!(matches!(
         writer.start_run("b", header()).await,
-        Err(Error::OutOfOrder { .. })
+        Err(Error::Misuse { .. })
     ));
     assert!(matches!(
         writer.put("x", vec![], "".into()).await,

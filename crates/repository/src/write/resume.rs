@@ -29,7 +29,11 @@ pub(super) struct Earlier {
     nodes: HashMap<ContentId, Place>,
     /// Leaves of each run by attempt.
     runs: BTreeMap<String, BTreeMap<u32, Leaves>>,
-    /// Walks over the open run, newest attempt first.
+}
+
+/// Walks over what earlier attempts wrote of one run, newest attempt first.
+#[derive(Default)]
+pub(super) struct EarlierRun {
     cursors: Vec<LayerCursor>,
 }
 
@@ -45,7 +49,6 @@ impl Earlier {
             numbers: BTreeMap::new(),
             nodes: HashMap::new(),
             runs: BTreeMap::new(),
-            cursors: Vec::new(),
         };
         let packs = packs_of(objects, point).await?;
         for pack in packs.keys() {
@@ -117,22 +120,25 @@ impl Earlier {
         self.nodes.get(&id).copied()
     }
 
-    /// Turns to the run of this group.
-    pub(super) fn start_run(&mut self, group: &str) {
+    /// What earlier attempts wrote of the run of this group; to be asked for once.
+    pub(super) fn start_run(&mut self, group: &str) -> EarlierRun {
         let attempts = self.runs.remove(group).unwrap_or_default();
         let cursor = |leaves| LayerCursor::new(Arc::clone(&self.objects), Leaves::from(leaves));
-        self.cursors = attempts.into_values().rev().map(cursor).collect();
+        EarlierRun {
+            cursors: attempts.into_values().rev().map(cursor).collect(),
+        }
     }
 
     /// Where an earlier attempt put this very body. Names come in ascending order.
     pub(super) async fn find(
-        &mut self,
+        &self,
+        run: &mut EarlierRun,
         name: &str,
         size: u64,
         id: ContentId,
     ) -> Result<Option<Location>> {
         let mut at = 0;
-        while let Some(cursor) = self.cursors.get_mut(at) {
+        while let Some(cursor) = run.cursors.get_mut(at) {
             match look(cursor, name).await {
                 Ok(Some(Record::Live(entry)))
                     if (entry.size, entry.id) == (size, id)
@@ -143,7 +149,7 @@ impl Earlier {
                 Ok(_) => at += 1,
                 Err(Error::Corrupt { what, why }) => {
                     tracing::warn!(what, why, "catalogue of an earlier attempt is damaged");
-                    self.cursors.remove(at);
+                    run.cursors.remove(at);
                 }
                 Err(error) => return Err(error),
             }

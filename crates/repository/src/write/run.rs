@@ -22,7 +22,7 @@ use crate::pack::LeafSpan;
 use crate::read::Point;
 use crate::write::entry_commitment;
 use crate::write::packs::Packs;
-use crate::write::resume::Earlier;
+use crate::write::resume::{Earlier, EarlierRun};
 
 pub(super) struct OpenRun {
     pub(super) group: String,
@@ -32,6 +32,9 @@ pub(super) struct OpenRun {
     pub(super) content: Hasher,
     /// Something differs from the parent.
     pub(super) changed: bool,
+    /// Bodies that are to become the run's next frame.
+    pub(super) frame: Vec<u8>,
+    pub(super) earlier: EarlierRun,
     last: Option<String>,
     parent: Option<ParentRun>,
     waiting: VecDeque<(Record, bool)>,
@@ -75,6 +78,7 @@ impl OpenRun {
         header: serde_json::Value,
         content: Hasher,
         parent: Option<&Point>,
+        earlier: EarlierRun,
     ) -> Result<Self> {
         let parent = match parent {
             Some(parent) => ParentRun::open(parent, &group).await?,
@@ -87,6 +91,8 @@ impl OpenRun {
             bytes: 0,
             content,
             changed: parent.is_none(),
+            frame: Vec::new(),
+            earlier,
             last: None,
             parent,
             waiting: VecDeque::new(),

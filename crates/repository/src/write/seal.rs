@@ -19,7 +19,7 @@ impl PointWriter {
         created: jiff::Timestamp,
     ) -> Result<Sealed> {
         self.ready()?;
-        if self.run.is_some() {
+        if self.run.is_some() || !self.aside.is_empty() {
             return Err(self.misuse("the point was sealed while a run was open"));
         }
         check_size("the header of a point", to_json(&header)?.len(), HEADER_MAX)?;
