@@ -38,6 +38,18 @@ pub const SEALED_SECRET_BYTES: usize = 64 * 1024;
 /// resource with ten times as many names still stays under etcd's limit.
 pub const SELECTION_LIST_MAX: usize = 8_000;
 
+/// Names of objects of the cluster's own scope that a selection keeps in mind as needed, with who needs
+/// them: at about 150 bytes each 3 MB, at the longest names 12 MB. Only volumes come in numbers; classes,
+/// roles and definitions are few. Beyond it all objects of the type are taken.
+pub const NEEDED_NAMES_MAX: usize = 20_000;
+
+/// Aggregated ClusterRoles that a selection keeps in mind, with their selectors. The API server has
+/// three, and an add-on brings about one.
+pub const AGGREGATED_ROLES_MAX: usize = 1_000;
+
+/// Namespaces whose own label keeps them out of backups: as many as a selection can name.
+pub const OPTED_OUT_NAMESPACES_MAX: usize = SELECTION_LIST_MAX;
+
 /// Entries of `errorDetails` in a job's answer; the report has all of them.
 pub const JOB_ERROR_DETAILS: usize = 50;
 

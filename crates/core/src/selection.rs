@@ -3,7 +3,9 @@
 //! Contract: [`Selection`] is parsed input under its published names (the public contract's
 //! `KubernetesClusterBackupDatasourceParameters`); [`Selector`] is its validated meaning. A decision is
 //! a pure function of the type and the facts of one object, and every decision carries the rule that
-//! made it. Rules are asked in a fixed order: never taken, namespace, type, switches, labels.
+//! made it. Rules are asked in a fixed order: never taken, opted out by its own label, namespace, type,
+//! switches, labels. With the cluster's own scope switched off, what taken objects need of it is taken
+//! all the same: [`related`] says what that is.
 //! Source: <https://learn.microsoft.com/azure/backup/azure-kubernetes-service-cluster-backup#backup-configurations>
 
 use std::collections::BTreeSet;
@@ -21,10 +23,14 @@ pub use types::TypeFilter;
 
 pub mod labels;
 mod never;
+mod opt_out;
+pub mod related;
 mod rule;
 #[cfg(test)]
 mod tests;
 pub mod types;
+
+pub use opt_out::EXCLUDE_LABELS;
 
 pub use never::{EXTENSION_NAMESPACE, OWN_GROUP, OWN_LABEL, OWN_LABEL_VALUE, SYSTEM_NAMESPACES};
 
@@ -137,6 +143,7 @@ impl Selection {
                 &mut problems,
             ),
             labels: parse_labels(&self.label_selectors, &mut problems),
+            opted_out: BTreeSet::new(),
             cluster_scope: self.include_cluster_scope_resources,
             secrets: self.include_secrets,
         };
@@ -229,11 +236,26 @@ pub struct Selector {
     included_types: Vec<TypeFilter>,
     excluded_types: Vec<TypeFilter>,
     labels: Vec<LabelSelector>,
+    /// Namespaces whose own label keeps them out.
+    opted_out: BTreeSet<String>,
     cluster_scope: bool,
     secrets: bool,
 }
 
 impl Selector {
+    /// The same with namespaces left out, with all that is in them, because their own label says so.
+    #[must_use]
+    pub fn without_namespaces(mut self, opted_out: BTreeSet<String>) -> Self {
+        self.opted_out = opted_out;
+        self
+    }
+
+    /// Whether objects of the cluster's own scope are taken only when something taken needs them.
+    #[must_use]
+    pub fn follows_needs(&self) -> bool {
+        !self.cluster_scope
+    }
+
     /// Whether objects in the namespace `name` can be taken.
     #[must_use]
     pub fn decide_namespace(&self, name: &str) -> Decision {
@@ -242,6 +264,9 @@ impl Selector {
         }
         if self.excluded_namespaces.contains(name) {
             return Decision::exclude(Rule::NamespaceExcluded);
+        }
+        if self.opted_out.contains(name) {
+            return Decision::exclude(Rule::NamespaceExcludedByLabel);
         }
         match &self.included_namespaces {
             None => Decision::include(Rule::AllNamespaces),
@@ -267,7 +292,10 @@ impl Selector {
         {
             return Decision::exclude(Rule::TypeExcluded);
         }
-        if !self.included_types.is_empty() && !self.includes_type(resource) {
+        if !self.cluster_scope && related::is_ever_needed(resource) {
+            return Decision::include(Rule::TakenWhenNeeded);
+        }
+        if !self.includes_type(resource) {
             return Decision::exclude(Rule::TypeNotChosen);
         }
         if !self.secrets && resource.is("", "Secret") {
@@ -279,10 +307,11 @@ impl Selector {
         Decision::include(Rule::TypeTaken)
     }
 
-    /// Whether one object is taken.
+    /// Whether one object is taken, by all that can be said of it alone. What other objects need of the
+    /// cluster's own scope comes out as [`Rule::NotNeeded`]: ask [`related::Needs`] about those.
     #[must_use]
     pub fn decide(&self, resource: &ResourceType, facts: &ObjectFacts) -> Decision {
-        if let Some(rule) = never::object(resource, facts) {
+        if let Some(rule) = never::object(resource, facts).or_else(|| opt_out::object(facts)) {
             return Decision::exclude(rule);
         }
         if resource.is("", "Namespace") {
@@ -291,6 +320,9 @@ impl Selector {
         let by_type = self.decide_type(resource);
         if !by_type.included {
             return by_type;
+        }
+        if by_type.rule == Rule::TakenWhenNeeded {
+            return Decision::exclude(Rule::NotNeeded);
         }
         let place = match &facts.object.namespace {
             Some(namespace) => self.decide_namespace(namespace),

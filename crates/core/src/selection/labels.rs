@@ -82,6 +82,12 @@ impl LabelSelector {
             .all(|requirement| requirement.matches(labels))
     }
 
+    /// A selector of these requirements.
+    #[must_use]
+    pub fn all_of(requirements: Vec<Requirement>) -> Self {
+        Self { requirements }
+    }
+
     /// The requirements in the order in which they were written.
     #[must_use]
     pub fn requirements(&self) -> &[Requirement] {

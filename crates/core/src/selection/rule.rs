@@ -82,6 +82,8 @@ rules! {
     ClusterScoped => "objects of the cluster's own scope are chosen",
     TypeTaken => "its type is chosen",
     NamespaceCarried => "the namespace is kept for the objects in it and restored only when one of them is",
+    TakenWhenNeeded => "objects of the cluster's own scope are switched off; those that taken objects need are taken",
+    NeededByTaken => "objects of the cluster's own scope are switched off, but something that is taken needs it",
     // Left by the configuration.
     NamespaceExcluded => "its namespace is excluded",
     NamespaceNotChosen => "its namespace is not among the chosen ones",
@@ -90,6 +92,10 @@ rules! {
     LabelsDiffer => "its labels do not match the label selectors",
     SecretsSwitchedOff => "secrets are switched off in the configuration",
     ClusterScopeSwitchedOff => "objects of the cluster's own scope are switched off in the configuration",
+    NotNeeded => "objects of the cluster's own scope are switched off, and nothing that is taken needs it",
+    // Left by its own wish.
+    ExcludedByLabel => "its label strongroom.io/exclude-from-backup or velero.io/exclude-from-backup is true",
+    NamespaceExcludedByLabel => "the label strongroom.io/exclude-from-backup or velero.io/exclude-from-backup of its namespace is true",
     // Never taken.
     SystemNamespace => "kube-system, kube-public and kube-node-lease belong to the cluster and are never taken",
     OwnNamespace => "the Backup extension's own namespace is bookkeeping and is never taken",

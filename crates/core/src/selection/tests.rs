@@ -123,6 +123,11 @@ fn every_form_of_a_type_filter_means_the_same_type() {
         "apps/*",
         "*",
         "*/Deployment",
+        "deployments.v1.apps",
+        "Deployment.v1.apps",
+        "deployments.*",
+        "DEPLOYMENTS.Apps",
+        "  deployments.apps ",
     ] {
         let filter: TypeFilter = form.parse().unwrap();
         assert!(filter.matches(&deployments()), "{form}");
@@ -134,6 +139,8 @@ fn every_form_of_a_type_filter_means_the_same_type() {
         "Deployment.extensions",
         "StatefulSet",
         "batch/*",
+        "deployments.v1",
+        "*.v1.batch",
     ] {
         let filter: TypeFilter = form.parse().unwrap();
         assert!(!filter.matches(&deployments()), "{form}");
@@ -145,11 +152,62 @@ fn every_form_of_a_type_filter_means_the_same_type() {
         );
     }
     let widgets = kind("example.com", "Widget", "widgets", true);
-    for form in ["widgets.example.com", "example.com/Widget", "Widget"] {
+    for form in ["pods.v1", "pods.v1.", "Pod.v1"] {
+        let filter: TypeFilter = form.parse().unwrap();
+        assert!(filter.matches(&kind("", "Pod", "pods", true)), "{form}");
+    }
+    for form in [
+        "widgets.v1.example.com",
+        "widgets.v1beta1.example.com",
+        "*.example.com",
+        "*.v1.example.com",
+        "widgets.example.com",
+        "example.com/Widget",
+        "Widget",
+    ] {
         assert!(
             form.parse::<TypeFilter>().unwrap().matches(&widgets),
             "{form}"
         );
+    }
+}
+
+#[test]
+fn short_names_are_those_of_built_in_types_alone() {
+    for (form, resource) in [
+        ("deploy", deployments()),
+        ("DEPLOY.apps", deployments()),
+        ("pv", volumes()),
+        ("ns", namespaces()),
+        ("po", kind("", "Pod", "pods", true)),
+    ] {
+        assert!(
+            form.parse::<TypeFilter>().unwrap().matches(&resource),
+            "{form}"
+        );
+    }
+    let other = kind("example.com", "Deployment", "deployments", true);
+    assert!(!"deploy".parse::<TypeFilter>().unwrap().matches(&other));
+}
+
+#[test]
+fn what_is_no_type_is_refused() {
+    for form in [
+        "",
+        " ",
+        "a b",
+        "a//b",
+        "a/b/c/d",
+        "deployments.",
+        ".apps",
+        "a/b.c",
+        "app*",
+        "dep_loy",
+        "apps/",
+        "a..b/",
+    ] {
+        let refused = form.parse::<TypeFilter>();
+        assert!(refused.is_err(), "{form:?}: {refused:?}");
     }
 }
 
@@ -175,13 +233,72 @@ fn switches_leave_secrets_and_the_clusters_scope_out_but_never_the_namespace_its
         narrow.decide_type(&secrets()).rule,
         Rule::SecretsSwitchedOff
     );
+    let webhooks = kind(
+        "admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        false,
+    );
     assert_eq!(
-        narrow.decide_type(&volumes()).rule,
+        narrow.decide_type(&webhooks).rule,
         Rule::ClusterScopeSwitchedOff
     );
     assert!(narrow.decide_type(&namespaces()).included);
     let shop = object(&namespaces(), "", "shop", json!({}));
     assert_eq!(rule(&narrow, &namespaces(), &shop), Rule::AllNamespaces);
+}
+
+#[test]
+fn with_the_clusters_scope_switched_off_what_may_be_needed_is_read_and_left_until_it_is_needed() {
+    let narrow = selector(
+        json!({"includeClusterScopeResources": false, "includedResourceTypes": ["Deployment"],
+            "labelSelectors": ["env=prod"]}),
+    );
+    assert!(narrow.follows_needs());
+    assert_eq!(narrow.decide_type(&volumes()).rule, Rule::TakenWhenNeeded);
+    let volume = object(&volumes(), "", "pv1", json!({"env": "prod"}));
+    assert_eq!(
+        narrow.decide(&volumes(), &volume),
+        Decision::exclude(Rule::NotNeeded)
+    );
+    let refused = selector(
+        json!({"includeClusterScopeResources": false, "excludedResourceTypes": ["pv", "persistentvolumes"]}),
+    );
+    assert_eq!(refused.decide_type(&volumes()).rule, Rule::TypeExcluded);
+}
+
+#[test]
+fn an_object_with_the_label_keeps_itself_out_whatever_is_chosen() {
+    for label in EXCLUDE_LABELS {
+        for all in [
+            json!({}),
+            json!({"includedNamespaces": ["shop"], "includedResourceTypes": ["Deployment"]}),
+            json!({"labelSelectors": [label]}),
+            json!({"includeClusterScopeResources": false}),
+        ] {
+            let all = selector(all);
+            let out = object(&deployments(), "shop", "web", json!({label: "true"}));
+            assert_eq!(rule(&all, &deployments(), &out), Rule::ExcludedByLabel);
+            let pv = object(&volumes(), "", "pv1", json!({label: "true"}));
+            assert_eq!(rule(&all, &volumes(), &pv), Rule::ExcludedByLabel);
+        }
+        for other in ["false", "", "True"] {
+            let web = object(&deployments(), "shop", "web", json!({label: other}));
+            assert!(selector(json!({})).decide(&deployments(), &web).included);
+        }
+    }
+}
+
+#[test]
+fn a_namespace_with_the_label_keeps_all_that_is_in_it_out() {
+    let all = selector(json!({"includedNamespaces": ["shop", "other"]}))
+        .without_namespaces(["shop".to_owned()].into());
+    let web = |namespace| {
+        let web = object(&deployments(), namespace, "web", json!({}));
+        rule(&all, &deployments(), &web)
+    };
+    assert_eq!(web("shop"), Rule::NamespaceExcludedByLabel);
+    assert_eq!(web("other"), Rule::NamespaceChosen);
 }
 
 #[test]
@@ -282,6 +399,54 @@ proptest! {
     #[test]
     fn a_type_filter_never_panics(text in "\\PC{0,40}") {
         let _ = text.parse::<TypeFilter>();
+    }
+
+    #[test]
+    fn what_is_excluded_in_any_way_is_never_taken_and_every_decision_has_its_reason(
+        namespace in "shop|test|kube-system",
+        pick in 0usize..4,
+        excluded_namespaces in prop::collection::vec("shop|test", 0..2),
+        excluded_types in prop::collection::vec("Deployment|secrets|pv|persistentvolumes", 0..3),
+        (cluster_scope, secrets, opted_out) in any::<(bool, bool, bool)>(),
+        labels in prop::collection::vec("env=prod|!env|tier in \\(a,b\\)", 0..3),
+        env in prop::option::of("prod|dev"),
+    ) {
+        let selector = selector(json!({
+            "excludedNamespaces": excluded_namespaces, "excludedResourceTypes": excluded_types,
+            "includeClusterScopeResources": cluster_scope, "includeSecrets": secrets,
+            "labelSelectors": labels,
+        }));
+        let resource = [deployments(), self::secrets(), volumes(), namespaces()][pick].clone();
+        let mut own = json!({});
+        if let Some(env) = &env {
+            own["env"] = json!(env);
+        }
+        if opted_out {
+            own["velero.io/exclude-from-backup"] = json!("true");
+        }
+        let facts = object(&resource, &namespace, &namespace, own);
+        let decision = selector.decide(&resource, &facts);
+        prop_assert!(!decision.rule.reason().is_empty());
+        let place = if resource.namespaced || resource.kind == "Namespace" { Some(&namespace) } else { None };
+        let forbidden = opted_out
+            || place.is_some_and(|place| place == "kube-system" || excluded_namespaces.contains(place))
+            || resource.kind == "Deployment" && excluded_types.iter().any(|one| one == "Deployment")
+            || resource.kind == "Secret" && (!secrets || excluded_types.iter().any(|one| one == "secrets"))
+            || resource.kind == "PersistentVolume" && (!cluster_scope || excluded_types.iter().any(|one| one.starts_with('p')))
+            || resource.kind != "Namespace" && !selector.labels_match(&facts);
+        prop_assert_eq!(decision.included, !forbidden, "{} {}", resource, decision);
+    }
+
+    #[test]
+    fn another_label_selector_never_takes_more(
+        first in "env=prod|!env|tier", second in "env!=prod|tier=a|env", env in "prod|dev", tier in prop::option::of("a|b"),
+    ) {
+        let narrow = selector(json!({"labelSelectors": [first, second]}));
+        let wide = selector(json!({"labelSelectors": [first]}));
+        let other = selector(json!({"labelSelectors": [second]}));
+        let web = object(&deployments(), "shop", "web", json!({"env": env, "tier": tier}));
+        let takes = |selector: &Selector| selector.decide(&deployments(), &web).included;
+        prop_assert_eq!(takes(&narrow), takes(&wide) && takes(&other));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The grammar of label selectors.
 //!
-//! Contract: accepts what `k8s.io/apimachinery/pkg/labels.Parse` accepts, and `;` where it takes `,`.
+//! Contract: accepts what `k8s.io/apimachinery/pkg/labels.Parse` accepts and nothing else, but that `;`
+//! stands for `,` as well and may end the text, as the published samples write it.
 //! Source: <https://pkg.go.dev/k8s.io/apimachinery/pkg/labels#Parse>
 
 use std::collections::BTreeSet;
@@ -17,14 +18,17 @@ pub(super) fn selector(text: &str) -> Result<Vec<Requirement>, InvalidLabelSelec
     };
     let mut requirements = Vec::new();
     parser.skip_spaces();
-    // A trailing separator is what remains of a list edited by hand; it is harmless.
     while !parser.is_at_end() {
         requirements.push(parser.requirement()?);
         parser.skip_spaces();
-        if !parser.is_at_end() && !parser.take_any(&[',', ';']) {
+        let comma = parser.take(',');
+        if !comma && !parser.is_at_end() && !parser.take(';') {
             return Err(parser.fail("expected , or ; between requirements"));
         }
         parser.skip_spaces();
+        if comma && parser.is_at_end() {
+            return Err(parser.fail("expected a label key"));
+        }
     }
     Ok(requirements)
 }
@@ -89,7 +93,7 @@ impl Parser<'_> {
         let prefix_is_fine = prefix.is_none_or(|p| {
             !p.is_empty()
                 && p.len() <= LABEL_KEY_PREFIX_MAX
-                && is_name(p)
+                && p.split('.').all(is_name)
                 && p == p.to_lowercase()
                 && !p.contains('_')
         });
@@ -116,9 +120,11 @@ impl Parser<'_> {
         self.skip_spaces();
         let start = self.at;
         let text = self.word();
-        text.parse().map_err(|_| {
+        // The number must be a label value as well, which has no sign.
+        let number = text.parse().ok().filter(|_| is_name(&text));
+        number.ok_or_else(|| {
             self.at = start;
-            self.fail("expected a whole number")
+            self.fail("expected a whole number without a sign")
         })
     }
 

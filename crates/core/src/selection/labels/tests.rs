@@ -88,6 +88,105 @@ fn what_does_not_parse_is_refused_with_the_place() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// The cases of `TestSelectorParse`, `TestSetSelectorParser` and `TestParserLookahead` in
+/// `k8s.io/apimachinery/pkg/labels/selector_test.go` at v0.36.
+#[test]
+fn what_the_api_servers_own_parser_accepts_is_accepted_and_what_it_refuses_is_refused() {
+    let good = [
+        "x=a,y=b,z=c",
+        "",
+        "x!=a,y=b",
+        "x=",
+        "x= ",
+        "x=,z= ",
+        "x= ,z= ",
+        "!x",
+        "x>1",
+        "x>1,z<5",
+        "\rx",
+        "this-is-a-dns.domain.com/key-with-dash",
+        "notin=in",
+        "this-is-another-dns.domain.com/key-with-dash in (so,what)",
+        "0.1.2.domain/99 notin (10.10.100.1, tick.tack.clock)",
+        "foo  in\t (abc)",
+        "x notin\n (abc)",
+        "x  notin\t\t(abc,def)",
+        "x in (abc,)",
+        "x in (abc,abc)",
+        "x in ()",
+        "x in (a,,)",
+        "x in (a,,,,,,)",
+        "x in (a,,a,,a,,a,,)",
+        "x notin (abc,,def),bar,z in (),w",
+        "x,y in (a)",
+        "x=a,y!=b,z in (h,i,j)",
+        "x notin ( )",
+        "x notin (, a)",
+        "a ",
+        "a in (x,y,notin, z,in)",
+        "key in ( value1, value2 )",
+    ];
+    for text in good {
+        assert!(text.parse::<LabelSelector>().is_ok(), "{text:?}");
+    }
+    let bad = [
+        "x=a||y=b",
+        "x==a==b",
+        "!x=a",
+        "x<a",
+        "x,,y",
+        ",x,y",
+        "x nott in (y)",
+        "a in (xyz),",
+        "a in (xyz)b notin ()",
+        "a in (xyz abc)",
+        "a notin(",
+        "a (",
+        "(",
+        "()",
+        "== != (), = notin",
+        "x>-1",
+        "x>+1",
+        "a..b/x=y",
+        "a.-b/x",
+        "x exists",
+        "x = = a",
+        "~",
+        "x;,y",
+    ];
+    for text in bad {
+        assert!(text.parse::<LabelSelector>().is_err(), "{text:?}");
+    }
+}
+
+/// The cases of `TestSelectorMatches` and `TestSetSelector` in the same file.
+#[test]
+fn a_selector_matches_what_it_matches_in_the_api_server() {
+    type Case = (&'static str, &'static [(&'static str, &'static str)], bool);
+    let table: &[Case] = &[
+        ("x!=y,z!=w", &[("x", "z"), ("z", "a")], true),
+        ("x!=y,z!=w", &[("x", "z"), ("z", "w")], false),
+        ("x=y,z=w", &[("x", "w"), ("z", "w")], false),
+        ("notin=in", &[("notin", "in")], true),
+        (
+            "foo=bar,foobar=bar,baz=blah",
+            &[("foo", "bar"), ("baz", "blah")],
+            false,
+        ),
+        ("x in (a,)", &[("x", "")], true),
+        ("x in ()", &[("y", "baz")], false),
+        ("x notin (),y", &[("y", "")], true),
+        ("x notin (),!y", &[("y", "")], false),
+        ("z>1", &[("z", "2")], true),
+        ("z>1", &[("z", "v2")], false),
+        ("z<1", &[], false),
+    ];
+    for (text, have, matches) in table {
+        let selector: LabelSelector = text.parse().unwrap();
+        assert_eq!(selector.matches(&labels(have)), *matches, "{text}");
+    }
+}
+
 #[test]
 fn keys_and_values_at_their_limits_are_accepted() {
     let text = format!(
@@ -107,8 +206,8 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         key.prop_map(Requirement::Absent),
         (key, values.clone()).prop_map(|(k, v)| Requirement::In(k, v)),
         (key, values).prop_map(|(k, v)| Requirement::NotIn(k, v)),
-        (key, any::<i64>()).prop_map(|(k, n)| Requirement::GreaterThan(k, n)),
-        (key, any::<i64>()).prop_map(|(k, n)| Requirement::LessThan(k, n)),
+        (key, 0..=i64::MAX).prop_map(|(k, n)| Requirement::GreaterThan(k, n)),
+        (key, 0..=i64::MAX).prop_map(|(k, n)| Requirement::LessThan(k, n)),
     ]
 }
 
@@ -122,6 +221,15 @@ proptest! {
     fn a_selector_reads_back_from_its_canonical_form(requirements in prop::collection::vec(requirement(), 0..5)) {
         let selector = LabelSelector { requirements };
         prop_assert_eq!(selector.to_string().parse::<LabelSelector>().unwrap(), selector);
+    }
+
+    #[test]
+    fn a_list_matches_exactly_when_every_part_of_it_does(
+        parts in prop::collection::vec(requirement(), 0..4),
+        have in prop::collection::btree_map("[a-z][a-z0-9]{0,2}", "[a-z0-9]{1,2}", 0..6),
+    ) {
+        let each = parts.iter().all(|part| part.matches(&have));
+        prop_assert_eq!(LabelSelector { requirements: parts }.matches(&have), each);
     }
 
     #[test]
