@@ -54,7 +54,10 @@ impl Encoder {
                 .map_err(library)?;
             self.level = level;
         }
-        make_room(&mut self.compressed, zstd::zstd_safe::compress_bound(plaintext.len()));
+        make_room(
+            &mut self.compressed,
+            zstd::zstd_safe::compress_bound(plaintext.len()),
+        );
         self.compressor
             .compress_to_buffer(plaintext, &mut self.compressed)
             .map_err(library)?;

@@ -12,8 +12,8 @@
 //! that a repeated 96-bit nonce under one key is out of reach (2^-70 for 10,000 sections), also when
 //! a killed writer's object is written again under the same name.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 pub(crate) use aws_lc_rs::aead::NONCE_LEN;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::compression::Unsealed;

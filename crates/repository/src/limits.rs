@@ -40,9 +40,10 @@ pub const LAYER_MAX: usize = 64 * 1024 * 1024;
 /// reader one open leaf.
 pub const LAYERS_MAX: usize = 8;
 
-/// Bytes after which a pack is finished and sent. The lower end of 16 to 64 MiB: one pack is being
-/// filled while another is being sent, and the writer has to live in 128 MiB.
-pub const PACK_TARGET: usize = 16 * 1024 * 1024;
+/// Bytes after which a pack is finished and sent. One is being filled while another is being sent,
+/// and the writer has to live in 128 MiB beside the pages of four lists; 8 MiB is large enough that
+/// requests cost nothing beside bytes.
+pub const PACK_TARGET: usize = 8 * 1024 * 1024;
 
 /// Largest pack accepted when reading: a full one, plus the largest frame and its catalogue.
 pub const PACK_MAX: usize = 64 * 1024 * 1024;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::compression::{self, BODY_LEVEL, CATALOGUE_LEVEL};
+use crate::compression::{self, CATALOGUE_LEVEL, Unsealed};
 use crate::crypto::{Kind, ObjectKey, Role, SEAL_OVERHEAD};
 use crate::entropy::RandomStream;
 use crate::error::{Error, Result};
@@ -98,22 +98,16 @@ impl PackBuilder {
         self.length
     }
 
-    /// Compresses, seals and appends a section.
+    /// Seals and appends a section.
     pub(crate) fn add(
         &mut self,
         kind: Kind,
-        plaintext: &[u8],
+        payload: Unsealed,
         id: Option<ContentId>,
         leaf: Option<LeafSpan>,
         random: &RandomStream,
     ) -> Result<Place> {
-        let level = if kind == Kind::Frame {
-            BODY_LEVEL
-        } else {
-            CATALOGUE_LEVEL
-        };
-        let payload = compression::pack(plaintext, level)?;
-        let sealed = self.key.seal(kind, self.length as u64, &payload, random)?;
+        let sealed = self.key.seal(kind, self.length as u64, payload, random)?;
         let place = Place {
             pack: self.id,
             offset: self.small(self.length)?,
@@ -147,7 +141,8 @@ impl PackBuilder {
         let footer = to_json(&Footer {
             sections: std::mem::take(&mut self.sections),
         })?;
-        let place = self.add(Kind::Footer, &footer, None, None, random)?;
+        let footer = compression::pack(&footer, CATALOGUE_LEVEL)?;
+        let place = self.add(Kind::Footer, footer, None, None, random)?;
         let mut trailer = place.length.to_be_bytes().to_vec();
         trailer.extend_from_slice(&preamble(Role::Pack));
         self.length += trailer.len();

@@ -84,7 +84,7 @@ impl Repository {
         bytes.extend(key.seal(
             Kind::Document,
             bytes.len() as u64,
-            &payload,
+            payload,
             &self.objects.random,
         )?);
         // Another process may have been first: whatever stands there now is checked next.

@@ -12,7 +12,7 @@ use crate::manifest::RunInfo;
 use crate::pack;
 use crate::read::Point;
 use crate::repository::Repository;
-use crate::write::entry_commitment;
+use crate::write::commit_entry;
 
 /// One thing that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ async fn verify_run(
 ) -> Result<()> {
     let mut entries = point.entries(&run.group);
     let mut hasher = point.objects().keys.hasher(Content::Run);
-    let (mut count, mut bytes) = (0, 0);
+    let (mut count, mut bytes, mut commitment) = (0, 0, Vec::new());
     while let Some(entry) = entries.next().await {
         let entry = match entry {
             Ok(entry) => entry,
@@ -116,12 +116,15 @@ async fn verify_run(
         };
         count += 1;
         bytes += entry.size;
-        hasher.update(&entry_commitment(
+        commitment.clear();
+        commit_entry(
+            &mut commitment,
             &entry.name,
             &entry.meta,
             entry.size,
             entry.id,
-        ));
+        );
+        hasher.update(&commitment);
         match point.read(&entry).await {
             Ok(body) => {
                 report.entries += 1;

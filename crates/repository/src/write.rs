@@ -2,9 +2,10 @@
 //! the seal.
 //!
 //! The writer walks its parent's run alongside the entries that come and writes only what differs.
-//! It holds one open pack (16 MiB) and one pack on its way, and for each open run one open frame
-//! (≤ 0.5 MiB and one body), one open leaf and one leaf for each layer of the parent's run; nothing
-//! grows with the number of entries but the list of leaves (about 0.3 bytes an entry).
+//! It holds one open pack (8 MiB) and one pack on its way, and for each open run one open frame
+//! (≤ 0.5 MiB and one body) and one that is being compressed, one open leaf and one leaf for each
+//! layer of the parent's run; nothing grows with the number of entries but the list of leaves (about
+//! 0.3 bytes an entry).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::crypto::{Content, Kind};
+use crate::crypto::Content;
 use crate::error::{Error, Result};
 use crate::id::{ContentId, Location, PackId, Place};
 use crate::leaf::{Entry, Record, put_bytes, put_number};
@@ -116,6 +117,7 @@ pub struct PointWriter {
     runs: Vec<RunInfo>,
     /// Packs that hold something of the point.
     needed: BTreeSet<PackId>,
+    needed_last: Option<PackId>,
     stats: Stats,
     /// A call that changes the point has begun and not come to its end.
     working: bool,
@@ -136,7 +138,7 @@ impl PointWriter {
             options.attempt,
             earlier.next_number(options.attempt),
             earlier.sizes(),
-        );
+        )?;
         let stats = Stats {
             parent: parent.as_ref().map(Point::id),
             ..Stats::default()
@@ -153,6 +155,7 @@ impl PointWriter {
             aside: BTreeMap::new(),
             runs: Vec::new(),
             needed: BTreeSet::new(),
+            needed_last: None,
             stats,
             working: false,
         })
@@ -268,7 +271,7 @@ impl PointWriter {
             && (&entry.meta, entry.size, entry.id) == (&meta, size, id)
         {
             let (entry, carried) = (entry.clone(), *carried);
-            self.needed.insert(entry.location.frame.pack);
+            self.need(entry.location.frame.pack);
             self.stats.unchanged += 1;
             if carried {
                 self.run()?.wait(Record::Live(entry), false);
@@ -339,7 +342,9 @@ impl PointWriter {
                 break;
             }
         }
-        self.flush_frame().await?;
+        // Twice: the frame that is being compressed, then the one that was open.
+        self.turn_frame().await?;
+        self.turn_frame().await?;
         self.flush_leaf()?;
         let Some(mut run) = self.run.take() else {
             return Err(self.misuse("a run was finished that was not started"));
@@ -384,24 +389,33 @@ impl PointWriter {
             || waiting.records >= FRAME_WAITING_MAX
             || waiting.bytes >= self.sizes.frame
         {
-            self.flush_frame().await?;
+            return self.turn_frame().await;
         }
-        self.drain()?;
-        self.send_full_pack().await
+        self.drain()
     }
 
-    /// Writes the open frame and gives its place to the records that wait for it.
-    async fn flush_frame(&mut self) -> Result<()> {
-        if self.run()?.waiting().awaiting > 0 {
-            let frame = std::mem::take(&mut self.run()?.frame);
-            let place = self.packs.add(Kind::Frame, &frame, None, None)?;
-            let run = self.run()?;
-            run.frame = frame;
-            run.frame.clear();
+    /// Writes the frame that was being compressed, gives its place to the records that wait for it,
+    /// and begins to compress the open one. Which frame comes when thus depends on the entries
+    /// alone, never on how fast one was compressed: what resumes makes the same leaves again.
+    async fn turn_frame(&mut self) -> Result<()> {
+        if let Some(run) = &mut self.run
+            && let Some(encoding) = &mut run.encoding
+        {
+            let place = self.packs.place(encoding).await?;
+            run.encoding = None;
             run.settle(place);
         }
+        if let Some(frame) = self.run()?.turn_frame() {
+            let (encoding, room) = self.packs.encode(frame)?;
+            let run = self.run()?;
+            run.encoding = Some(encoding);
+            run.frame = room;
+        }
         self.drain()?;
-        self.send_full_pack().await
+        if self.packs.len() >= self.sizes.pack {
+            self.send_pack().await?;
+        }
+        Ok(())
     }
 
     /// Moves settled records into the leaf, closing leaves that are full.
@@ -409,7 +423,7 @@ impl PointWriter {
         let (point, leaf) = (self.point, self.sizes.leaf);
         while let Some(record) = self.run()?.settled() {
             if let Record::Live(entry) = &record {
-                self.needed.insert(entry.location.frame.pack);
+                self.need(entry.location.frame.pack);
             }
             if self.run()?.leaf_must_close(&record, point, leaf) {
                 self.flush_leaf()?;
@@ -419,18 +433,19 @@ impl PointWriter {
         Ok(())
     }
 
+    /// Notes that the point needs a pack. Neighbours are in the same one, mostly.
+    fn need(&mut self, pack: PackId) {
+        if self.needed_last != Some(pack) {
+            self.needed.insert(pack);
+            self.needed_last = Some(pack);
+        }
+    }
+
     fn flush_leaf(&mut self) -> Result<()> {
         match &mut self.run {
             Some(run) => run.flush_leaf(&mut self.packs, &self.earlier, &self.objects),
             None => Ok(()),
         }
-    }
-
-    async fn send_full_pack(&mut self) -> Result<()> {
-        if self.packs.len() < self.sizes.pack || self.run()?.waiting().records > 0 {
-            return Ok(());
-        }
-        self.send_pack().await
     }
 
     /// Sends the open pack with leaves that describe all bodies in it: what resumes finds them by
@@ -478,17 +493,16 @@ fn check_size(what: &str, size: usize, limit: usize) -> Result<()> {
     })
 }
 
-/// What an entry adds to the content id of its run.
-pub(crate) fn entry_commitment(
+/// Appends what an entry adds to the content id of its run.
+pub(crate) fn commit_entry(
+    to: &mut Vec<u8>,
     name: &str,
     meta: &[u8],
     size: u64,
     id: crate::id::ContentId,
-) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(name.len() + meta.len() + 48);
-    put_bytes(&mut bytes, name.as_bytes());
-    put_bytes(&mut bytes, meta);
-    put_number(&mut bytes, size);
-    bytes.extend_from_slice(&id.0);
-    bytes
+) {
+    put_bytes(to, name.as_bytes());
+    put_bytes(to, meta);
+    put_number(to, size);
+    to.extend_from_slice(&id.0);
 }

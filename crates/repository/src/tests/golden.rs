@@ -111,9 +111,10 @@ fn the_test_vectors_of_the_specification_hold() {
     let keys = Keys::derive(&repository_key);
     let body = b"{\"kind\":\"ConfigMap\"}";
     let random = RandomStream::new(&Fixed(0)).unwrap();
-    let payload = compression::pack(body, 1).unwrap();
+    let packed = compression::pack(body, 1).unwrap();
+    let payload = packed.payload().to_vec();
     let key = keys.object_key(Role::Pack, path).unwrap();
-    let sealed = key.seal(Kind::Frame, 8, &payload, &random).unwrap();
+    let sealed = key.seal(Kind::Frame, 8, packed, &random).unwrap();
     assert_eq!(
         key.open(Kind::Frame, 8, &sealed).as_deref(),
         Some(payload.as_slice())

@@ -1,4 +1,5 @@
-//! The packs of a writer: one being filled, at most one on its way to the store.
+//! The packs of a writer: one being filled, at most one on its way to the store. Frames are compressed
+//! beside the writer, which goes on with the next one meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +7,23 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::compression::{BODY_LEVEL, CATALOGUE_LEVEL, Encoder, Unsealed};
 use crate::crypto::{Kind, Role};
 use crate::error::{Error, Result};
 use crate::id::{ContentId, PackId, Place};
+use crate::limits::FRAME_TARGET;
 use crate::objects::Objects;
 use crate::pack::{self, LeafSpan, PackBuilder};
 
+/// A frame that is being compressed on another thread.
+pub(super) struct Encoding(JoinHandle<(Encoder, Vec<u8>, Result<Unsealed>)>);
+
 pub(super) struct Packs {
     objects: Arc<Objects>,
+    /// Packs leaves and indexes, which are small.
+    catalogue: Encoder,
+    /// What packs frames, with room for the next one's plaintext.
+    idle: Vec<(Encoder, Vec<u8>)>,
     next: PackId,
     open: Option<PackBuilder>,
     on_its_way: Option<JoinHandle<Result<()>>>,
@@ -32,14 +42,16 @@ impl Packs {
         attempt: u32,
         number: u32,
         sizes: BTreeMap<PackId, u64>,
-    ) -> Self {
+    ) -> Result<Self> {
         let next = PackId {
             point,
             attempt,
             number,
         };
-        Self {
+        Ok(Self {
             objects,
+            catalogue: Encoder::new()?,
+            idle: Vec::new(),
             next,
             open: None,
             on_its_way: None,
@@ -47,7 +59,7 @@ impl Packs {
             sent_bytes: 0,
             sent_packs: 0,
             lost: false,
-        }
+        })
     }
 
     /// The pack that takes the next section.
@@ -73,11 +85,50 @@ impl Packs {
         self.sent_bytes += bytes;
     }
 
-    /// Appends a section to the open pack.
+    /// Begins to compress a frame. Returns room for the next one as well.
+    pub(super) fn encode(&mut self, frame: Vec<u8>) -> Result<(Encoding, Vec<u8>)> {
+        let (mut encoder, room) = match self.idle.pop() {
+            Some(idle) => idle,
+            None => (Encoder::new()?, Vec::new()),
+        };
+        let task = tokio::task::spawn_blocking(move || {
+            let payload = encoder.pack(&frame, BODY_LEVEL);
+            (encoder, frame, payload)
+        });
+        Ok((Encoding(task), room))
+    }
+
+    /// Waits for a frame and appends it to the open pack. May be dropped and called again with the
+    /// same frame as long as it has not returned.
+    pub(super) async fn place(&mut self, encoding: &mut Encoding) -> Result<Place> {
+        let (encoder, mut room, payload) =
+            (&mut encoding.0).await.map_err(|e| Error::Internal {
+                doing: "compressing a frame",
+                why: e.to_string(),
+            })?;
+        room.clear();
+        // One frame with a very large body must not keep its room for the rest of the point.
+        room.shrink_to(2 * FRAME_TARGET);
+        self.idle.push((encoder, room));
+        self.append(Kind::Frame, payload?, None, None)
+    }
+
+    /// Appends a leaf or an index to the open pack.
     pub(super) fn add(
         &mut self,
         kind: Kind,
         plaintext: &[u8],
+        id: Option<ContentId>,
+        leaf: Option<LeafSpan>,
+    ) -> Result<Place> {
+        let payload = self.catalogue.pack(plaintext, CATALOGUE_LEVEL)?;
+        self.append(kind, payload, id, leaf)
+    }
+
+    fn append(
+        &mut self,
+        kind: Kind,
+        payload: Unsealed,
         id: Option<ContentId>,
         leaf: Option<LeafSpan>,
     ) -> Result<Place> {
@@ -91,7 +142,7 @@ impl Packs {
                 self.open.insert(PackBuilder::new(self.next, key))
             }
         };
-        open.add(kind, plaintext, id, leaf, &self.objects.random)
+        open.add(kind, payload, id, leaf, &self.objects.random)
     }
 
     /// Finishes the open pack, if there is one, and starts to send it. Waits for the one before.

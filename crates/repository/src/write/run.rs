@@ -20,8 +20,8 @@ use crate::limits::{FRAME_WAITING_MAX, LAYERS_MAX};
 use crate::objects::{Objects, to_json};
 use crate::pack::LeafSpan;
 use crate::read::Point;
-use crate::write::entry_commitment;
-use crate::write::packs::Packs;
+use crate::write::commit_entry;
+use crate::write::packs::{Encoding, Packs};
 use crate::write::resume::{Earlier, EarlierRun};
 
 pub(super) struct OpenRun {
@@ -34,10 +34,17 @@ pub(super) struct OpenRun {
     pub(super) changed: bool,
     /// Bodies that are to become the run's next frame.
     pub(super) frame: Vec<u8>,
+    /// The frame before it, which is being compressed.
+    pub(super) encoding: Option<Encoding>,
+    /// Counts the run's frames: the number of the open one.
+    frame_number: u64,
     pub(super) earlier: EarlierRun,
     last: Option<String>,
+    /// Room for what an entry adds to the run's content id.
+    commitment: Vec<u8>,
     parent: Option<ParentRun>,
-    waiting: VecDeque<(Record, bool)>,
+    /// Records in order, each with the number of the frame that it waits for.
+    waiting: VecDeque<(Record, Option<u64>)>,
     load: Waiting,
     leaf: LeafBuilder,
     /// Pack of this point with the leaf's last body.
@@ -45,7 +52,7 @@ pub(super) struct OpenRun {
     index: LayerIndex,
 }
 
-/// What waits for the open frame.
+/// What has come to wait since the open frame began.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Waiting {
     pub(super) records: usize,
@@ -92,8 +99,11 @@ impl OpenRun {
             content,
             changed: parent.is_none(),
             frame: Vec::new(),
+            encoding: None,
+            frame_number: 0,
             earlier,
             last: None,
+            commitment: Vec::new(),
             parent,
             waiting: VecDeque::new(),
             load: Waiting::default(),
@@ -117,10 +127,12 @@ impl OpenRun {
                 name: name.to_owned(),
             });
         }
-        self.last = Some(name.to_owned());
+        name.clone_into(self.last.get_or_insert_default());
         self.entries += 1;
         self.bytes += size;
-        self.content.update(&entry_commitment(name, meta, size, id));
+        self.commitment.clear();
+        commit_entry(&mut self.commitment, name, meta, size, id);
+        self.content.update(&self.commitment);
         Ok(())
     }
 
@@ -162,34 +174,49 @@ impl OpenRun {
 
     /// Puts a record behind those that wait.
     pub(super) fn wait(&mut self, record: Record, awaits_frame: bool) {
-        self.load.records += 1;
-        self.load.bytes += weight(&record);
-        self.load.awaiting += usize::from(awaits_frame);
-        self.waiting.push_back((record, awaits_frame));
+        if awaits_frame || !self.waiting.is_empty() {
+            self.load.records += 1;
+            self.load.bytes += weight(&record);
+            self.load.awaiting += usize::from(awaits_frame);
+        }
+        let awaits = awaits_frame.then_some(self.frame_number);
+        self.waiting.push_back((record, awaits));
     }
 
     pub(super) fn waiting(&self) -> Waiting {
         self.load
     }
 
-    /// Gives the frame's place to the records that wait for it.
+    /// Hands out the open frame, if a record waits for it, and begins the next one.
+    pub(super) fn turn_frame(&mut self) -> Option<Vec<u8>> {
+        let load = std::mem::take(&mut self.load);
+        (load.awaiting > 0).then(|| {
+            self.frame_number += 1;
+            std::mem::take(&mut self.frame)
+        })
+    }
+
+    /// Gives its place to the records that wait for the frame before the open one.
     pub(super) fn settle(&mut self, place: Place) {
-        self.load.awaiting = 0;
         for (record, awaits) in &mut self.waiting {
-            if std::mem::take(awaits)
-                && let Record::Live(entry) = record
-            {
-                entry.location.frame = place;
+            match awaits {
+                Some(number) if *number >= self.frame_number => return,
+                Some(_) => {
+                    *awaits = None;
+                    if let Record::Live(entry) = record {
+                        entry.location.frame = place;
+                    }
+                }
+                None => {}
             }
         }
     }
 
     /// The next record if it waits for nothing.
     pub(super) fn settled(&mut self) -> Option<Record> {
-        let (record, _) = self.waiting.pop_front_if(|(_, awaits)| !*awaits)?;
-        self.load.records -= 1;
-        self.load.bytes -= weight(&record);
-        Some(record)
+        self.waiting
+            .pop_front_if(|(_, awaits)| awaits.is_none())
+            .map(|(record, _)| record)
     }
 
     /// True when the leaf is full, or when the next body is in another pack of this point. A leaf
