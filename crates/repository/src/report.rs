@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::crypto::Role;
@@ -49,7 +50,11 @@ fn folder(job: Uuid, attempt: u32) -> String {
     format!("reports/{job}/{attempt}")
 }
 
-/// Appends to the report of one attempt of a job. Holds one segment in memory.
+/// Appends to the report of one attempt of a job. Holds one segment in memory, and one that is on its
+/// way to the store.
+///
+/// A segment that could not be sent is told by the next call that waits for it: `append` of the line
+/// that fills the next segment, `flush` or `finish`. After such an error the writer takes no more.
 pub struct ReportWriter {
     objects: Arc<Objects>,
     folder: String,
@@ -57,54 +62,80 @@ pub struct ReportWriter {
     first_line: u64,
     lines: u64,
     buffer: Vec<u8>,
+    on_its_way: Option<JoinHandle<Result<()>>>,
+    /// A segment could not be sent.
+    lost: bool,
     summary: ReportSummary,
 }
 
 impl ReportWriter {
     /// Appends one line: a JSON value without a line break.
     pub async fn append(&mut self, line: &[u8]) -> Result<()> {
-        if line.len() > REPORT_LINE_MAX {
-            return Err(Error::TooLarge {
-                what: "a line of a report".into(),
-                size: line.len() as u64,
-                limit: REPORT_LINE_MAX as u64,
-            });
-        }
         if line.contains(&b'\n') || serde_json::from_slice::<&RawValue>(line).is_err() {
             return Err(Error::Internal {
                 doing: "appending to a report",
                 why: "the line is not one JSON value on one line".into(),
             });
         }
-        if !self.buffer.is_empty() && self.buffer.len() + line.len() >= REPORT_SEGMENT_TARGET {
-            self.send(false).await?;
-        }
+        let from = self.buffer.len();
         self.buffer.extend_from_slice(line);
+        self.end_line(from).await
+    }
+
+    /// Appends one line, written straight to where it is kept: nothing is copied or read again.
+    pub async fn append_value(&mut self, line: &impl Serialize) -> Result<()> {
+        let from = self.buffer.len();
+        if let Err(error) = serde_json::to_writer(&mut self.buffer, line) {
+            self.buffer.truncate(from);
+            return Err(Error::Internal {
+                doing: "appending to a report",
+                why: error.to_string(),
+            });
+        }
+        self.end_line(from).await
+    }
+
+    /// Counts the line that was written from here on, and sends the segment that is full.
+    async fn end_line(&mut self, from: usize) -> Result<()> {
+        let length = self.buffer.len() - from;
+        if length > REPORT_LINE_MAX {
+            self.buffer.truncate(from);
+            return Err(Error::TooLarge {
+                what: "a line of a report".into(),
+                size: length as u64,
+                limit: REPORT_LINE_MAX as u64,
+            });
+        }
         self.buffer.push(b'\n');
         self.lines += 1;
         self.summary.lines += 1;
-        self.summary.bytes += line.len() as u64;
+        self.summary.bytes += length as u64;
+        if self.buffer.len() >= REPORT_SEGMENT_TARGET {
+            self.send(false).await?;
+        }
         Ok(())
     }
 
     /// Makes the lines appended so far durable, as a segment of their own. Each costs one object of
     /// the store, so this is for the moments at which a writer must not lose them.
     pub async fn flush(&mut self) -> Result<()> {
-        if self.buffer.is_empty() {
-            Ok(())
-        } else {
-            self.send(false).await
+        if !self.buffer.is_empty() {
+            self.send(false).await?;
         }
+        self.wait().await
     }
 
     /// Sends what is left and marks the report as whole. Must be called; a report without it reads
     /// as incomplete.
     pub async fn finish(mut self) -> Result<ReportSummary> {
         self.send(true).await?;
+        self.wait().await?;
         Ok(self.summary)
     }
 
+    /// Starts to send the open segment once the one before has arrived: a report never has a gap.
     async fn send(&mut self, last: bool) -> Result<()> {
+        self.wait().await?;
         let mut plaintext = to_json(&SegmentHead {
             lines: self.lines,
             last,
@@ -112,17 +143,57 @@ impl ReportWriter {
         plaintext.push(b'\n');
         plaintext.extend_from_slice(&self.buffer);
         let path = format!("{}/{:08}-{:012}", self.folder, self.number, self.first_line);
-        let bytes = self
-            .objects
-            .seal_document(Role::Report, &path, &plaintext)?;
-        if !self.objects.create(&path, vec![bytes]).await? {
-            return Err(Error::Exists { what: path });
-        }
         self.number += 1;
         self.first_line += self.lines;
         self.lines = 0;
         self.buffer.clear();
+        let objects = Arc::clone(&self.objects);
+        self.on_its_way = Some(tokio::spawn(send_segment(objects, path, plaintext)));
         Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<()> {
+        if self.lost {
+            return Err(Error::Internal {
+                doing: "appending to a report",
+                why: "an earlier segment could not be sent".into(),
+            });
+        }
+        let Some(task) = &mut self.on_its_way else {
+            return Ok(());
+        };
+        let sent = task.await.unwrap_or_else(|e| Err(stopped(&e)));
+        self.on_its_way = None;
+        self.lost = sent.is_err();
+        sent
+    }
+}
+
+impl Drop for ReportWriter {
+    /// A writer that is dropped stops sending.
+    fn drop(&mut self) {
+        if let Some(task) = &self.on_its_way {
+            task.abort();
+        }
+    }
+}
+
+async fn send_segment(objects: Arc<Objects>, path: String, plaintext: Vec<u8>) -> Result<()> {
+    let (sealer, at) = (Arc::clone(&objects), path.clone());
+    let seal = move || sealer.seal_document(Role::Report, &at, &plaintext);
+    let bytes = tokio::task::spawn_blocking(seal)
+        .await
+        .map_err(|e| stopped(&e))??;
+    match objects.create(&path, vec![bytes]).await? {
+        true => Ok(()),
+        false => Err(Error::Exists { what: path }),
+    }
+}
+
+fn stopped(error: &tokio::task::JoinError) -> Error {
+    Error::Internal {
+        doing: "sending a segment of a report",
+        why: error.to_string(),
     }
 }
 
@@ -143,6 +214,8 @@ impl Repository {
             first_line: 0,
             lines: 0,
             buffer: Vec::new(),
+            on_its_way: None,
+            lost: false,
             summary: ReportSummary::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 mod contract;
 mod faults;
-mod faulty;
+pub(crate) mod faulty;
 pub(crate) mod fixtures;
 mod golden;
 mod history;

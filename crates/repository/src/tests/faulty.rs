@@ -19,7 +19,7 @@ use object_store::{
 
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The call has no effect and fails; the next works.
     Fail,
     /// The call has its effect and its reply is lost; the next works.
@@ -44,8 +44,8 @@ struct State {
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Faulty {
-    pub(super) inner: Arc<InMemory>,
+pub(crate) struct Faulty {
+    pub(crate) inner: Arc<InMemory>,
     state: Arc<Mutex<State>>,
 }
 
@@ -57,14 +57,14 @@ enum Verdict {
 }
 
 impl Faulty {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             inner: Arc::default(),
             state: Arc::default(),
         }
     }
 
-    pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::new(self.clone())
     }
 
@@ -73,21 +73,21 @@ impl Faulty {
     }
 
     /// Lets the `call`-th call from now (counted from 1) go wrong; forgets earlier faults.
-    pub(super) fn fail_at(&self, call: u64, fault: Fault) {
+    pub(crate) fn fail_at(&self, call: u64, fault: Fault) {
         let mut state = self.state();
         state.calls = 0;
         state.fault = Some((call, fault));
     }
 
     /// Lets everything work; true if the fault had been reached.
-    pub(super) fn heal(&self) -> bool {
+    pub(crate) fn heal(&self) -> bool {
         let mut state = self.state();
         let calls = state.calls;
         state.fault.take().is_some_and(|(call, _)| calls >= call)
     }
 
     /// Moves the store's clock forward.
-    pub(super) fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         self.state().clock += time;
     }
 
