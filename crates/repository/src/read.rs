@@ -88,6 +88,11 @@ impl Point {
         &self.inner.digest
     }
 
+    /// Number of packs that the point needs, its own and those of earlier points.
+    pub fn pack_count(&self) -> u64 {
+        self.inner.manifest.packs.len() as u64
+    }
+
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.inner.manifest
     }
