@@ -50,6 +50,16 @@ pub const AGGREGATED_ROLES_MAX: usize = 1_000;
 /// Namespaces whose own label keeps them out of backups: as many as a selection can name.
 pub const OPTED_OUT_NAMESPACES_MAX: usize = SELECTION_LIST_MAX;
 
+/// Types that a preview counts one by one. The largest clusters serve some hundreds; a type with its rules
+/// is about 500 bytes, so that the custom resource that carries them stays under etcd's 1.5 MiB.
+pub const PREVIEW_TYPES_MAX: usize = 1_000;
+
+/// Rules that a preview names of one type; no type has half as many.
+pub const PREVIEW_RULES_MAX: usize = 16;
+
+/// Findings that a preview names one by one.
+pub const PREVIEW_FINDINGS_MAX: usize = 200;
+
 /// Entries of `errorDetails` in a job's answer; the report has all of them.
 pub const JOB_ERROR_DETAILS: usize = 50;
 

@@ -17,10 +17,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt as _;
 use strongroom_core::object::ResourceType;
 
-pub use self::backup::{Backup, BackupSpec};
+pub use self::backup::{Backup, BackupMode, BackupSpec};
 pub use self::backup_hook::{BackupHook, BackupHookSpec};
 pub use self::extension::{BackupExtension, BackupExtensionSpec, BackupExtensionStatus};
-pub use self::job_status::{JobError, JobState, JobStatus, RestoreJournal};
+pub use self::job_status::{
+    BackupPreview, JobError, JobState, JobStatus, LeftByRule, PreviewFinding, PreviewedType,
+    RestoreJournal,
+};
 pub use self::restore::{Restore, RestoreMode, RestoreSpec};
 pub use self::restore_hook::{RestoreHook, RestoreHookSpec};
 

@@ -15,13 +15,29 @@ use uuid::Uuid;
 use crate::apply::{self, Created, Propagation};
 use crate::cluster::{Cluster, ClusterError, Failure, path_of};
 use crate::collect::Collector;
-use crate::crd::{self, Backup, BackupExtension, BackupSpec, EXTENSION_NAME, Restore, RestoreSpec};
+use crate::crd::{
+    self, Backup, BackupExtension, BackupMode, BackupSpec, EXTENSION_NAME, Restore, RestoreSpec,
+};
 use crate::{MANAGED_BY, MANAGED_BY_LABEL};
 
 /// The name of a job's Backup.
 pub fn backup_name(job_id: Uuid) -> String {
     format!("backup-{job_id}")
 }
+
+/// The name of a preview's Backup. Another one than that of a job, so that the extension can tell them
+/// apart before it reads them: a preview need not wait for a backup.
+pub fn preview_name(id: Uuid) -> String {
+    format!("{PREVIEW_PREFIX}{id}")
+}
+
+/// Whether a Backup of this name is a preview.
+pub fn is_preview(name: &str) -> bool {
+    name.starts_with(PREVIEW_PREFIX)
+}
+
+/// What names of previews begin with.
+const PREVIEW_PREFIX: &str = "preview-";
 
 /// The name of a job's Restore.
 pub fn restore_name(job_id: Uuid) -> String {
@@ -50,7 +66,10 @@ pub async fn create_backup(
     namespace: &str,
     spec: &BackupSpec,
 ) -> Result<Backup, ClusterError> {
-    let name = backup_name(spec.job_id);
+    let name = match spec.mode {
+        BackupMode::Backup => backup_name(spec.job_id),
+        BackupMode::Preview => preview_name(spec.job_id),
+    };
     let made: Backup = create(cluster, &backups(), namespace, &name, spec).await?;
     let same = made.spec.job_id == spec.job_id
         && made.spec.recovery_point_id == spec.recovery_point_id
@@ -84,6 +103,15 @@ pub async fn get_backup(
     read(cluster, &backups(), namespace, &backup_name(job_id)).await
 }
 
+/// A preview's Backup, when it is there.
+pub async fn get_preview(
+    cluster: &Cluster,
+    namespace: &str,
+    id: Uuid,
+) -> Result<Option<Backup>, ClusterError> {
+    read(cluster, &backups(), namespace, &preview_name(id)).await
+}
+
 /// A job's Restore, when it is there.
 pub async fn get_restore(
     cluster: &Cluster,
@@ -100,6 +128,17 @@ pub async fn delete_backup(
     job_id: Uuid,
 ) -> Result<bool, ClusterError> {
     let name = backup_name(job_id);
+    let how = Propagation::Background;
+    apply::delete(cluster, &backups(), Some(namespace), &name, None, how).await
+}
+
+/// Removes a preview's Backup; whether it was there.
+pub async fn delete_preview(
+    cluster: &Cluster,
+    namespace: &str,
+    id: Uuid,
+) -> Result<bool, ClusterError> {
+    let name = preview_name(id);
     let how = Propagation::Background;
     apply::delete(cluster, &backups(), Some(namespace), &name, None, how).await
 }

@@ -1,4 +1,4 @@
-//! `Backup`: the vault asks the extension to make one recovery point.
+//! `Backup`: the vault asks the extension to make one recovery point, or to count what one would hold.
 
 use jiff::Timestamp;
 use kube::CustomResource;
@@ -9,6 +9,18 @@ use uuid::Uuid;
 
 use super::job_status::JobStatus;
 use super::schema;
+
+/// Whether anything is kept.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum BackupMode {
+    /// Make a recovery point.
+    #[default]
+    Backup,
+    /// Count what it would hold; no store is needed, and nothing is left behind.
+    Preview,
+}
 
 /// What is to be backed up, and where to. Immutable: a changed wish is another job.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,19 +35,24 @@ use super::schema;
     status = "JobStatus",
     derive = "PartialEq",
     doc = "A backup job of a vault: makes one recovery point of this cluster.",
+    printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".spec.mode"}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
     printcolumn = r#"{"name":"Step","type":"string","jsonPath":".status.step"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self == oldSelf", "message": "a job's spec is immutable"}
+    {"rule": "self == oldSelf", "message": "a job's spec is immutable"},
+    {"rule": "self.mode == 'Preview' || size(self.sealed) > 0", "message": "a backup needs its sealed secrets"}
 ]))]
 pub struct BackupSpec {
     /// The vault's job.
     #[schemars(schema_with = "schema::uuid")]
     pub job_id: Uuid,
-    /// The recovery point that it makes.
+    /// Whether anything is kept.
+    #[serde(default)]
+    pub mode: BackupMode,
+    /// The recovery point that it makes; a preview makes none.
     #[schemars(schema_with = "schema::uuid")]
     pub recovery_point_id: Uuid,
     /// The backup instance's resource id.
@@ -48,8 +65,10 @@ pub struct BackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_uuid")]
     pub parent_recovery_point_id: Option<Uuid>,
-    /// The job's secrets, sealed to the extension's public key for this one custom resource.
-    #[schemars(length(min = 1, max = 131072))]
+    /// The job's secrets, sealed to the extension's public key for this one custom resource. Empty for
+    /// a preview, which has none.
+    #[serde(default)]
+    #[schemars(length(max = 131072))]
     pub sealed: String,
     /// When the vault gives the job up.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -98,6 +98,87 @@ pub struct RestoreJournal {
     pub report_lines: u64,
 }
 
+/// What a preview counted of one type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PreviewedType {
+    /// API group; empty for the core group.
+    #[schemars(length(max = 253))]
+    pub group: String,
+    /// Kind.
+    #[schemars(length(max = 253))]
+    pub kind: String,
+    /// Objects that would be taken.
+    #[schemars(schema_with = "schema::count")]
+    pub taken: u64,
+    /// Their bytes.
+    #[schemars(schema_with = "schema::count")]
+    pub bytes: u64,
+    /// Objects that could not be taken; the findings say why.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(schema_with = "schema::count")]
+    pub failed: u64,
+    /// Objects that would be left out, by the rule that leaves them out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub left: Vec<LeftByRule>,
+    /// Why the type is not read at all; its objects are not counted then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub not_read: Option<String>,
+}
+
+/// Objects that one rule leaves out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LeftByRule {
+    /// The rule, in a sentence.
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+    /// How many.
+    #[schemars(schema_with = "schema::count")]
+    pub objects: u64,
+}
+
+/// Something about a preview that is worth a look.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PreviewFinding {
+    /// A code of the catalogue.
+    #[schemars(length(max = 128))]
+    pub code: String,
+    /// What it is about.
+    #[schemars(length(max = 1024))]
+    pub object: String,
+    /// What was found.
+    #[schemars(length(max = 4096))]
+    pub message: String,
+}
+
+/// What a backup would take and leave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupPreview {
+    /// By type, in the order of their names.
+    #[schemars(length(max = 1000))]
+    pub types: Vec<PreviewedType>,
+    /// What is worth a look.
+    #[schemars(length(max = 200))]
+    pub findings: Vec<PreviewFinding>,
+    /// Types and findings that are not named because there are too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(schema_with = "schema::count")]
+    pub left_off: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it skips by reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// The status of a Backup or Restore. Written by the extension only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -163,6 +244,9 @@ pub struct JobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub cut: Option<String>,
+    /// What a preview counted; only of a Backup in mode Preview that completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<BackupPreview>,
     /// The same as conditions, for `kubectl wait`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]

@@ -13,6 +13,7 @@ const NAMESPACE: &str = "dataprotection-microsoft";
 fn spec() -> BackupSpec {
     BackupSpec {
         job_id: Uuid::from_u128(1),
+        mode: BackupMode::Backup,
         recovery_point_id: Uuid::from_u128(2),
         backup_instance_id: "/subscriptions/s/x".into(),
         selection: Selection::default(),

@@ -5,7 +5,7 @@ use strongroom_core::object::ResourceType;
 use strongroom_core::restore::RestoreCriteria;
 use strongroom_core::selection::Selection;
 use strongroom_kubernetes::apply::{self as objects};
-use strongroom_kubernetes::crd::{self, BackupSpec, JobState, JobStatus, RestoreMode, RestoreSpec};
+use strongroom_kubernetes::crd::{self, BackupMode, BackupSpec, JobState, JobStatus, RestoreMode, RestoreSpec};
 use strongroom_kubernetes::{Cluster, Failure, jobs};
 use uuid::Uuid;
 
@@ -92,6 +92,7 @@ async fn a_jobs_spec_does_not_change_and_its_status_is_written_apart() {
     let namespace = super::namespace(&cluster, "jobs").await;
     let spec = BackupSpec {
         job_id: Uuid::from_u128(1),
+        mode: BackupMode::Backup,
         recovery_point_id: Uuid::from_u128(2),
         backup_instance_id: "/subscriptions/s/i".into(),
         selection: Selection::default(),

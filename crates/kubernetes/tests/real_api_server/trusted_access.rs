@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 use strongroom_core::selection::Selection;
 use strongroom_kubernetes::access::{self, trusted_access};
-use strongroom_kubernetes::crd::{self, BackupSpec};
+use strongroom_kubernetes::crd::{self, BackupMode, BackupSpec};
 use strongroom_kubernetes::{Cluster, Failure, jobs};
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ const VAULT: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourc
 fn spec() -> BackupSpec {
     BackupSpec {
         job_id: Uuid::from_u128(7),
+        mode: BackupMode::Backup,
         recovery_point_id: Uuid::from_u128(8),
         backup_instance_id: format!("{VAULT}/backupInstances/i"),
         selection: Selection::default(),
