@@ -40,6 +40,10 @@ pub enum Backend {
     Embedded,
     /// Any S3 service.
     S3(S3Backend),
+    /// A storage account of Azure.
+    AzureBlob(AzureBlobBackend),
+    /// Google Cloud Storage.
+    Gcs(GcsBackend),
 }
 
 /// An S3 service.
@@ -69,12 +73,53 @@ pub struct S3Backend {
     pub ca_certificate: Option<String>,
 }
 
+/// A storage account of Azure; a container is a blob container of it. The account's key or a shared
+/// access signature is needed, not both.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AzureBlobBackend {
+    /// Name of the account in Azure; absent: the name of this resource.
+    pub account: Option<String>,
+    /// Write-only; one of the account's two keys, in base64.
+    pub account_key: Option<Secret>,
+    /// Write-only; the query string of a signature that may read, create, list and delete.
+    pub shared_access_signature: Option<Secret>,
+    /// URL of the account's blob service; absent: `https://{account}.blob.core.windows.net`.
+    pub endpoint: Option<String>,
+    /// The same service as the clusters reach it, for example by a private endpoint.
+    pub extension_endpoint: Option<String>,
+    /// PEM of the CA to trust instead of the public ones.
+    pub ca_certificate: Option<String>,
+}
+
+/// Google Cloud Storage; a container is a bucket.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GcsBackend {
+    /// Write-only; the JSON document of a service account's key.
+    pub service_account_key: Option<Secret>,
+    /// URL of the service; absent: `https://storage.googleapis.com`.
+    pub endpoint: Option<String>,
+    /// The same service as the clusters reach it.
+    pub extension_endpoint: Option<String>,
+    /// PEM of the CA to trust instead of the public ones.
+    pub ca_certificate: Option<String>,
+}
+
 impl StorageAccount {
-    /// Takes the secret key out, so that the rest can be stored and answered.
+    /// Takes the key, and the token beside or instead of it, out, so that the rest can be stored and
+    /// answered.
     pub fn take_secrets(&mut self) -> (Option<Secret>, Option<Secret>) {
         match &mut self.backend {
             Some(Backend::S3(s3)) => (s3.secret_access_key.take(), s3.session_token.take()),
-            _ => (None, None),
+            Some(Backend::AzureBlob(azure)) => (
+                azure.account_key.take(),
+                azure.shared_access_signature.take(),
+            ),
+            Some(Backend::Gcs(gcs)) => (gcs.service_account_key.take(), None),
+            Some(Backend::Embedded) | None => (None, None),
         }
     }
 }
@@ -87,7 +132,8 @@ pub type BlobContainerResource = Resource<BlobContainer>;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobContainer {
-    /// Ours: the bucket of an S3 backend; absent: the container's name.
+    /// Ours: the bucket of an S3 or Cloud Storage backend, or the container of an Azure one; absent:
+    /// the container's name.
     pub bucket: Option<String>,
     /// `None`; anything else is refused.
     pub public_access: Option<String>,

@@ -49,7 +49,7 @@ pub use prune::PruneReport;
 pub use read::Point;
 pub use report::{ReportPage, ReportSummary, ReportWriter};
 pub use repository::Repository;
-pub use store::{Backend, S3Config, Secret, StoreConfig, classify};
+pub use store::{AzureBlobConfig, Backend, GcsConfig, S3Config, Secret, StoreConfig, classify};
 pub use verify::{Damage, VerifyReport};
 pub use write::{PointWriter, Sealed, Stats, WriterOptions};
 

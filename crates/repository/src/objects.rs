@@ -298,8 +298,12 @@ impl Objects {
                         each(&mut gathered, found);
                     }
                 }
-                Err(object_store::Error::NotFound { .. }) => return Ok(T::default()),
-                Err(error) => return Err(classify(error, || format!("listing {folder}"), folder)),
+                Err(error) => {
+                    return match classify(error, || format!("listing {folder}"), folder) {
+                        error if error.is_not_found() => Ok(T::default()),
+                        error => Err(error),
+                    };
+                }
             }
         }
         Ok(gathered)

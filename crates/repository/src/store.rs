@@ -1,16 +1,25 @@
 //! Connecting to an object store: the plain description that travels sealed inside a job, and the
 //! translation of a store's errors into what the reader must do.
 
+mod azure;
+mod classify;
+mod gcs;
+mod s3;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+pub use azure::AzureBlobConfig;
+pub use classify::classify;
+pub use gcs::GcsConfig;
+pub use s3::S3Config;
 
 use crate::error::{Error, Result};
 use crate::limits::{
@@ -66,6 +75,10 @@ pub struct StoreConfig {
 pub enum Backend {
     /// Anything that speaks S3 with conditional writes (`If-None-Match: *`).
     S3(S3Config),
+    /// A container of an Azure Blob Storage account.
+    AzureBlob(AzureBlobConfig),
+    /// A bucket of Google Cloud Storage.
+    Gcs(GcsConfig),
     /// A folder of this machine: tests, and the server's own view of its embedded storage.
     Local {
         /// The folder, which must exist.
@@ -73,35 +86,6 @@ pub enum Backend {
     },
     /// Memory of this process, empty at each connection: tests.
     Memory,
-}
-
-/// An S3 bucket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct S3Config {
-    /// URL of the service, for example `https://strongroom.example:8443`.
-    pub endpoint: String,
-    /// Region that requests are signed for.
-    pub region: String,
-    /// Bucket.
-    pub bucket: String,
-    /// Access key id.
-    pub access_key_id: String,
-    /// Secret access key.
-    pub secret_access_key: Secret,
-    /// Session token of temporary credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_token: Option<Secret>,
-    /// Certificates (PEM) of the authority to trust, and no other; the system's when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_certificate: Option<String>,
-    /// `https://host/bucket/key` instead of `https://bucket.host/key`.
-    #[serde(default = "yes")]
-    pub path_style: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl StoreConfig {
@@ -114,7 +98,9 @@ impl StoreConfig {
                     Arc::new(store.with_fsync(true).with_automatic_cleanup(true))
                 })
                 .map_err(|e| Error::InvalidConfig { why: chain(&e) }),
-            Backend::S3(config) => connect_s3(config),
+            Backend::S3(config) => config.connect(),
+            Backend::AzureBlob(config) => config.connect(),
+            Backend::Gcs(config) => config.connect(),
         }
     }
 
@@ -124,131 +110,64 @@ impl StoreConfig {
     }
 }
 
-fn connect_s3(config: &S3Config) -> Result<Arc<dyn ObjectStore>> {
-    let invalid = |e: object_store::Error| Error::InvalidConfig { why: chain(&e) };
-    let plain = config.endpoint.starts_with("http://");
+/// What the clients of all services have in common: time limits, and whom to trust.
+///
+/// Whoever names an authority means that one and no other, and without TLS there is nothing to
+/// verify: machines without system certificates work, too.
+fn client_options(endpoint: Option<&str>, ca_certificate: Option<&str>) -> Result<ClientOptions> {
+    let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     let mut options = ClientOptions::new()
         .with_allow_http(plain)
         .with_connect_timeout(STORE_CONNECT_TIMEOUT)
         .with_timeout(STORE_REQUEST_TIMEOUT);
-    if let Some(pem) = &config.ca_certificate {
+    if let Some(pem) = ca_certificate {
         let certificates = Certificate::from_pem_bundle(pem.as_bytes()).map_err(invalid)?;
         if certificates.is_empty() {
-            return Err(Error::InvalidConfig {
-                why: "caCertificate holds no certificate".into(),
-            });
+            return Err(refused("caCertificate holds no certificate"));
         }
         for certificate in certificates {
             options = options.with_root_certificate(certificate);
         }
     }
-    if config.ca_certificate.is_some() || plain {
-        // Whoever names an authority means that one and no other, and without TLS there is nothing
-        // to verify: machines without system certificates work, too.
-        options = options.with_no_system_certificates(true);
-    }
-    let retry = RetryConfig {
+    Ok(options.with_no_system_certificates(ca_certificate.is_some() || plain))
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig {
         backoff: BackoffConfig {
             init_backoff: STORE_BACKOFF,
             ..BackoffConfig::default()
         },
         max_retries: STORE_CLIENT_RETRIES,
         retry_timeout: STORE_RETRY_TIMEOUT,
+    }
+}
+
+/// Without TLS a token or a shared access signature is read by whoever is on the way, and used.
+/// Emulators on the same machine are the exception.
+fn refuse_secret_in_the_clear(endpoint: Option<&str>, what: &str) -> Result<()> {
+    let Some(rest) = endpoint.and_then(|endpoint| endpoint.strip_prefix("http://")) else {
+        return Ok(());
     };
-    let mut builder = AmazonS3Builder::new()
-        .with_endpoint(config.endpoint.trim_end_matches('/'))
-        .with_region(&config.region)
-        .with_bucket_name(&config.bucket)
-        .with_access_key_id(&config.access_key_id)
-        .with_secret_access_key(config.secret_access_key.expose())
-        .with_virtual_hosted_style_request(!config.path_style)
-        .with_conditional_put(S3ConditionalPut::ETagMatch)
-        // One object a request: not every service has the bulk call, and we remove one at a time.
-        .with_disable_bulk_delete(true)
-        .with_client_options(options)
-        .with_retry(retry);
-    if let Some(token) = &config.session_token {
-        builder = builder.with_token(token.expose());
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match host.rsplit_once(':') {
+        Some((host, _port)) if !host.is_empty() => host,
+        _ => host,
+    };
+    if matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
+        return Ok(());
     }
-    Ok(Arc::new(builder.build().map_err(invalid)?))
+    Err(refused(&format!(
+        "the endpoint is not https, and {what} would be sent in the clear"
+    )))
 }
 
-/// Translates a store's error. `doing` says what was being done, `what` names the object.
-pub fn classify(error: object_store::Error, doing: impl Fn() -> String, what: &str) -> Error {
-    use object_store::Error as Store;
-    let doing = doing();
-    match &error {
-        Store::NotFound { .. } => return Error::NotFound { what: what.into() },
-        Store::AlreadyExists { .. } | Store::Precondition { .. } => {
-            return Error::Exists { what: what.into() };
-        }
-        _ => {}
-    }
-    if error.to_string().contains("status code: 416") {
-        return Error::corrupt(what, "it is shorter than what refers to it says");
-    }
-    match refusal(&error) {
-        Some(Refusal::Full) => Error::Full {
-            doing,
-            source: error,
-        },
-        Some(Refusal::ReadOnly) => Error::ReadOnly {
-            doing,
-            source: error,
-        },
-        Some(Refusal::Denied) => Error::Denied {
-            doing,
-            source: error,
-        },
-        None => Error::Unreachable {
-            doing,
-            source: error,
-        },
-    }
+fn invalid(error: object_store::Error) -> Error {
+    Error::InvalidConfig { why: chain(&error) }
 }
 
-enum Refusal {
-    Full,
-    ReadOnly,
-    Denied,
-}
-
-/// Reads the reason from the operating system's error when there is one in the chain, else from the
-/// error code of the service, which `object_store` keeps in the text only.
-fn refusal(error: &object_store::Error) -> Option<Refusal> {
-    use std::io::ErrorKind;
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            match io.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => return Some(Refusal::Full),
-                ErrorKind::ReadOnlyFilesystem => return Some(Refusal::ReadOnly),
-                ErrorKind::PermissionDenied => return Some(Refusal::Denied),
-                _ => {}
-            }
-        }
-        cause = current.source();
-    }
-    // Codes: MinIO `XMinioStorageFull` and HTTP 507; `QuotaExceeded` of several S3 services,
-    // `InsufficientStorage` of ours; `ReadOnly` and `XMinioReadOnly` of services under maintenance.
-    let text = error.to_string();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&[
-        "XMinioStorageFull",
-        "status code: 507",
-        "QuotaExceeded",
-        "InsufficientStorage",
-    ]) {
-        return Some(Refusal::Full);
-    }
-    if says(&["ReadOnlyAccess", "XMinioReadOnly", "<Code>ReadOnly"]) {
-        return Some(Refusal::ReadOnly);
-    }
-    let denied = matches!(
-        error,
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
-    );
-    denied.then_some(Refusal::Denied)
+fn refused(why: &str) -> Error {
+    Error::InvalidConfig { why: why.into() }
 }
 
 /// An error with its sources in one line, without repeating what is repeated.

@@ -180,9 +180,9 @@ pub async fn for_server(
 ) -> Result<StoreConfig> {
     let container = ResourceId::published(location.container_id.clone());
     let container = existing_container(session, &container).await?;
-    let access = storage_accounts::s3_access(app, session, &container, Reader::Server);
+    let access = storage_accounts::access(app, session, &container, Reader::Server);
     let backend = match access.await? {
-        Some(s3) => Backend::S3(s3),
+        Some(backend) => backend,
         None => Backend::Local {
             path: embedded_bucket(&container)?.folder(&app.blobs),
         },
@@ -203,9 +203,9 @@ pub async fn for_job(
 ) -> Result<StoreConfig> {
     let container = ResourceId::published(location.container_id.clone());
     let container = existing_container(session, &container).await?;
-    let access = storage_accounts::s3_access(app, session, &container, Reader::Extension);
+    let access = storage_accounts::access(app, session, &container, Reader::Extension);
     let backend = match access.await? {
-        Some(s3) => Backend::S3(s3),
+        Some(backend) => backend,
         None => {
             let credential = issuer(app).credential(job);
             Backend::S3(S3Config {
@@ -217,6 +217,7 @@ pub async fn for_job(
                 session_token: None,
                 ca_certificate: Some(app.ca_certificate_pem.clone()).filter(|pem| !pem.is_empty()),
                 path_style: true,
+                unsigned_payload: true,
             })
         }
     };
@@ -239,6 +240,22 @@ pub async fn open(
         &strongroom_repository::SystemEntropy,
     )
     .await
+}
+
+/// Whether an error says something of the recovery point itself, so that asking again is no use: it is
+/// not there, or not what was written. Any other is about the way to it.
+#[must_use]
+pub fn is_of_the_point(error: &strongroom_repository::Error) -> bool {
+    use strongroom_repository::Error as Repo;
+    matches!(
+        error,
+        Repo::NotFound { .. }
+            | Repo::Corrupt { .. }
+            | Repo::Exists { .. }
+            | Repo::TooLarge { .. }
+            | Repo::WrongKey
+            | Repo::UnsupportedVersion { .. }
+    )
 }
 
 /// The meaning of a repository's error for whoever asked for it.

@@ -1,20 +1,19 @@
 //! Storage accounts and their blob containers: where recovery points go.
 //!
 //! Contract: an account's credentials are sealed and never given back. A container is accepted only
-//! after it was seen to work: the embedded one's folder is made, an S3 bucket took, kept and gave
-//! back an object. The network is asked before the transaction opens.
+//! after it was seen to work: the embedded one's folder is made, any other took, kept and gave back
+//! an object. The network is asked before the transaction opens.
 
+mod backend;
 mod probe;
 
-use strongroom_api::secret::Secret;
 use strongroom_api::storage::{
-    Backend, BlobContainer, BlobContainerResource, PrimaryEndpoints, S3Backend, StorageAccount,
+    Backend, BlobContainer, BlobContainerResource, PrimaryEndpoints, StorageAccount,
     StorageAccountResource,
 };
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::NameKind;
-use strongroom_repository::{Backend as StoreBackend, S3Config, StoreConfig};
-use url::Url;
+use strongroom_repository::{Backend as StoreBackend, StoreConfig};
 
 use super::repositories::embedded_bucket;
 use super::resources::{self, Preconditions, Written};
@@ -27,13 +26,6 @@ pub const TYPE: &str = "Microsoft.Storage/storageAccounts";
 /// Published type of a blob container.
 pub const CONTAINER_TYPE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
 
-/// Purposes of the sealed secrets of an S3 account.
-const SECRET_ACCESS_KEY: &str = "s3-secret-access-key";
-const SESSION_TOKEN: &str = "s3-session-token";
-
-/// Region that requests are signed for when the account names none; what S3 itself assumes.
-const DEFAULT_REGION: &str = "us-east-1";
-
 /// Accounts that are looked through for a name that is taken.
 const MOST_ACCOUNTS: usize = 10_000;
 
@@ -45,9 +37,7 @@ pub async fn put(
     preconditions: &Preconditions,
 ) -> Result<Written<StorageAccount>> {
     resources::check_name(NameKind::StorageAccount, id)?;
-    let (secret_key, session_token) = account.properties.take_secrets();
-    // A token belongs to one key: with a new key that has none, the old one's must not stay.
-    let session_token = session_token.or_else(|| secret_key.as_ref().map(|_| Secret::new("")));
+    let given = account.properties.take_secrets();
     let backend = account.properties.backend.clone().unwrap_or_default();
     let mut session = app.store.begin().await?;
     let id = resource_groups::within(&mut *session, id).await?;
@@ -63,40 +53,30 @@ pub async fn put(
     });
     match old.and_then(|old| old.properties.backend) {
         None => refuse_taken_name(&mut *session, &id).await?,
-        Some(old) => refuse_other_kind(&old, &backend)?,
+        Some(old) => backend::refuse_other_kind(&old, &backend)?,
     }
-    if let Backend::S3(s3) = &backend {
-        check_s3(s3)?;
-        let kept = session
-            .secret(&id.key(), SECRET_ACCESS_KEY)
-            .await?
-            .is_some();
-        if secret_key.is_none() && !kept {
-            return Err(invalid(
-                "properties.backend.secretAccessKey",
-                "it is needed at the first write",
-            )
-            .into());
+    backend::check(&backend)?;
+    let credentials = backend::credentials(&backend, given)?;
+    if !matches!(backend, Backend::Embedded) && credentials.is_empty() {
+        let (key, token) = stored_credentials(app, &mut *session, &id.key(), &backend).await?;
+        if key.is_none() && token.is_none() {
+            let target = backend::credential_property(&backend);
+            return Err(invalid(target, "it is needed at the first write").into());
         }
     }
     account.properties.provisioning_state = Some("Succeeded".to_owned());
     account.properties.primary_endpoints = Some(PrimaryEndpoints {
-        blob: Some(match &backend {
-            Backend::Embedded => app.advertise_url.to_string(),
-            Backend::S3(s3) => s3.endpoint.clone(),
+        blob: Some(match backend::address(&backend, id.name()) {
+            None => app.advertise_url.to_string(),
+            Some(address) => address,
         }),
     });
     account.properties.backend = Some(backend);
     let written = resources::write(app, &mut *session, &id, TYPE, &account, row.as_ref()).await?;
-    for (purpose, secret) in [
-        (SECRET_ACCESS_KEY, secret_key),
-        (SESSION_TOKEN, session_token),
-    ] {
-        if let Some(secret) = secret {
-            let plaintext = secret.expose().as_bytes();
-            app.put_secret(&mut *session, &id.key(), purpose, plaintext)
-                .await?;
-        }
+    for (purpose, secret) in credentials {
+        let plaintext = secret.expose().as_bytes();
+        app.put_secret(&mut *session, &id.key(), purpose, plaintext)
+            .await?;
     }
     session.commit().await?;
     Ok(written)
@@ -133,51 +113,6 @@ async fn refuse_taken_name(session: &mut dyn Session, id: &ResourceId) -> Result
         .into()),
         None => Ok(()),
     }
-}
-
-fn refuse_other_kind(old: &Backend, new: &Backend) -> std::result::Result<(), Problem> {
-    let same = matches!(
-        (old, new),
-        (Backend::Embedded, Backend::Embedded) | (Backend::S3(_), Backend::S3(_))
-    );
-    if same {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::PropertyChangeNotAllowed,
-        "The kind of an account's backend is fixed: recovery points would be left behind. Make \
-         another account.",
-    )
-    .at("properties.backend.kind"))
-}
-
-/// Plain http is allowed: object stores inside a cluster are often without TLS, requests are signed,
-/// and everything that is written was encrypted and authenticated before.
-fn check_s3(s3: &S3Backend) -> std::result::Result<(), Problem> {
-    let endpoints = [
-        ("properties.backend.endpoint", Some(&s3.endpoint)),
-        (
-            "properties.backend.extensionEndpoint",
-            s3.extension_endpoint.as_ref(),
-        ),
-    ];
-    for (target, endpoint) in endpoints {
-        let Some(endpoint) = endpoint else { continue };
-        let url = Url::parse(endpoint).ok();
-        let url = url.filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-        let Some(url) = url else {
-            let why = format!("'{endpoint}' is not an http or https address");
-            return Err(invalid(target, why));
-        };
-        // An address is shown to whoever reads the account.
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid(target, "it must not hold a credential"));
-        }
-    }
-    if s3.access_key_id.is_empty() {
-        return Err(invalid("properties.backend.accessKeyId", "it is empty"));
-    }
-    Ok(())
 }
 
 /// One account.
@@ -252,9 +187,9 @@ pub async fn put_container(
     let access = account_access(app, &mut *session, &id, &bucket, Reader::Server).await?;
     drop(session);
     match access {
-        Some(s3) => {
+        Some(backend) => {
             probe::probe(&StoreConfig {
-                backend: StoreBackend::S3(s3),
+                backend,
                 prefix: String::new(),
             })
             .await?
@@ -359,7 +294,7 @@ pub async fn delete_container(
     preconditions.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     let published = ResourceId::published(row.id.clone());
-    let embedded = s3_access(app, &mut *session, &published, Reader::Server)
+    let embedded = access(app, &mut *session, &published, Reader::Server)
         .await?
         .is_none();
     let folder = embedded_bucket(&published)?.folder(&app.blobs);
@@ -391,13 +326,13 @@ pub enum Reader {
     Extension,
 }
 
-/// How an S3 container is reached with its account's credentials; none for an embedded one.
-pub async fn s3_access(
+/// How a container is reached with its account's credentials; none for an embedded one.
+pub async fn access(
     app: &App,
     session: &mut dyn Session,
     container: &ResourceId,
     reader: Reader,
-) -> Result<Option<S3Config>> {
+) -> Result<Option<StoreBackend>> {
     let row = resources::existing(session, container).await?;
     let bucket = bucket_of(&row)?;
     account_access(
@@ -416,28 +351,34 @@ async fn account_access(
     container: &ResourceId,
     bucket: &str,
     reader: Reader,
-) -> Result<Option<S3Config>> {
+) -> Result<Option<StoreBackend>> {
     let row = resources::existing(session, &account_of(container)).await?;
     let account: StorageAccountResource = resources::document(&row, TYPE)?;
-    let Some(Backend::S3(s3)) = account.properties.backend else {
+    let Some(backend) = account.properties.backend else {
         return Ok(None);
     };
-    let secret_access_key = text(app, session, &row.key, SECRET_ACCESS_KEY).await?;
-    let session_token = text(app, session, &row.key, SESSION_TOKEN).await?;
-    let endpoint = match (reader, s3.extension_endpoint) {
-        (Reader::Extension, Some(endpoint)) => endpoint,
-        _ => s3.endpoint,
-    };
-    Ok(Some(S3Config {
-        endpoint,
-        region: s3.region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
-        bucket: bucket.to_owned(),
-        access_key_id: s3.access_key_id,
-        secret_access_key: secret_access_key.unwrap_or_default().into(),
-        session_token: session_token.map(Into::into),
-        ca_certificate: s3.ca_certificate,
-        path_style: s3.path_style.unwrap_or(true),
-    }))
+    let credentials = stored_credentials(app, session, &row.key, &backend).await?;
+    Ok(backend::reached(
+        backend,
+        &row.name,
+        bucket,
+        reader,
+        credentials,
+    ))
+}
+
+/// The key, and the token beside or instead of it, that an account was given.
+async fn stored_credentials(
+    app: &App,
+    session: &mut dyn Session,
+    key: &str,
+    backend: &Backend,
+) -> Result<(Option<String>, Option<String>)> {
+    let (key_purpose, token_purpose) = backend::purposes(backend);
+    Ok((
+        text(app, session, key, key_purpose).await?,
+        text(app, session, key, token_purpose).await?,
+    ))
 }
 
 async fn text(
@@ -478,7 +419,9 @@ mod tests {
             let mut session = harness.app.store.read().await.unwrap();
             let found =
                 account_access(&harness.app, &mut *session, &container, "b", Reader::Server);
-            let found = found.await.unwrap().unwrap();
+            let Some(StoreBackend::S3(found)) = found.await.unwrap() else {
+                panic!("another backend")
+            };
             (
                 found.secret_access_key.expose().to_owned(),
                 found.session_token.map(|token| token.expose().to_owned()),

@@ -26,6 +26,8 @@ const COLUMNS: Columns<StorageAccountResource> = &[
     ("BACKEND", |account| match &account.properties.backend {
         None | Some(Backend::Embedded) => "embedded".to_owned(),
         Some(Backend::S3(_)) => "s3".to_owned(),
+        Some(Backend::AzureBlob(_)) => "azure-blob".to_owned(),
+        Some(Backend::Gcs(_)) => "gcs".to_owned(),
     }),
     ("ENDPOINT", |account| match &account.properties.backend {
         Some(Backend::S3(s3)) => s3.endpoint.clone(),

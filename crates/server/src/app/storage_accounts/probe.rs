@@ -1,4 +1,4 @@
-//! Whether a bucket does what a repository needs: it takes an object, keeps it, refuses to replace
+//! Whether a bucket or container does what a repository needs: it takes an object, keeps it, refuses to replace
 //! it, and gives it back.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) async fn probe(config: &StoreConfig) -> Result<()> {
         Err(_) => Err(Problem::new(
             Code::UserErrorBackupStorageLocationNotReady,
             format!(
-                "The bucket did not answer within {} seconds.",
+                "The container did not answer within {} seconds.",
                 PROBE_LIMIT.as_secs()
             ),
         )
@@ -53,7 +53,7 @@ async fn probe_store(store: &dyn ObjectStore) -> std::result::Result<(), Problem
         Ok(_) => {
             return Err(invalid(
                 "properties.backend",
-                "the store overwrites an object although If-None-Match forbids it, so two writers \
+                "the store overwrites an object although the request forbids it, so two writers \
                  could destroy each other's recovery points",
             ));
         }
@@ -85,6 +85,6 @@ fn store_problem(doing: &str, error: &ObjectError) -> Problem {
     };
     Problem::new(
         code,
-        format!("The server could not {doing} the bucket: {text}."),
+        format!("The server could not {doing} the container: {text}."),
     )
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use strongroom_api::storage::{Backend, S3Backend, StorageAccount, StorageAccountResource};
+use strongroom_api::storage::{
+    AzureBlobBackend, Backend, GcsBackend, S3Backend, StorageAccount, StorageAccountResource,
+};
 
 use crate::error::CliError;
 use crate::local_file;
@@ -15,10 +17,10 @@ pub struct Args {
     /// What is behind it
     #[arg(long, value_enum, default_value_t)]
     backend: Kind,
-    /// URL of the S3 service
+    /// URL of the service; needed for s3, else where it is not the provider's own
     #[arg(long, value_name = "URL", required_if_eq("backend", "s3"))]
     endpoint: Option<String>,
-    /// URL of the S3 service as pods of the clusters reach it, when the server reaches it by another
+    /// URL of the service as pods of the clusters reach it, when the server reaches it by another
     #[arg(long, value_name = "URL")]
     extension_endpoint: Option<String>,
     /// Region of the S3 service
@@ -30,7 +32,19 @@ pub struct Args {
     /// File with the secret access key
     #[arg(long, value_name = "FILE", required_if_eq("backend", "s3"))]
     secret_access_key_file: Option<PathBuf>,
-    /// PEM file of the CA of the S3 service, when it is not a public one
+    /// Name of the account in Azure, when it is not that of the storage account here
+    #[arg(long, value_name = "NAME")]
+    azure_account: Option<String>,
+    /// File with a key of the account in Azure
+    #[arg(long, value_name = "FILE", conflicts_with = "sas_file")]
+    account_key_file: Option<PathBuf>,
+    /// File with a shared access signature of the account or container in Azure
+    #[arg(long, value_name = "FILE")]
+    sas_file: Option<PathBuf>,
+    /// File with the JSON key of a service account of Google Cloud
+    #[arg(long, value_name = "FILE", required_if_eq("backend", "gcs"))]
+    service_account_key_file: Option<PathBuf>,
+    /// PEM file of the CA of the service, when it is not a public one
     #[arg(long, value_name = "FILE")]
     endpoint_ca_file: Option<PathBuf>,
     /// Address buckets as BUCKET.HOST instead of HOST/BUCKET
@@ -45,6 +59,10 @@ enum Kind {
     Embedded,
     /// An S3 service
     S3,
+    /// A storage account of Azure
+    AzureBlob,
+    /// Google Cloud Storage
+    Gcs,
 }
 
 impl Args {
@@ -82,26 +100,40 @@ impl Args {
     }
 
     fn backend(self) -> Result<Backend, CliError> {
-        match self.backend {
-            Kind::Embedded => Ok(Backend::Embedded),
-            Kind::S3 => Ok(Backend::S3(S3Backend {
+        let secret = |file: &Option<PathBuf>| {
+            file.as_deref().map(local_file::read_secret).transpose()
+        };
+        let ca_certificate = self
+            .endpoint_ca_file
+            .as_deref()
+            .map(local_file::read)
+            .transpose()?;
+        Ok(match self.backend {
+            Kind::Embedded => Backend::Embedded,
+            Kind::S3 => Backend::S3(S3Backend {
                 endpoint: self.endpoint.unwrap_or_default(),
                 extension_endpoint: self.extension_endpoint,
                 region: self.region,
                 path_style: Some(!self.virtual_hosted),
                 access_key_id: self.access_key_id.unwrap_or_default(),
-                secret_access_key: self
-                    .secret_access_key_file
-                    .as_deref()
-                    .map(local_file::read_secret)
-                    .transpose()?,
+                secret_access_key: secret(&self.secret_access_key_file)?,
                 session_token: None,
-                ca_certificate: self
-                    .endpoint_ca_file
-                    .as_deref()
-                    .map(local_file::read)
-                    .transpose()?,
-            })),
-        }
+                ca_certificate,
+            }),
+            Kind::AzureBlob => Backend::AzureBlob(AzureBlobBackend {
+                account: self.azure_account,
+                account_key: secret(&self.account_key_file)?,
+                shared_access_signature: secret(&self.sas_file)?,
+                endpoint: self.endpoint,
+                extension_endpoint: self.extension_endpoint,
+                ca_certificate,
+            }),
+            Kind::Gcs => Backend::Gcs(GcsBackend {
+                service_account_key: secret(&self.service_account_key_file)?,
+                endpoint: self.endpoint,
+                extension_endpoint: self.extension_endpoint,
+                ca_certificate,
+            }),
+        })
     }
 }
