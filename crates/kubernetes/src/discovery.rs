@@ -7,6 +7,7 @@
 
 mod aggregated;
 mod legacy;
+mod stored;
 
 use std::collections::BTreeSet;
 

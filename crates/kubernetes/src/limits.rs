@@ -49,6 +49,10 @@ pub const ERROR_BYTES: usize = 64 * 1024;
 /// Characters of a server's own words that are carried in an error.
 pub const ERROR_CHARS: usize = 1024;
 
+/// Definitions of custom types that are asked for at once. Each is one small request, but its answer
+/// can be a MiB.
+pub const DEFINITIONS_AT_ONCE: usize = 4;
+
 /// How often a list may be begun again because its resource version expired (410) before its first
 /// page was handed out.
 pub const LIST_RESTARTS: u32 = 3;
@@ -76,6 +80,11 @@ pub const REVIEWS_AT_ONCE: usize = 8;
 /// How often a state that the cluster is about to reach (a CRD established, a namespace active or
 /// gone, an extension ready) is looked at again. CRDs take 10–300 ms on a free API server.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The wait after the first such look; it doubles up to [`POLL_INTERVAL`]. A CRD on a free API server
+/// is established within 10 ms, and whoever restores one waits for just that. (A watch would need a
+/// right on every kind that the extension otherwise has no use for.)
+pub const FIRST_LOOK: Duration = Duration::from_millis(5);
 
 /// A heartbeat older than this means that the extension's process is not working, even when its
 /// pod runs: it beats every 10 s, and three beats may be lost to an API server's restart.

@@ -1,0 +1,148 @@
+//! In which version a type is to be read so that nothing is lost that was persisted.
+//!
+//! A custom type can be served in several versions, and a field that only one of them has is dropped
+//! when an object is read in another. What is persisted is persisted in the storage version, so its
+//! objects are complete there. Built-in types convert without loss between the versions that are served
+//! side by side (`k8s.io/kubernetes/pkg/apis`: round-trip tests of every group), so the preferred
+//! one serves as well as any.
+//! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/>
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Deserialize;
+use strongroom_core::object::ResourceType;
+
+use super::Discovery;
+use crate::cluster::{Cluster, ClusterError, path_of};
+use crate::limits::DEFINITIONS_AT_ONCE;
+
+/// Of a CustomResourceDefinition only this is kept: the schemas of one can be a MiB.
+#[derive(Deserialize)]
+struct Definition {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    name: String,
+    #[serde(default)]
+    storage: bool,
+}
+
+impl Discovery {
+    /// The listable types, each in its storage version when that is served, else in the preferred one.
+    /// Only definitions of types with several served versions are asked for: where there is one, there
+    /// is no choice. A type without a definition (of an aggregated API) stays as it is.
+    ///
+    /// # Errors
+    /// When a definition can be neither read nor said to be absent.
+    pub async fn stored_types(&self, cluster: &Cluster) -> Result<Vec<ResourceType>, ClusterError> {
+        let types = stream::iter(self.types.clone()).map(|one| self.stored(cluster, one));
+        types.buffered(DEFINITIONS_AT_ONCE).try_collect().await
+    }
+
+    async fn stored(
+        &self,
+        cluster: &Cluster,
+        preferred: ResourceType,
+    ) -> Result<ResourceType, ClusterError> {
+        if !preferred.is_custom() || self.versions(&preferred.group, &preferred.kind).len() < 2 {
+            return Ok(preferred);
+        }
+        let definitions = ResourceType::new(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            false,
+        );
+        let path = path_of(&definitions, None, Some(&preferred.resource()));
+        let doing = format!("ask in which version {} are stored", preferred.resource());
+        let definition: Definition = match cluster.get_json(&path, &doing).await {
+            Ok(definition) => definition,
+            Err(error) if error.is_not_found() => return Ok(preferred),
+            Err(error) => return Err(error),
+        };
+        let storage = definition.spec.versions.iter().find(|one| one.storage);
+        let stored = storage
+            .and_then(|one| self.served_as(&preferred.group, &one.name, &preferred.kind))
+            .filter(|served| served.is_listable());
+        Ok(stored.map_or(preferred, |served| served.resource.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{GroupVersion, ServedType, assemble};
+    use super::*;
+    use crate::testing::{Answer, cluster};
+
+    fn group_version(group: &str, version: &str, plurals: &[&str]) -> GroupVersion {
+        let types = plurals.iter().map(|plural| ServedType {
+            resource: ResourceType::new(group, version, &plural.to_uppercase(), plural, true),
+            verbs: ["list", "get"].map(str::to_owned).into(),
+            subresources: Vec::new(),
+        });
+        GroupVersion {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            outcome: Ok(types.collect()),
+        }
+    }
+
+    fn definition(versions: &[(&str, bool)]) -> Answer {
+        let version = |(name, storage): &(&str, bool)| json!({"name": name, "storage": storage});
+        let versions: Vec<_> = versions.iter().map(version).collect();
+        Answer::ok(&json!({"metadata": {"name": "x"}, "spec": {"versions": versions}}))
+    }
+
+    #[tokio::test]
+    async fn a_custom_type_is_read_in_its_storage_version_when_that_is_served() {
+        let found = assemble(vec![
+            group_version("apps", "v1", &["deployments"]),
+            group_version("apps", "v1beta1", &["deployments"]),
+            group_version("example.com", "v2", &["as", "bs", "cs", "ds"]),
+            group_version("example.com", "v1", &["as", "bs", "cs"]),
+        ]);
+        let (cluster, log) = cluster(|asked| match asked.path.rsplit('/').next() {
+            Some("as.example.com") => definition(&[("v1", true), ("v2", false)]),
+            Some("bs.example.com") => definition(&[("v0", true), ("v1", false), ("v2", false)]),
+            _ => Answer::failed(404, "NotFound", "no such definition"),
+        });
+        let types = found.stored_types(&cluster).await.unwrap();
+        let texts: Vec<String> = types.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "deployments.apps/v1",
+                "as.example.com/v1",
+                "bs.example.com/v2",
+                "cs.example.com/v2",
+                "ds.example.com/v2",
+            ]
+        );
+        assert_eq!(
+            log.all().len(),
+            3,
+            "only where there is a choice: {:?}",
+            log.lines()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_cannot_be_read_is_an_error_and_no_guess() {
+        let found = assemble(vec![
+            group_version("example.com", "v2", &["as"]),
+            group_version("example.com", "v1", &["as"]),
+        ]);
+        let (cluster, _) = cluster(|_| Answer::failed(500, "InternalError", "injected"));
+        assert!(found.stored_types(&cluster).await.is_err());
+    }
+}
