@@ -227,6 +227,11 @@ impl Cluster {
         Ok(image.reference)
     }
 
+    /// The folder of all that the cluster keeps.
+    pub(crate) fn state(&self) -> &Path {
+        &self.place.state
+    }
+
     /// kubectl for this cluster, ready for its arguments.
     pub(crate) fn kubectl(&self) -> Command {
         let mut command = Command::new(&self.kubectl);

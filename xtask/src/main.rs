@@ -1,5 +1,6 @@
 //! `cargo xtask`: the developer's commands, each in the module named after it.
 
+mod bench;
 mod cluster;
 mod demo;
 mod failure;
@@ -17,6 +18,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Developer commands of Strongroom")]
 enum Task {
+    /// Measure the product against what the machine allows, as ratios of one run
+    Bench(bench::Arguments),
     /// A real Kubernetes on this machine, for development and tests
     Cluster(cluster::Arguments),
     /// Protect an application, lose it, get it back: on a real cluster, each step with its time
@@ -29,6 +32,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
+        Task::Bench(arguments) => bench::run(arguments),
         Task::Cluster(arguments) => cluster::run(arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),

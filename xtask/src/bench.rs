@@ -1,0 +1,168 @@
+//! `cargo xtask bench`: what the product takes, as ratios to what the same machine allows in the same
+//! run.
+//!
+//! The benchmark measures programs of the release profile, itself included: called in another profile
+//! it builds both and hands over.
+
+mod job;
+mod metrics;
+mod mix;
+mod processes;
+mod raw;
+mod report;
+mod resources;
+mod setting;
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::{Args, Subcommand};
+
+use self::setting::Setting;
+use crate::failure::{Doing, Failure, Result};
+use crate::product;
+use crate::talk::{Stopwatch, say};
+
+/// Arguments of `cargo xtask bench`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Backup and restore of many objects, beside what the API server allows
+    Resources(Options),
+    /// Moves into a cgroup and becomes a program (started by the benchmark)
+    #[command(hide = true)]
+    Inside {
+        #[arg(long)]
+        cgroup: PathBuf,
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
+}
+
+/// What the benchmark of resources can be told.
+#[derive(Args)]
+struct Options {
+    /// How many objects; several times for several sizes
+    #[arg(long, default_values_t = [10_000])]
+    objects: Vec<usize>,
+    /// Write the figures to this file as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Leave the cluster up
+    #[arg(long)]
+    keep: bool,
+    /// Write the section of docs/benchmarks.md
+    #[arg(long)]
+    write_docs: bool,
+    /// Measure this binary instead of building one in the release profile
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Build without link-time optimisation: minutes quicker, for a first look only
+    #[arg(long)]
+    without_lto: bool,
+}
+
+/// Does what `cargo xtask bench …` was told.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.what {
+        What::Resources(options) => bench_resources(&options),
+        What::Inside { cgroup, program } => Err(processes::become_inside(&cgroup, &program)),
+    }
+}
+
+fn bench_resources(options: &Options) -> Result<ExitCode> {
+    let Some(binary) = &options.binary else {
+        return Err(hand_over(options)?);
+    };
+    // Clients of TLS need one cryptography for the process; nothing else here installs one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let measured = measure(options, binary);
+    if !options.keep {
+        setting::clear()?;
+    }
+    measured.map(|()| ExitCode::SUCCESS)
+}
+
+fn measure(options: &Options, binary: &Path) -> Result<()> {
+    if cfg!(debug_assertions) {
+        say("note: this command is a debug build, so the raw client is slower than it could be");
+    }
+    let mut all = Vec::new();
+    for objects in &options.objects {
+        let watch = Stopwatch::start();
+        let mut setting = Setting::open(binary)?;
+        all.push(resources::run(&mut setting, *objects)?);
+        say(format_args!("== {objects} objects: {}", watch.words()));
+    }
+    report::compare_sizes(&mut all);
+    report::print(&all);
+    if let Some(file) = &options.json {
+        report::write_json(&all, file)?;
+    }
+    if options.write_docs {
+        report::write_markdown(&report::markdown(&all, "About."))?;
+    }
+    Ok(())
+}
+
+/// Builds product and benchmark in the release profile and becomes the latter; returns only when that
+/// fails.
+fn hand_over(options: &Options) -> Result<Failure> {
+    let (binary, own) = build(options.without_lto)?;
+    let mut command = Command::new(own);
+    command.args(std::env::args_os().skip(1));
+    command.arg("--binary").arg(binary);
+    Ok(Failure::new("start the benchmark", command.exec()))
+}
+
+fn build(without_lto: bool) -> Result<(PathBuf, PathBuf)> {
+    let watch = Stopwatch::start();
+    say(
+        "building strongroom and the benchmark in the release profile (the first time takes many minutes) …",
+    );
+    let mut command = product::cargo();
+    command.args([
+        "build",
+        "--release",
+        "--package",
+        "strongroom",
+        "--package",
+        "xtask",
+    ]);
+    command.arg("--message-format=json-render-diagnostics");
+    if without_lto {
+        command.args(["--config", "profile.release.lto=false"]);
+    }
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.doing(|| "start cargo".to_owned())?;
+    if !output.status.success() {
+        return Err(Failure::new("build strongroom", output.status));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let find = |name: &str| {
+        executables(&messages)
+            .find(|path| path.file_name().is_some_and(|file| file == name))
+            .ok_or_else(|| {
+                Failure::new(
+                    format!("find the {name} that was built"),
+                    "cargo named none",
+                )
+            })
+    };
+    let built = (find("strongroom")?, find("xtask")?);
+    say(format_args!("{:>8}  both are built", watch.words()));
+    Ok(built)
+}
+
+fn executables(messages: &str) -> impl Iterator<Item = PathBuf> {
+    let parsed = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    parsed.filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+}

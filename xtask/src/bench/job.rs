@@ -1,0 +1,164 @@
+//! One measured job of ours: started by the command line, with what it took.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::metrics::Counted;
+use super::processes::{self, Cpu};
+use super::setting::{NAMESPACE, Setting};
+use crate::failure::{Doing, Failure, Result};
+use crate::talk::{Stopwatch, say};
+
+/// What one job took.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// From the start of the command until it has told the end: the client's view.
+    pub(crate) wall: Duration,
+    /// The extension's own time, from `status.started` to `status.completed`, in seconds.
+    pub(crate) work: f64,
+    /// The extension's steps and the seconds from the beginning of each to that of the next.
+    pub(crate) steps: Vec<(String, f64)>,
+    /// CPU seconds meanwhile.
+    pub(crate) cpu: Cpu,
+    /// The extension's `VmHWM` of this job, in MiB.
+    pub(crate) peak_rss_mib: f64,
+    /// Requests meanwhile.
+    pub(crate) counted: Counted,
+    /// Objects by outcome, as the job's status told them last.
+    pub(crate) counts: Value,
+}
+
+impl Measured {
+    /// All objects that the job speaks of.
+    pub(crate) fn objects(&self) -> u64 {
+        let counts = self.counts.as_object().into_iter().flatten();
+        counts.filter_map(|(_, count)| count.as_u64()).sum()
+    }
+}
+
+/// Runs one job through the command line and measures it. `kind` is the plural of its custom resource.
+pub(crate) fn measure(
+    setting: &Setting,
+    what: &str,
+    kind: &str,
+    words: &[&str],
+) -> Result<Measured> {
+    let path = format!(
+        "/apis/clusterbackup.dataprotection.microsoft.com/v1alpha1/namespaces/{NAMESPACE}/{kind}"
+    );
+    let watching = setting.raw.watch(&path);
+    let before = Counted::now(&setting.raw)?;
+    processes::forget_peak(setting.extension_pid())?;
+    let cpu = setting.cpu();
+    let watch = Stopwatch::start();
+    let told = setting.stage.cli.json(words);
+    let wall = watch.elapsed();
+    let cpu = setting.cpu().since(cpu);
+    let job = told.doing(|| what.to_owned())?;
+    let peak_rss_mib = processes::peak_rss_mib(setting.extension_pid());
+    let counted = Counted::now(&setting.raw)?.since(&before);
+    let seen = setting.raw.seen(watching);
+    let status = job["properties"]["status"].as_str().unwrap_or_default();
+    if !status.starts_with("Completed") {
+        return Err(Failure::new(what, format!("the job ended as {status}")));
+    }
+    let last = seen
+        .iter()
+        .rev()
+        .find(|seen| !seen["status"]["completed"].is_null());
+    let last = last.map_or(Value::Null, |seen| seen["status"].clone());
+    let measured = Measured {
+        wall,
+        work: between(&last["started"], &last["completed"]),
+        steps: steps(&seen),
+        cpu,
+        peak_rss_mib,
+        counted,
+        counts: last["counts"].clone(),
+    };
+    tell(what, status, &measured);
+    Ok(measured)
+}
+
+fn tell(what: &str, status: &str, job: &Measured) {
+    let steps = job
+        .steps
+        .iter()
+        .map(|(step, time)| format!("{step} {time:.2}"));
+    say(format_args!(
+        "{:>7.2} s  {what}: {status}; extension {:.2} s ({}); CPU s: API server {:.2}, etcd {:.2}, \
+         extension {:.2}, server {:.2}; extension's peak {:.1} MiB; {} calls, {} writes, {}",
+        job.wall.as_secs_f64(),
+        job.work,
+        steps.collect::<Vec<_>>().join(", "),
+        job.cpu.api_server,
+        job.cpu.etcd,
+        job.cpu.extension,
+        job.cpu.server,
+        job.peak_rss_mib,
+        job.counted.calls,
+        job.counted.write_count(),
+        job.counts,
+    ));
+}
+
+/// The steps in the order in which they began; the last ends with the job.
+fn steps(seen: &[Value]) -> Vec<(String, f64)> {
+    let mut began: Vec<(String, Value)> = Vec::new();
+    let mut end = Value::Null;
+    for status in seen.iter().map(|seen| &seen["status"]) {
+        let step = status["step"].as_str().unwrap_or_default();
+        if !step.is_empty() && began.last().is_none_or(|(last, _)| last != step) {
+            began.push((step.to_owned(), status["stepStarted"].clone()));
+        }
+        if !status["completed"].is_null() {
+            end = status["completed"].clone();
+        }
+    }
+    let ends = began.iter().skip(1).map(|(_, at)| at.clone()).chain([end]);
+    let ends: Vec<Value> = ends.collect();
+    let spans = began.into_iter().zip(ends);
+    spans
+        .map(|((step, from), to)| (step, between(&from, &to)))
+        .collect()
+}
+
+/// Seconds between two times of one day, or over one midnight, as RFC 3339 writes them in UTC.
+fn between(from: &Value, to: &Value) -> f64 {
+    let seconds = |time: &Value| -> Option<f64> {
+        let clock = time.as_str()?.split_once('T')?.1.trim_end_matches('Z');
+        let mut parts = clock.split(':').map(|part| part.parse::<f64>().ok());
+        Some(parts.next()?? * 3_600.0 + parts.next()?? * 60.0 + parts.next()??)
+    };
+    match (seconds(from), seconds(to)) {
+        (Some(from), Some(to)) => (to - from).rem_euclid(86_400.0),
+        _ => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn steps_last_until_the_next_begins_and_the_last_until_the_end() {
+        let status = |step: &str, at: &str, end: Value| json!({"status": {"step": step, "stepStarted": at, "completed": end}});
+        let seen = [
+            status("Open", "2026-01-01T23:59:59.5Z", Value::Null),
+            status("Apply", "2026-01-02T00:00:00Z", Value::Null),
+            status("Apply", "2026-01-02T00:00:00Z", Value::Null),
+            status(
+                "Apply",
+                "2026-01-02T00:00:00Z",
+                json!("2026-01-02T00:00:02.25Z"),
+            ),
+        ];
+        assert_eq!(
+            steps(&seen),
+            [("Open".to_owned(), 0.5), ("Apply".to_owned(), 2.25)]
+        );
+    }
+}

@@ -1,0 +1,386 @@
+//! What a run found: figures by name, held against their bars, as a table, as JSON and as Markdown.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::processes::Cpu;
+use crate::failure::{Doing, Failure, Result};
+use crate::talk::data;
+use crate::workspace;
+
+/// The figures of one number of objects, by name.
+#[derive(Clone, Debug)]
+pub(crate) struct Figures {
+    objects: usize,
+    values: BTreeMap<String, f64>,
+}
+
+/// What a figure must reach, and where that is said.
+struct Bar {
+    name: &'static str,
+    what: &'static str,
+    limit: Limit,
+}
+
+enum Limit {
+    Most(f64),
+    Least(f64),
+}
+
+/// The bars of issue 4.
+const BARS: [Bar; 8] = [
+    Bar {
+        name: "backup_over_raw_list",
+        what: "a full backup, over the raw paginated list",
+        limit: Limit::Most(1.25),
+    },
+    Bar {
+        name: "extension_peak_rss_mib",
+        what: "the extension's peak memory in a cgroup of 128 MiB, in MiB",
+        limit: Limit::Most(super::setting::MEMORY_MIB as f64),
+    },
+    Bar {
+        name: "extension_peak_rss_growth",
+        what: "growth of that from the smallest to the largest number of objects",
+        limit: Limit::Most(0.10),
+    },
+    Bar {
+        name: "increment_bytes_over_full",
+        what: "new bytes of the next backup after a change of 1 %, over the full one's",
+        limit: Limit::Most(0.02),
+    },
+    Bar {
+        name: "restore_over_raw_create",
+        what: "a restore into an empty cluster, over the raw concurrent creates",
+        limit: Limit::Most(1.5),
+    },
+    Bar {
+        name: "equal_restore_writes",
+        what: "writes of a restore onto an equal cluster",
+        limit: Limit::Most(0.0),
+    },
+    Bar {
+        name: "equal_restore_rate_over_fresh",
+        what: "rate of that restore, over the fresh one's",
+        limit: Limit::Least(2.0),
+    },
+    Bar {
+        name: "calls_per_object",
+        what: "API calls for each object of the fresh restore",
+        limit: Limit::Most(1.2),
+    },
+];
+
+impl Bar {
+    fn is_met(&self, value: f64) -> bool {
+        match self.limit {
+            Limit::Most(most) => value <= most,
+            Limit::Least(least) => value >= least,
+        }
+    }
+
+    fn limit(&self) -> String {
+        match self.limit {
+            Limit::Most(most) => format!("≤ {most}"),
+            Limit::Least(least) => format!("≥ {least}"),
+        }
+    }
+}
+
+impl Figures {
+    /// No figures yet.
+    pub(crate) fn of(objects: usize) -> Self {
+        let values = BTreeMap::from([("objects".to_owned(), objects as f64)]);
+        Self { objects, values }
+    }
+
+    /// A name for a backup instance of this run.
+    pub(crate) fn instance(&self, what: &str) -> String {
+        format!("bench-{}-{what}", self.objects)
+    }
+
+    /// Sets a figure.
+    pub(crate) fn set(&mut self, name: &str, value: f64) {
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// Sets a figure that is a count.
+    pub(crate) fn set_count(&mut self, name: &str, value: u64) {
+        self.set(name, value as f64);
+    }
+
+    /// A figure; not a number when it was not measured.
+    pub(crate) fn get(&self, name: &str) -> f64 {
+        self.values.get(name).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Raises the extension's peak to this, in MiB.
+    pub(crate) fn peak(&mut self, mib: f64) {
+        let before = self.values.get("extension_peak_rss_mib").copied();
+        self.set(
+            "extension_peak_rss_mib",
+            before.unwrap_or_default().max(mib),
+        );
+    }
+
+    /// Sets the CPU seconds of a phase.
+    pub(crate) fn cpu(&mut self, phase: &str, cpu: Cpu) {
+        let parts = [
+            ("api_server", cpu.api_server),
+            ("etcd", cpu.etcd),
+            ("extension", cpu.extension),
+            ("server", cpu.server),
+        ];
+        for (part, seconds) in parts {
+            self.set(&format!("{phase}_cpu_seconds_{part}"), seconds);
+        }
+    }
+
+    fn to_json(&self) -> Map<String, Value> {
+        let known = self.values.iter().filter(|(_, value)| value.is_finite());
+        known
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect()
+    }
+}
+
+/// Sets what only two sizes together can say: how memory grows.
+pub(crate) fn compare_sizes(all: &mut [Figures]) {
+    all.sort_by_key(|figures| figures.objects);
+    let peak =
+        |figures: Option<&Figures>| figures.map_or(f64::NAN, |f| f.get("extension_peak_rss_mib"));
+    let growth = peak(all.last()) / peak(all.first()) - 1.0;
+    if all.len() > 1
+        && let Some(largest) = all.last_mut()
+    {
+        largest.set("extension_peak_rss_growth", growth);
+    }
+}
+
+/// Prints the ratios with their bars.
+pub(crate) fn print(all: &[Figures]) {
+    for figures in all {
+        data(format_args!("\n{} objects", figures.objects));
+        for (bar, value) in bars_of(figures) {
+            data(format_args!(
+                "  {:<8} {:<32} {:>10} (bar {})  {}",
+                verdict(bar, value),
+                bar.name,
+                told(value),
+                bar.limit(),
+                bar.what
+            ));
+        }
+    }
+}
+
+/// The figures as JSON: an object for each size, and those of the largest on top.
+pub(crate) fn write_json(all: &[Figures], file: &Path) -> Result<()> {
+    let mut top = all.last().map(Figures::to_json).unwrap_or_default();
+    for figures in all {
+        top.insert(
+            figures.objects.to_string(),
+            Value::Object(figures.to_json()),
+        );
+    }
+    let doing = || format!("write {}", file.display());
+    let text = serde_json::to_string_pretty(&Value::Object(top)).doing(doing)?;
+    std::fs::write(file, text + "\n").doing(doing)
+}
+
+/// Where the generated part of `docs/benchmarks.md` begins and ends.
+const BEGIN: &str = "<!-- begin: cargo xtask bench resources -->";
+const END: &str = "<!-- end: cargo xtask bench resources -->";
+
+/// Writes the section into `docs/benchmarks.md`, between its marks.
+pub(crate) fn write_markdown(section: &str) -> Result<()> {
+    let file = workspace::root().join("docs/benchmarks.md");
+    let doing = || "write docs/benchmarks.md".to_owned();
+    let text = std::fs::read_to_string(&file).doing(doing)?;
+    let replaced = replaced(&text, section)
+        .ok_or_else(|| Failure::new(doing(), "it has no marks of this benchmark"))?;
+    std::fs::write(&file, replaced).doing(doing)
+}
+
+fn replaced(text: &str, section: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{}\n{END}{after}", section.trim()))
+}
+
+/// The section: a table of the bars, a column for each size, and one of what is behind them.
+pub(crate) fn markdown(all: &[Figures], about: &str) -> String {
+    let mut text = format!("{about}\n\n");
+    let sizes = || all.iter().map(|figures| grouped(figures.objects));
+    let head = sizes()
+        .map(|size| format!(" {size} objects |"))
+        .collect::<String>();
+    let rule = all.iter().map(|_| " --- |").collect::<String>();
+    text.push_str(&format!("| what | bar |{head}\n| --- | --- |{rule}\n"));
+    for bar in &BARS {
+        let cells = all.iter().map(|figures| {
+            let value = figures.get(bar.name);
+            match verdict(bar, value) {
+                "missed" => format!(" {} **missed** |", told(value)),
+                _ => format!(" {} |", told(value)),
+            }
+        });
+        let cells: String = cells.collect();
+        text.push_str(&format!(
+            "| {} `[{}]` | {} |{cells}\n",
+            bar.what,
+            bar.name,
+            bar.limit()
+        ));
+    }
+    text.push_str(&format!("\n| behind them |{head}\n| --- |{rule}\n"));
+    for (what, name) in BEHIND {
+        if all.iter().all(|figures| figures.get(name).is_nan()) {
+            continue;
+        }
+        let cells: String = all
+            .iter()
+            .map(|figures| format!(" {} |", told(figures.get(name))))
+            .collect();
+        text.push_str(&format!("| {what} |{cells}\n"));
+    }
+    text
+}
+
+/// The figures that the second table tells, in its order.
+const BEHIND: [(&str, &str); 22] = [
+    ("raw list, s", "raw_list_seconds"),
+    ("full backup as the client sees it, s", "backup_seconds"),
+    ("the extension's part of it, s", "backup_extension_seconds"),
+    (
+        "the extension's part, over the raw list",
+        "backup_extension_over_raw_list",
+    ),
+    (
+        "backup of an empty namespace: what every job costs, s",
+        "empty_backup_seconds",
+    ),
+    (
+        "CPU of a full backup, s: API server",
+        "backup_cpu_seconds_api_server",
+    ),
+    ("… etcd", "backup_cpu_seconds_etcd"),
+    ("… extension", "backup_cpu_seconds_extension"),
+    ("… server", "backup_cpu_seconds_server"),
+    ("second backup, 1 % changed, s", "increment_seconds"),
+    (
+        "the same with the job's report, new bytes over the full one's",
+        "increment_and_report_over_full",
+    ),
+    ("stored bytes of the full backup", "full_stored_bytes"),
+    ("raw creates, s", "raw_create_seconds"),
+    ("restore as the client sees it, s", "restore_seconds"),
+    ("the extension's part of it, s", "restore_extension_seconds"),
+    (
+        "CPU of a restore, s: API server",
+        "restore_cpu_seconds_api_server",
+    ),
+    ("… extension", "restore_cpu_seconds_extension"),
+    (
+        "restore onto what is equal, policy Patch, s",
+        "equal_restore_patch_seconds",
+    ),
+    ("… policy Skip, s", "equal_restore_skip_seconds"),
+    (
+        "calls for each object, policy Patch",
+        "equal_restore_patch_calls_per_object",
+    ),
+    (
+        "the extension's cgroup at its peak, page cache included, MiB",
+        "extension_cgroup_peak_mib",
+    ),
+    ("kills for want of memory", "extension_out_of_memory_kills"),
+];
+
+fn bars_of(figures: &Figures) -> impl Iterator<Item = (&'static Bar, f64)> {
+    BARS.iter().map(|bar| (bar, figures.get(bar.name)))
+}
+
+fn verdict(bar: &Bar, value: f64) -> &'static str {
+    if value.is_nan() {
+        "–"
+    } else if bar.is_met(value) {
+        "reached"
+    } else {
+        "missed"
+    }
+}
+
+/// A figure with as many digits as mean something.
+fn told(value: f64) -> String {
+    if value.is_nan() {
+        "–".to_owned()
+    } else if value.fract() == 0.0 && value.abs() < 1e15 {
+        format!("{value}")
+    } else if value.abs() < 0.1 {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let first = (digits.len() - 1) % 3 + 1;
+    let mut text = digits[..first].to_owned();
+    for group in digits.as_bytes()[first..].chunks(3) {
+        text.push(',');
+        text.push_str(&String::from_utf8_lossy(group));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_between_the_marks_is_replaced() {
+        let text = format!("# A\n{BEGIN}\nold\n{END}\n## B\n");
+        let expected = format!("# A\n{BEGIN}\nnew\n{END}\n## B\n");
+        assert_eq!(replaced(&text, "new\n\n"), Some(expected));
+        assert_eq!(replaced("# A", "new"), None);
+    }
+
+    #[test]
+    fn a_missed_bar_is_said_and_one_that_was_not_measured_is_neither() {
+        let mut figures = Figures::of(10_000);
+        figures.set("backup_over_raw_list", 1.3);
+        figures.set("equal_restore_writes", 0.0);
+        let text = markdown(&[figures], "About.");
+        assert!(text.contains("| ≤ 1.25 | 1.30 **missed** |"), "{text}");
+        assert!(
+            text.contains("`[equal_restore_writes]` | ≤ 0 | 0 |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("`[calls_per_object]` | ≤ 1.2 | – |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn memory_growth_is_told_of_the_largest_against_the_smallest() {
+        let mut all = [Figures::of(100), Figures::of(10)];
+        all[0].peak(66.0);
+        all[1].peak(60.0);
+        compare_sizes(&mut all);
+        assert!((all[1].get("extension_peak_rss_growth") - 0.1).abs() < 1e-9);
+        assert!(all[0].get("extension_peak_rss_growth").is_nan());
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(
+            [grouped(7), grouped(10_000), grouped(1_234_567)],
+            ["7", "10,000", "1,234,567"]
+        );
+    }
+}
