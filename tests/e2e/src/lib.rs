@@ -4,6 +4,7 @@
 //! Everything here drives Strongroom from outside, through its binary. Nothing links its crates
 //! but the comparison of objects (`strongroom_core::equality`), which is the yardstick.
 
+pub mod azurite;
 pub mod cli;
 pub mod cut;
 pub mod kubectl;
@@ -13,3 +14,4 @@ pub mod sample;
 pub mod server;
 pub mod stage;
 pub mod state;
+pub mod traps;

@@ -19,4 +19,5 @@ mod scenarios {
     mod server_killed;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;
+    mod traps;
 }

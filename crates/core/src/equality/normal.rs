@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Comparison, strip_assigned};
 use crate::object::ResourceType;
 use crate::pointer;
+use crate::restore::prepare::keeps_status;
 
 /// Fields that may be absent, null or empty with one meaning.
 /// Source: they are `omitempty` in `k8s.io/apimachinery` `ObjectMeta` and `k8s.io/api`.
@@ -41,7 +42,7 @@ pub(super) fn form(object: &Value, comparison: &Comparison) -> Value {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let resource = ResourceType::new(group, version, &kind, "", true);
     let _ = strip_assigned(group, &kind, &mut object);
-    if !(comparison.custom_status && resource.is_custom()) {
+    if !(comparison.custom_status && keeps_status(&resource)) {
         pointer::remove(&mut object, "/status");
     }
     if comparison.owners {

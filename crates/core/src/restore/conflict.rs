@@ -3,12 +3,17 @@
 //! Contract: never writes over what is equal, never deletes. "Equal" is
 //! [`equality`](crate::equality)'s meaning: cluster-assigned fields do not count, and fields that only
 //! the existing object has do not count against a patch, because a patch would leave them.
+//!
+//! Under a namespace mapping an application gets a copy beside itself, so an object of the cluster's
+//! scope that exists serves the original: it is never turned towards the copy (ADR 10).
 
 use serde_json::{Value, json};
 
 use super::ConflictPolicy;
 use crate::equality::{self, Comparison};
 use crate::selection::Rule;
+
+mod shared;
 
 /// What a restore does with one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,17 @@ pub enum Action {
 /// Decides for `desired` (prepared and mapped) against what exists under its name.
 #[must_use]
 pub fn decide(policy: ConflictPolicy, desired: &Value, existing: Option<&Value>) -> Action {
+    decide_mapped(policy, desired, existing, &[])
+}
+
+/// The same for an object in which a namespace mapping changed the fields at `mapped`.
+#[must_use]
+pub fn decide_mapped(
+    policy: ConflictPolicy,
+    desired: &Value,
+    existing: Option<&Value>,
+    mapped: &[String],
+) -> Action {
     let Some(existing) = existing else {
         return Action::Create;
     };
@@ -63,12 +79,21 @@ pub fn decide(policy: ConflictPolicy, desired: &Value, existing: Option<&Value>)
             ),
         };
     }
+    if !mapped.is_empty() && serves_the_original(existing) {
+        return shared::decide(policy, desired, existing, mapped);
+    }
     match policy {
         ConflictPolicy::Patch => Action::Patch,
         ConflictPolicy::Skip => Action::Skip {
             reason: reason(&differences),
         },
     }
+}
+
+/// Whether an object that exists is shared by the original and its copy: all that is of the cluster's
+/// scope, but the namespace that the copy goes into.
+fn serves_the_original(existing: &Value) -> bool {
+    existing.pointer("/metadata/namespace").is_none() && existing["kind"] != "Namespace"
 }
 
 /// The policy that holds for one object. What the cluster itself puts into a namespace that this

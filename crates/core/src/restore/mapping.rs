@@ -1,8 +1,10 @@
 //! Moving objects into other namespaces, with every reference that names a namespace.
 //!
 //! Contract: [`map_namespaces`] changes an object in place and returns a pointer to each field that it
-//! changed. It follows structured references only; text inside annotations, arguments or environment
-//! variables is the user's and stays. Each source name is looked up once, so that swapped namespaces
+//! changed. It follows structured references only: those of the tables in `mapping/references.rs`, and
+//! in custom resources every object reference that is shaped as the API conventions say. Text inside
+//! annotations, arguments, environment variables or configuration, such as `db.shop.svc`, is the user's
+//! and stays. Each source name is looked up once, so that swapped namespaces
 //! (`a` to `b`, `b` to `a`) work. Field paths come from the Kubernetes API reference:
 //! <https://kubernetes.io/docs/reference/kubernetes-api/>
 
@@ -55,8 +57,58 @@ pub fn map_namespaces(
     }
     if references::has_pod_template(resource) {
         mapper.affinities(object);
+        for spec in references::POD_SPECS {
+            mapper.field(object, &format!("{spec}{}", references::CLAIM_OF_A_POD));
+        }
+    }
+    if resource.is_custom() {
+        for path in object_references(object) {
+            mapper.field(object, &path);
+        }
     }
     mapper.changed
+}
+
+/// Pointers to the namespaces in the object references of a custom resource's specification: in a map
+/// under a key that ends with `Ref`, or in an item of a list under one that ends with `Refs`, beside a
+/// `name`. What is called otherwise may mean anything.
+/// Source: <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#object-references>
+fn object_references(object: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    // Without recursion, because the depth is the user's.
+    let mut open = vec![("/spec".to_owned(), object.get("spec"))];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Some(Value::Object(fields)) => {
+                for (key, value) in fields {
+                    let path = format!("{path}/{}", pointer::escape(key));
+                    let listed = value.as_array().filter(|_| key.ends_with("Refs"));
+                    if key.ends_with("Ref") && is_reference(value) {
+                        found.push(format!("{path}/namespace"));
+                    }
+                    for (index, _) in listed
+                        .into_iter()
+                        .flatten()
+                        .enumerate()
+                        .filter(|(_, item)| is_reference(item))
+                    {
+                        found.push(format!("{path}/{index}/namespace"));
+                    }
+                    open.push((path, Some(value)));
+                }
+            }
+            Some(Value::Array(items)) => {
+                let items = items.iter().enumerate();
+                open.extend(items.map(|(index, item)| (format!("{path}/{index}"), Some(item))));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_reference(value: &Value) -> bool {
+    value["name"].is_string() && value["namespace"].is_string()
 }
 
 /// Where a namespace goes.

@@ -15,6 +15,7 @@ use super::owners;
 
 mod fields;
 mod finished;
+mod held;
 mod managers;
 mod pods;
 mod restorable;
@@ -135,7 +136,7 @@ pub fn prepare(resource: &ResourceType, object: &mut Value) -> Prepared {
         });
     }
     if let Some(status) = status {
-        if resource.is_custom() {
+        if keeps_status(resource) {
             prepared.status = Some(status);
         } else {
             pointer::remove(object, "/status");
@@ -148,30 +149,17 @@ pub fn prepare(resource: &ResourceType, object: &mut Value) -> Prepared {
             }
         }
     }
-    prepared.later = hold_back(resource, object);
+    prepared.later = held::hold_back(resource, object);
     prepared.retry_without = fallbacks(resource, object);
     prepared
 }
 
-/// Takes the labels off a Namespace by which the API server refuses pods that were legal when they
-/// were made; they come back with the other constraints.
-/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/#pod-security-admission-labels-for-namespaces>
-fn hold_back(resource: &ResourceType, object: &mut Value) -> Option<Value> {
-    const ENFORCED: [&str; 2] = [
-        "pod-security.kubernetes.io/enforce",
-        "pod-security.kubernetes.io/enforce-version",
-    ];
-    if !resource.is("", "Namespace") {
-        return None;
-    }
-    let mut labels = serde_json::Map::new();
-    for label in ENFORCED {
-        let path = format!("/metadata/labels/{}", pointer::escape(label));
-        if let Some(value) = pointer::remove(object, &path) {
-            labels.insert(label.to_owned(), value);
-        }
-    }
-    (!labels.is_empty()).then(|| json!({"metadata": {"labels": labels}}))
+/// Whether the status of a type's objects is part of what they are: that of custom resources is, because
+/// operators keep in it what they cannot observe again. That of a snapshot only says which content it
+/// is bound to, which is another one now.
+pub(crate) fn keeps_status(resource: &ResourceType) -> bool {
+    const OBSERVED: [&str; 2] = ["snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"];
+    resource.is_custom() && !OBSERVED.contains(&resource.group.as_str())
 }
 
 /// Cluster addresses of Services are kept, because clients may know them; they are the only values of

@@ -29,6 +29,9 @@ pub const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`OWN_LABEL`].
 pub const OWN_LABEL_VALUE: &str = "strongroom";
 
+/// Name of the ClusterRole and the ClusterRoleBinding that the extension's installation makes.
+pub const OWN_ROLE: &str = "strongroom-backup-extension";
+
 /// Kinds of our group that are bookkeeping; hooks are written by users and are taken.
 const OWN_KINDS: &[&str] = &["Backup", "Restore", "BackupExtension"];
 
@@ -103,16 +106,22 @@ pub(super) fn object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rul
         .or_else(|| machine_made(resource, facts))
 }
 
-/// What the extension's installation made outside its namespace: roles, bindings, definitions. Inside
-/// other namespaces the label proves nothing, as users may write it too.
+/// What the extension's installation made outside its namespace: its role with the binding, and the
+/// definitions. The label alone proves nothing, as users may write it too: a namespace of theirs that
+/// has it is theirs.
 fn own_object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
     let labelled = facts
         .labels
         .get(OWN_LABEL)
         .is_some_and(|value| value == OWN_LABEL_VALUE);
+    let own_role = labelled
+        && facts.object.name == OWN_ROLE
+        && ["ClusterRole", "ClusterRoleBinding"]
+            .iter()
+            .any(|kind| resource.is("rbac.authorization.k8s.io", kind));
     let own_crd = resource.is("apiextensions.k8s.io", "CustomResourceDefinition")
         && facts.object.name.ends_with(&format!(".{OWN_GROUP}"));
-    (facts.object.namespace.is_none() && labelled || own_crd).then_some(Rule::OwnObject)
+    (own_role || own_crd).then_some(Rule::OwnObject)
 }
 
 fn machine_made(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {

@@ -117,6 +117,7 @@ rules! {
     DefaultServiceAccountPatched => "every namespace gets this service account by itself; the restore adds what was set on it",
     ObjectWasTerminating => "it was already being deleted when it was read",
     VolumeProvisionedAgain => "the volume was provisioned for its claim and goes with it; the claim gets a new one",
+    SnapshotTakenAgain => "the content was made for its snapshot and goes with it; the snapshot gets a new one",
     CertificateRequestIsMomentary => "a certificate request is valid for its requester and for its time only",
     HistoryAdopted => "the rollout history is restored and adopted by its owner",
     FinishedRunKept => "it had finished: it is restored as finished and does not run again",

@@ -15,6 +15,11 @@ pub(super) const POD_SPECS: &[&str] = &[
     "/template/spec",
 ];
 
+/// Below a pod's spec: where the claim of an ephemeral volume takes its data from.
+/// Source: <https://kubernetes.io/docs/concepts/storage/persistent-volumes/#cross-namespace-data-sources>
+pub(super) const CLAIM_OF_A_POD: &str =
+    "/volumes/*/ephemeral/volumeClaimTemplate/spec/dataSourceRef/namespace";
+
 /// Plain fields that hold a namespace's name.
 const FIELDS: &[Row] = &[
     (
@@ -96,6 +101,40 @@ const FIELDS: &[Row] = &[
         &["/spec/volumeSnapshotRef/namespace"],
     ),
     (
+        "groupsnapshot.storage.k8s.io",
+        "VolumeGroupSnapshotContent",
+        &["/spec/volumeGroupSnapshotRef/namespace"],
+    ),
+    ("storage.k8s.io", "StorageClass", SECRET_NAMESPACES),
+    (
+        "snapshot.storage.k8s.io",
+        "VolumeSnapshotClass",
+        SECRET_NAMESPACES,
+    ),
+    (
+        "groupsnapshot.storage.k8s.io",
+        "VolumeGroupSnapshotClass",
+        SECRET_NAMESPACES,
+    ),
+    (
+        "",
+        "Endpoints",
+        &[
+            "/subsets/*/addresses/*/targetRef/namespace",
+            "/subsets/*/notReadyAddresses/*/targetRef/namespace",
+        ],
+    ),
+    (
+        "discovery.k8s.io",
+        "EndpointSlice",
+        &["/endpoints/*/targetRef/namespace"],
+    ),
+    (
+        "apps",
+        "StatefulSet",
+        &["/spec/volumeClaimTemplates/*/spec/dataSourceRef/namespace"],
+    ),
+    (
         "clusterbackup.dataprotection.microsoft.com",
         "BackupHook",
         &[
@@ -118,7 +157,10 @@ const FIELDS: &[Row] = &[
     (
         "gateway.networking.k8s.io",
         "Gateway",
-        &["/spec/listeners/*/tls/certificateRefs/*/namespace"],
+        &[
+            "/spec/listeners/*/tls/certificateRefs/*/namespace",
+            "/spec/listeners/*/tls/frontendValidation/caCertificateRefs/*/namespace",
+        ],
     ),
     (
         "gateway.networking.k8s.io",
@@ -130,12 +172,67 @@ const FIELDS: &[Row] = &[
     ("gateway.networking.k8s.io", "TLSRoute", ROUTE),
     ("gateway.networking.k8s.io", "TCPRoute", ROUTE),
     ("gateway.networking.k8s.io", "UDPRoute", ROUTE),
+    // https://prometheus-operator.dev/docs/api-reference/api/
+    ("monitoring.coreos.com", "ServiceMonitor", MATCHED_NAMES),
+    ("monitoring.coreos.com", "PodMonitor", MATCHED_NAMES),
+    // https://fluxcd.io/flux/components/
+    (
+        "kustomize.toolkit.fluxcd.io",
+        "Kustomization",
+        &["/spec/targetNamespace", "/spec/dependsOn/*/namespace"],
+    ),
+    (
+        "helm.toolkit.fluxcd.io",
+        "HelmRelease",
+        &[
+            "/spec/targetNamespace",
+            "/spec/storageNamespace",
+            "/spec/dependsOn/*/namespace",
+        ],
+    ),
+    // https://argo-cd.readthedocs.io/en/stable/user-guide/application-specification/
+    (
+        "argoproj.io",
+        "Application",
+        &["/spec/destination/namespace"],
+    ),
+    // https://doc.traefik.io/traefik/reference/routing-configuration/kubernetes/crd/http/ingressroute/
+    (
+        "traefik.io",
+        "IngressRoute",
+        &[
+            "/spec/routes/*/services/*/namespace",
+            "/spec/routes/*/middlewares/*/namespace",
+        ],
+    ),
+];
+
+/// Source: <https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.NamespaceSelector>
+const MATCHED_NAMES: &[&str] = &["/spec/namespaceSelector/matchNames/*"];
+
+/// Parameters of classes that name the namespace of a driver's secret.
+/// Source: <https://kubernetes-csi.github.io/docs/secrets-and-credentials-storage-class.html>
+const SECRET_NAMESPACES: &[&str] = &[
+    "/parameters/csi.storage.k8s.io~1provisioner-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1controller-publish-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1controller-expand-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1node-stage-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1node-publish-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1node-expand-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1snapshotter-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1snapshotter-list-secret-namespace",
+    "/parameters/csi.storage.k8s.io~1group-snapshotter-secret-namespace",
+    "/parameters/adminSecretNamespace",
+    "/parameters/userSecretNamespace",
+    "/parameters/secretNamespace",
 ];
 
 /// Source: <https://gateway-api.sigs.k8s.io/reference/spec/>
 const ROUTE: &[&str] = &[
     "/spec/parentRefs/*/namespace",
     "/spec/rules/*/backendRefs/*/namespace",
+    "/spec/rules/*/backendRefs/*/filters/*/requestMirror/backendRef/namespace",
+    "/spec/rules/*/filters/*/requestMirror/backendRef/namespace",
 ];
 
 /// Fields that may hold the user or group name of a service account.

@@ -98,6 +98,61 @@ fn claims_policies_and_affinities_follow() {
 }
 
 #[test]
+fn secrets_of_classes_and_targets_of_endpoints_follow() {
+    let class = json!({"parameters": {"csi.storage.k8s.io/node-stage-secret-namespace": "shop", "pool": "shop"}});
+    insta::assert_snapshot!(
+        mapped("storage.k8s.io", "StorageClass", false, class),
+        @r#"/parameters/csi.storage.k8s.io~1node-stage-secret-namespace = "copy""#
+    );
+    let slice = json!({"metadata": {"namespace": "shop"}, "endpoints": [{"targetRef": {"kind": "Pod", "name": "p", "namespace": "shop"}}]});
+    insta::assert_snapshot!(mapped("discovery.k8s.io", "EndpointSlice", true, slice), @r#"
+    /metadata/namespace = "copy"
+    /endpoints/0/targetRef/namespace = "copy"
+    "#);
+}
+
+#[test]
+fn routes_that_cross_namespaces_follow() {
+    let rule = json!({"backendRefs": [{"name": "web", "namespace": "shop"}, {"name": "x", "namespace": "other"}],
+        "filters": [{"requestMirror": {"backendRef": {"name": "m", "namespace": "shop"}}}]});
+    let route =
+        json!({"spec": {"parentRefs": [{"name": "gate", "namespace": "shop"}], "rules": [rule]}});
+    insta::assert_snapshot!(mapped("gateway.networking.k8s.io", "HTTPRoute", true, route), @r#"
+    /spec/parentRefs/0/namespace = "copy"
+    /spec/rules/0/backendRefs/0/namespace = "copy"
+    /spec/rules/0/filters/0/requestMirror/backendRef/namespace = "copy"
+    "#);
+    let grant = json!({"spec": {"from": [{"group": "", "kind": "Service", "namespace": "shop"}], "to": [{"kind": "Secret"}]}});
+    insta::assert_snapshot!(
+        mapped("gateway.networking.k8s.io", "ReferenceGrant", true, grant),
+        @r#"/spec/from/0/namespace = "copy""#
+    );
+}
+
+#[test]
+fn object_references_of_custom_resources_follow_and_what_is_only_called_namespace_does_not() {
+    let spec = json!({
+        "secretRef": {"name": "s", "namespace": "shop"},
+        "store": {"auth": [{"tokenSecretRef": {"name": "t", "namespace": "shop"}}]},
+        "peerRefs": [{"name": "p", "namespace": "shop"}, {"name": "q"}],
+        "namespace": "shop", "tenant": {"name": "shop", "namespace": "shop"}, "hrefs": ["shop"],
+        "onlyRef": {"namespace": "shop"},
+    });
+    let object = json!({"metadata": {"namespace": "shop"}, "spec": spec, "status": {"lastRef": {"name": "a", "namespace": "shop"}}});
+    let mut changed: Vec<String> = mapped("example.com", "Widget", true, object)
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    changed.sort();
+    insta::assert_snapshot!(changed.join("\n"), @r#"
+    /metadata/namespace = "copy"
+    /spec/peerRefs/0/namespace = "copy"
+    /spec/secretRef/namespace = "copy"
+    /spec/store/auth/0/tokenSecretRef/namespace = "copy"
+    "#);
+}
+
+#[test]
 fn swapped_namespaces_are_swapped_once() {
     let resource = ResourceType::new("", "v1", "Namespace", "namespaces", false);
     let swap = BTreeMap::from([

@@ -45,6 +45,7 @@ const META: &str =
     "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/";
 const JOB: &str = "https://kubernetes.io/docs/concepts/workloads/controllers/job/#specifying-your-own-pod-selector";
 const PV: &str = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding";
+const SNAPSHOT: &str = "https://kubernetes.io/docs/concepts/storage/volume-snapshots/#static";
 const LABELS: &str = "https://kubernetes.io/docs/reference/labels-annotations-taints/";
 const TOKEN: &str = "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#token-controller";
 const POD: &str = "https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/";
@@ -90,6 +91,14 @@ pub const FIELDS: &[FieldRule] = &[
         "the claim has a new uid; the name alone reserves the volume for it", PV),
     row!("" "PersistentVolume" "/spec/claimRef/resourceVersion", Always,
         "it counts changes in the store of one cluster", PV),
+    row!("snapshot.storage.k8s.io" "VolumeSnapshotContent" "/spec/volumeSnapshotRef/uid", Always,
+        "the snapshot has a new uid; the name alone reserves the content for it", SNAPSHOT),
+    row!("snapshot.storage.k8s.io" "VolumeSnapshotContent" "/spec/volumeSnapshotRef/resourceVersion", Always,
+        "it counts changes in the store of one cluster", SNAPSHOT),
+    row!("groupsnapshot.storage.k8s.io" "VolumeGroupSnapshotContent" "/spec/volumeGroupSnapshotRef/uid", Always,
+        "the snapshot has a new uid; the name alone reserves the content for it", SNAPSHOT),
+    row!("groupsnapshot.storage.k8s.io" "VolumeGroupSnapshotContent" "/spec/volumeGroupSnapshotRef/resourceVersion", Always,
+        "it counts changes in the store of one cluster", SNAPSHOT),
     row!("batch" "Job" "/spec/selector", GeneratedSelector,
         "the API server makes a selector from the new uid", JOB),
     row!("batch" "Job" "/spec/template/metadata/labels/controller-uid", GeneratedSelector,

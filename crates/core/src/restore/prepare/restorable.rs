@@ -28,6 +28,7 @@ pub fn restorable(resource: &ResourceType, facts: &ObjectFacts, object: &Value) 
             Decision::exclude(Rule::MadeByControllerManager)
         }
         ("", "PersistentVolume") => volume(facts, object),
+        ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => content(object),
         // A claim of a pod's own, made from an ephemeral volume, is made again with the pod.
         // https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes
         ("", "PersistentVolumeClaim") | ("resource.k8s.io", "ResourceClaim")
@@ -107,6 +108,22 @@ fn volume(facts: &ObjectFacts, object: &Value) -> Decision {
     }
 }
 
+/// A content that was made for a snapshot and is deleted with it is gone when the snapshot is. One made
+/// by hand names a snapshot that the storage has by itself.
+/// Source: <https://kubernetes.io/docs/concepts/storage/volume-snapshots/#volume-snapshot-contents>
+fn content(object: &Value) -> Decision {
+    let taken_of_a_volume = object.pointer("/spec/source/volumeHandle").is_some();
+    let deleted_with_snapshot = object
+        .pointer("/spec/deletionPolicy")
+        .and_then(Value::as_str)
+        == Some("Delete");
+    if taken_of_a_volume && deleted_with_snapshot {
+        Decision::exclude(Rule::SnapshotTakenAgain)
+    } else {
+        Decision::include(Rule::Restorable)
+    }
+}
+
 fn owned_by_pod(facts: &ObjectFacts) -> bool {
     facts
         .controller()
@@ -122,4 +139,35 @@ fn computed(object: &Value) -> bool {
         .into_iter()
         .flatten()
         .any(|entry| entry["manager"] == "kube-controller-manager")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_content_that_goes_with_its_snapshot_is_left_and_one_that_stays_is_restored() {
+        let contents = ResourceType::new(
+            "snapshot.storage.k8s.io",
+            "v1",
+            "VolumeSnapshotContent",
+            "volumesnapshotcontents",
+            false,
+        );
+        let decided = |policy: &str, source: Value| {
+            let object = json!({"metadata": {"name": "c"}, "spec": {"deletionPolicy": policy, "source": source}});
+            restorable(&contents, &ObjectFacts::of(&contents, &object), &object).rule
+        };
+        let of_volume = json!({"volumeHandle": "v"});
+        assert_eq!(
+            decided("Delete", of_volume.clone()),
+            Rule::SnapshotTakenAgain
+        );
+        assert_eq!(decided("Retain", of_volume), Rule::Restorable);
+        assert_eq!(
+            decided("Delete", json!({"snapshotHandle": "s"})),
+            Rule::Restorable
+        );
+    }
 }

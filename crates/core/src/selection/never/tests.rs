@@ -147,7 +147,10 @@ fn what_the_extensions_installation_made_is_never_taken() {
     let label = (OWN_LABEL, OWN_LABEL_VALUE);
     let role = kind("rbac.authorization.k8s.io", "ClusterRole", false);
     let crd = kind("apiextensions.k8s.io", "CustomResourceDefinition", false);
-    assert_eq!(never(&role, ("", "backup-extension"), label, NONE), own);
+    assert_eq!(never(&role, ("", OWN_ROLE), label, NONE), own);
+    assert_eq!(never(&role, ("", "of-a-user"), label, NONE), None);
+    let namespaces = kind("", "Namespace", false);
+    assert_eq!(never(&namespaces, ("", "of-a-user"), label, NONE), None);
     assert_eq!(
         never(&crd, ("", &format!("backups.{OWN_GROUP}")), NONE, NONE),
         own
