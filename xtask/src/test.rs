@@ -1,11 +1,13 @@
 //! `cargo xtask test`: every test there is, the fast ones first, the real cluster last.
 
+mod npm;
 mod pypi;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Args, ValueEnum};
+use strongroom_e2e::azurite::{ACCOUNT, ACCOUNT_KEY, Azurite};
 use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 
 use crate::cluster::{self, Tier, UpOptions};
@@ -39,7 +41,7 @@ enum Stage {
     Lint,
     /// Unit tests and contract suites of every crate
     Unit,
-    /// The repository's contract suite, against a real S3 service
+    /// The repository's contract suite, against a real S3 and a real Azure Blob service
     Storage,
     /// What speaks to a Kubernetes API server, against a real one
     Cluster,
@@ -63,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         })?;
     }
     if wanted(Stage::Storage) {
-        stage("real S3 service", storage)?;
+        stage("real object stores", storage)?;
     }
     if wanted(Stage::Cluster) || wanted(Stage::E2e) {
         let tested = on_a_cluster(arguments, wanted(Stage::Cluster), wanted(Stage::E2e));
@@ -116,6 +118,18 @@ fn storage() -> Result<()> {
         "accessKeyId": ACCESS_KEY_ID,
         "secretAccessKey": SECRET_ACCESS_KEY,
     }});
+    let dir = tempfile::tempdir().doing(|| "make a directory for Azurite".to_owned())?;
+    let started = Azurite::start(&npm::azurite()?, dir.path());
+    let azurite = started.doing(|| "start Azurite".to_owned())?;
+    let made = azurite.create_container(BUCKET);
+    made.doing(|| "make a container in Azurite".to_owned())?;
+    let azure = serde_json::json!({"backend": {
+        "kind": "AzureBlob",
+        "account": ACCOUNT,
+        "container": BUCKET,
+        "accountKey": ACCOUNT_KEY,
+        "endpoint": azurite.endpoint(),
+    }});
     cargo(
         &[
             "test",
@@ -125,7 +139,10 @@ fn storage() -> Result<()> {
             "--",
             "tests::contract",
         ],
-        &[("STRONGROOM_TEST_S3", config.to_string().into())],
+        &[
+            ("STRONGROOM_TEST_S3", config.to_string().into()),
+            ("STRONGROOM_TEST_AZURE_BLOB", azure.to_string().into()),
+        ],
     )
 }
 
@@ -173,6 +190,7 @@ fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Re
             ("STRONGROOM_E2E_CLUSTER", CLUSTER.into()),
             ("STRONGROOM_E2E_PYTHON", pypi::python_sdk()?),
             ("STRONGROOM_E2E_SEAWEEDFS", pypi::seaweedfs()?),
+            ("STRONGROOM_E2E_AZURITE", npm::azurite()?),
         ];
         stage("end to end", || {
             cargo(

@@ -46,22 +46,21 @@ impl S3Config {
     pub(super) fn connect(&self) -> Result<Arc<dyn ObjectStore>> {
         let options = client_options(Some(&self.endpoint), self.ca_certificate.as_deref())?;
         let mut builder = AmazonS3Builder::new()
-        .with_endpoint(self.endpoint.trim_end_matches('/'))
-        .with_region(&self.region)
-        .with_bucket_name(&self.bucket)
-        .with_access_key_id(&self.access_key_id)
-        .with_secret_access_key(self.secret_access_key.expose())
-        .with_virtual_hosted_style_request(!self.path_style)
-        .with_conditional_put(S3ConditionalPut::ETagMatch)
-        // One object a request: not every service has the bulk call, and we remove one at a time.
-        .with_disable_bulk_delete(true)
-        .with_unsigned_payload(self.unsigned_payload && self.endpoint.starts_with("https://"))
-        .with_client_options(options)
-        .with_retry(retries());
-    if let Some(token) = &self.session_token {
-        builder = builder.with_token(token.expose());
-    }
-    Ok(Arc::new(builder.build().map_err(invalid)?))
+            .with_endpoint(self.endpoint.trim_end_matches('/'))
+            .with_region(&self.region)
+            .with_bucket_name(&self.bucket)
+            .with_access_key_id(&self.access_key_id)
+            .with_secret_access_key(self.secret_access_key.expose())
+            .with_virtual_hosted_style_request(!self.path_style)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            // One object a request: not every service has the bulk call, and we remove one at a time.
+            .with_disable_bulk_delete(true)
+            .with_unsigned_payload(self.unsigned_payload && self.endpoint.starts_with("https://"))
+            .with_client_options(options)
+            .with_retry(retries());
+        if let Some(token) = &self.session_token {
+            builder = builder.with_token(token.expose());
+        }
+        Ok(Arc::new(builder.build().map_err(invalid)?))
     }
 }
-

@@ -113,14 +113,62 @@ async fn a_repository_lives_behind_the_wrapper_that_counts() {
     lives(Faulty::new().store()).await;
 }
 
-/// Runs against a real service when there is one: `STRONGROOM_TEST_S3` is the JSON of a
+/// The store of a real service, if there is one for the tests: the variable is the JSON of a
 /// [`StoreConfig`] whose prefix is empty in the bucket.
+fn service(variable: &str) -> Option<StoreConfig> {
+    let Ok(config) = std::env::var(variable) else {
+        println!("{variable} is not set: not tried");
+        return None;
+    };
+    Some(serde_json::from_str(&config).unwrap())
+}
+
+/// What becomes of a wrong credential and of a container that is not there.
+async fn refuses(wrong_credential: StoreConfig, no_container: StoreConfig) {
+    let denied = open(&wrong_credential.connect().unwrap())
+        .await
+        .unwrap_err();
+    assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+    let away = open(&no_container.connect().unwrap()).await.unwrap_err();
+    assert!(away.is_transient() && !away.is_not_found(), "{away:?}");
+}
+
 #[tokio::test]
 async fn a_repository_lives_in_s3() {
-    let Ok(config) = std::env::var("STRONGROOM_TEST_S3") else {
-        println!("STRONGROOM_TEST_S3 is not set: not tried");
+    let Some(config) = service("STRONGROOM_TEST_S3") else {
         return;
     };
-    let config: StoreConfig = serde_json::from_str(&config).unwrap();
     lives(config.connect().unwrap()).await;
+    let changed = |change: &dyn Fn(&mut crate::S3Config)| {
+        let mut config = config.clone();
+        if let Backend::S3(s3) = &mut config.backend {
+            change(s3);
+        }
+        config
+    };
+    refuses(
+        changed(&|s3| s3.secret_access_key = "not-the-secret".into()),
+        changed(&|s3| s3.bucket = "nobody-made-this".into()),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_repository_lives_in_azure_blob_storage() {
+    let Some(config) = service("STRONGROOM_TEST_AZURE_BLOB") else {
+        return;
+    };
+    lives(config.connect().unwrap()).await;
+    let changed = |change: &dyn Fn(&mut crate::AzureBlobConfig)| {
+        let mut config = config.clone();
+        if let Backend::AzureBlob(azure) = &mut config.backend {
+            change(azure);
+        }
+        config
+    };
+    refuses(
+        changed(&|azure| azure.account_key = Some("bm90LXRoZS1rZXk=".into())),
+        changed(&|azure| azure.container = "nobody-made-this".into()),
+    )
+    .await;
 }
