@@ -44,9 +44,13 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// of one; more gain nothing on a small control plane.
 pub const TYPES_AT_ONCE: usize = 4;
 
-/// Pages that one list may be ahead of the writer. With [`TYPES_AT_ONCE`] this bounds what a backup
-/// holds in memory.
+/// Pages that may wait for the writer. Besides these each of the lists holds one that it reads or
+/// wants to hand over, and the writer one, so that a backup holds at most `TYPES_AT_ONCE` + 2 pages.
 pub const PAGES_AHEAD: usize = 1;
+
+/// Types that are named one by one where a job says which were not read at its cut. All of them
+/// stand in the recovery point's header.
+pub const CUT_TYPES_NAMED: usize = 5;
 
 /// Chosen namespaces up to which each is listed by itself. Measured: a list for each namespace
 /// costs as much as listing everything at about half of 20 namespaces; below that it saves reading
@@ -57,18 +61,91 @@ pub const NAMESPACES_LISTED_ALONE: usize = 8;
 /// goes on behind the last object that was written, so progress is made between two.
 pub const LIST_RESTARTS: u32 = 10;
 
-/// Objects of one batch of a restore. Before a batch is begun, how far it reaches is recorded in
-/// the custom resource; after it, its outcomes are durable. A kill leaves at most one batch in
-/// doubt.
-pub const RESTORE_BATCH: usize = 256;
+/// Entries of a recovery point that a restore looks at together: those of one type in one namespace
+/// are looked up with one list. Only names and places of them are in memory.
+pub const RESTORE_LOOKAHEAD: usize = 256;
 
-/// Bytes of one batch of a restore, as stored. Objects of the largest size (1.5 MiB) must not add
-/// up to a batch that no small pod can hold.
-pub const RESTORE_BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// Entries by which the journal of a restore is ahead of what is applied. How far objects may have been
+/// written is recorded in the custom resource before they are; one such write covers this many, and
+/// the next is on its way when half of them are left, so nothing waits for it. A kill leaves about
+/// this many objects in doubt, each of which the next attempt looks at.
+pub const JOURNAL_AHEAD: u64 = 1_024;
 
-/// Requests in flight while a batch is applied. Measured: creates gain up to 32–64 in flight on one
-/// connection; beyond 32 only the latency grows.
+/// Objects of a restore that are applied or in flight and whose lines wait for the line of one that
+/// takes longer (a volume that is being deleted, a webhook that hangs). A line is a few hundred
+/// bytes.
+pub const RESTORE_OUTSTANDING: u64 = 4_096;
+
+/// Entries that wait to be applied, each with what exists under its name (an object, when there is
+/// one: some KiB).
+pub const APPLIES_QUEUED: usize = 64;
+
+/// Objects that are applied at once when a restore begins. Measured: creates gain up to 32–64 in
+/// flight on one connection.
 pub const APPLIES_IN_FLIGHT: usize = 32;
+
+/// Objects that are applied at once at most. Measured: beyond 64 only the latency grows.
+pub const APPLIES_IN_FLIGHT_MOST: usize = 64;
+
+/// Objects that are applied at once at least, however often the API server asks to slow down: with
+/// fewer a restore would be slower than any other client of that server.
+pub const APPLIES_IN_FLIGHT_LEAST: usize = 2;
+
+/// By how many objects the number of those in flight grows after a round in good time. From the base
+/// to the limit in eight rounds, about 300 objects.
+pub const APPLIES_GROWTH: usize = 4;
+
+/// Bytes, as stored, of the objects in flight. An object is in memory about four times while it is
+/// applied (stored, parsed, sent, answered); 64 of the largest size (1.5 MiB) would be 400 MiB.
+pub const APPLIES_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Requests that were refused at the same moment shrink the number in flight once. Longer than the
+/// answers of one round take.
+pub const SHRINK_ONCE_IN: Duration = Duration::from_secs(1);
+
+/// The mean time of an answer up to which an API server is not called slow, whatever its best was.
+/// Measured: 160–280 ms are the 99th percentile of 64 in flight on two cores.
+pub const SLOW_ANSWER: Duration = Duration::from_millis(400);
+
+/// How many times the best mean time an answer takes before a queue is assumed.
+pub const SLOW_FACTOR: u32 = 4;
+
+/// How long refusals for want of a right are not believed. An API server that has just started has
+/// not read its own rules; it takes seconds (`rbac/bootstrap-roles` in `/readyz`).
+pub const AUTHORIZER_WAIT: Duration = Duration::from_secs(10);
+
+/// The wait before such a request is sent again.
+pub const AUTHORIZER_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a create may take before the object is put off to the end of the restore. The default
+/// timeout of a webhook is 10 s (`timeoutSeconds`), so this is one that hangs; the API server itself
+/// answers within a second. The second try waits as long as any request.
+pub const CREATE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Objects of one type whose creates met a webhook that does not answer, one after the other, before
+/// the type's others are put off without asking.
+pub const WEBHOOK_FAILURES: u32 = 3;
+
+/// How long a restore waits at its end for webhooks that do not answer: their pods may just be
+/// starting. After it each type is tried once more, and then its objects are told as failed.
+pub const WEBHOOK_WAIT: Duration = Duration::from_secs(60);
+
+/// The wait between two looks at such a webhook.
+pub const WEBHOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Added to the number of an attempt for the report in which objects that were put off have their
+/// final lines. Larger than any number of attempts ([`ATTEMPTS`]).
+pub const SETTLED_REPORT: u32 = 1_000;
+
+/// Objects of one type that a validation tries with a server-side dry run. Admission rules are made
+/// for types and namespaces; what they say to fifty they say to all, mostly.
+pub const DRY_RUNS_OF_TYPE: u64 = 50;
+
+/// Objects in all that a validation tries so: about two seconds of an API server's time.
+pub const DRY_RUNS: u64 = 1_000;
+
+/// Names of classes whose presence is remembered. A cluster has a handful of each kind.
+pub const CLASSES_REMEMBERED: usize = 1_024;
 
 /// How long a restore waits for a CRD to be Established. It takes 10–300 ms; a CRD that needs
 /// longer has a name conflict or a broken schema, and the finding says so.
@@ -78,12 +155,16 @@ pub const ESTABLISH_WAIT: Duration = Duration::from_secs(30);
 /// restore" works without a pause in between. Finalizers may keep it for ever; then it is a finding.
 pub const NAMESPACE_GONE_WAIT: Duration = Duration::from_secs(60);
 
-/// Owners whose new uid is remembered. An application has few owners and many owned objects; more
-/// than this are asked for again.
-pub const OWNERS_REMEMBERED: usize = 1_024;
+/// Objects whose new uid is remembered for what they own. An application has few owners and many
+/// owned objects; the oldest are forgotten first and asked for again. About 200 bytes each.
+pub const OWNERS_REMEMBERED: usize = 8_192;
 
-/// Objects that are looked up one by one in a namespace before its whole list is read instead.
-pub const LOOKUPS_BEFORE_LIST: usize = 4;
+/// Owners of one type in one namespace that are asked for one by one before the type is listed there.
+pub const OWNERS_BEFORE_LIST: u32 = 3;
+
+/// Objects of one type in one namespace from which on the type is listed there instead of asking for
+/// each. A list is also cheaper than a create that finds its object there.
+pub const LOOKUPS_BEFORE_LIST: usize = 2;
 
 /// Differences between a validated plan and the plan at apply time that are named one by one.
 pub const PLAN_CHANGES_NAMED: usize = 100;
@@ -104,15 +185,8 @@ pub const STATUS_MESSAGE_CHARS: usize = 1_024;
 /// itself says that a new CRD's storage is ready.
 pub const NEW_TYPE_TRIES: u32 = 20;
 
-/// The wait between two such tries.
-pub const NEW_TYPE_PAUSE: Duration = Duration::from_millis(300);
-
-/// How long a restore waits until new CRDs show in discovery. They do within a second; whatever does
-/// not is a finding for each of its objects.
-pub const DISCOVERY_WAIT: Duration = Duration::from_secs(15);
-
-/// How often discovery is asked meanwhile.
-pub const DISCOVERY_PAUSE: Duration = Duration::from_millis(250);
+/// The longest wait between two such tries; the first is an eighth of it.
+pub const NEW_TYPE_PAUSE: Duration = Duration::from_millis(320);
 
 /// Lines of a validated plan that are looked through for an object before it counts as new. The two
 /// orders are the same; only what is created on demand may stand elsewhere.

@@ -28,6 +28,22 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Starts another report of this attempt, under a number of its own.
+    pub(crate) fn start_as(attempt: &'a Attempt, repository: &Repository, number: u32) -> Self {
+        Self {
+            writer: repository.report_writer(attempt.job, number),
+            ..Self::start(attempt, repository)
+        }
+    }
+
+    /// Adds a line, as JSON, without counting it in the job's progress: one that was counted before, or
+    /// that is not the last word.
+    pub(crate) async fn append(&mut self, text: &[u8]) -> Result<(), JobFailure> {
+        self.writer.append(text).await.map_err(lost_report)?;
+        self.lines += 1;
+        Ok(())
+    }
+
     /// Adds a line and counts it in the job's progress.
     pub(crate) async fn add(&mut self, mut line: ObjectOutcome) -> Result<(), JobFailure> {
         if line.reason.len() > REASON_CHARS {

@@ -3,26 +3,38 @@
 //!
 //! open → discover → plan (mode Validate) or apply → relink (mode Apply) → report. The entries of a
 //! recovery point have one order ([`sequence`]): by wave, then type, then name. Everything is
-//! streamed in that order in batches. What is decided over an object ([`plan`]) is the same
-//! function in both modes; only mode Apply acts on it ([`apply`]).
+//! streamed in that order ([`walk`]). What is decided over an object ([`plan`]) is the same
+//! function in both modes; only mode Apply acts on it ([`apply`]). What cannot be finished when it is
+//! met, because something that it needs comes later, has its last word at the end ([`settle`]).
 //!
 //! A restore that is taken over goes on where the report of the attempt before ends. What that
-//! attempt may have written beyond it is known from the [`journal`], which records how far a batch
-//! reaches before its first write: an object in doubt that is younger than the job and carries our
+//! attempt may have written beyond it is known from the [`journal`], which records how far writes may
+//! reach before they do: an object in doubt that is younger than the job and carries our
 //! field manager was created by it. Nothing is ever written on users' objects to know that.
 
 mod apply;
-mod batch;
+mod calls;
+mod classes;
+mod create;
+mod feed;
+mod fly;
+mod foresee;
+mod item;
 mod journal;
+mod lines;
 mod namespaces;
 mod observe;
 mod open;
 mod owners;
+mod pace;
 mod plan;
 mod planned;
-mod relink;
+mod preflight;
 mod sequence;
+mod settle;
+mod stuck;
 mod target;
+mod teller;
 mod walk;
 
 use strongroom_kubernetes::crd::{RestoreMode, RestoreSpec};
@@ -43,6 +55,13 @@ pub async fn run(attempt: &Attempt, spec: &RestoreSpec) -> Result<Done, JobFailu
         .step(Step::Discover, Target::discover(attempt))
         .await?;
     let mut report = Report::start(attempt, &opened.repository);
+    let done = Done {
+        report_attempt: Some(attempt.number),
+        plan_digest: spec.plan_digest.clone(),
+        manifest_digest: Some(opened.point.digest().to_owned()),
+        cut: opened.cut.clone(),
+        ..Done::default()
+    };
     let digest = match spec.mode {
         RestoreMode::Validate => {
             let mut walk = Walk::new(attempt, spec, &opened, target, Journal::unused());
@@ -55,17 +74,24 @@ pub async fn run(attempt: &Attempt, spec: &RestoreSpec) -> Result<Done, JobFailu
             attempt
                 .step(Step::Apply, walk.resume_and_run(&mut report))
                 .await?;
-            attempt
-                .step(Step::Relink, relink::relink(&walk, &mut report))
-                .await?;
+            let settle = async {
+                report.flush().await?;
+                settle::settle(&walk.applier, report.lines(), walk.held()).await
+            };
+            let settled = attempt.step(Step::Relink, settle).await?;
+            if let Some((last, its_number)) = settled {
+                attempt.step(Step::Report, last.finish()).await?;
+                return Ok(Done {
+                    report_attempt: Some(its_number),
+                    ..done
+                });
+            }
             spec.plan_digest.clone()
         }
     };
     attempt.step(Step::Report, report.finish()).await?;
     Ok(Done {
-        report_attempt: Some(attempt.number),
         plan_digest: digest,
-        manifest_digest: Some(opened.point.digest().to_owned()),
-        cut: opened.cut,
+        ..done
     })
 }

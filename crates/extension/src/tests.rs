@@ -9,4 +9,6 @@ mod kills;
 mod owners;
 mod process;
 mod restore;
+mod restore_trouble;
+mod selection;
 mod stage;

@@ -76,6 +76,27 @@ pub async fn create(
     }
 }
 
+/// What a create would bring, without carrying it out: the API server runs admission and validation
+/// and stores nothing. A webhook that may not be asked so makes the API server refuse the request.
+/// Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run>
+pub async fn create_dry(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    object: &Value,
+) -> Result<Created, ClusterError> {
+    let (namespace, name) = identity(object);
+    let doing = doing("try to create", kind, namespace, name);
+    let path = format!(
+        "{}?dryRun=All&fieldManager={FIELD_MANAGER}",
+        path_of(kind, namespace, None)
+    );
+    match post(cluster, &path, object, &doing).await {
+        Ok(reply) => Ok(Created::New(written(&reply, &doing)?)),
+        Err(error) if error.is_already_exists() => Ok(Created::AlreadyExists),
+        Err(error) => Err(error),
+    }
+}
+
 /// Server-side apply of one object: creates it, or makes the fields that it names so. With `force`,
 /// fields that another manager owns are taken over; without, they are a
 /// [`Failure::Conflict`].

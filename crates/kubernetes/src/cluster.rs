@@ -71,7 +71,8 @@ impl Retries {
     };
 
     /// The wait before attempt `attempt + 1`, given what the server asked for.
-    fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
+    #[must_use]
+    pub fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(attempt));
         asked.unwrap_or(doubled).min(self.longest)
     }
@@ -191,6 +192,11 @@ impl Cluster {
     pub fn with_retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
         self
+    }
+
+    /// How often its requests are sent again.
+    pub fn retries(&self) -> Retries {
+        self.retries
     }
 
     /// The client beneath, for watches and controllers. What goes through it has kube's own errors;

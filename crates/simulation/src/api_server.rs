@@ -39,6 +39,15 @@ pub struct Fault {
     pub times: u32,
 }
 
+/// A change that the server makes to objects as they are written, as a mutating webhook does.
+#[derive(Debug, Clone)]
+struct Mutation {
+    /// Part of the path of the requests that it applies to.
+    path: String,
+    /// Merged into the object.
+    patch: Value,
+}
+
 /// What was asked of the server, for tests that count calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -53,6 +62,9 @@ pub struct Call {
 pub(crate) struct Shared {
     state: Mutex<State>,
     faults: Mutex<Vec<Fault>>,
+    /// As faults, but after doing what was asked.
+    lost: Mutex<Vec<Fault>>,
+    mutations: Mutex<Vec<Mutation>>,
     calls: Mutex<Vec<Call>>,
     changed: tokio::sync::watch::Sender<u64>,
     hung: tokio::sync::Notify,
@@ -74,7 +86,27 @@ impl Shared {
 
     /// The fault that hits this request, when there is one.
     fn fault(&self, method: &str, path: &str) -> Option<Fault> {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::hit(&self.faults, method, path)
+    }
+
+    /// The fault that takes the place of the answer to this request.
+    fn lost(&self, method: &str, path: &str) -> Option<Fault> {
+        Self::hit(&self.lost, method, path)
+    }
+
+    /// Changes an object on its way in.
+    pub(crate) fn mutate(&self, path: &str, object: &mut Value) {
+        let mutations = self
+            .mutations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for mutation in mutations.iter().filter(|one| path.contains(&one.path)) {
+            patch::merge(object, &mutation.patch);
+        }
+    }
+
+    fn hit(faults: &Mutex<Vec<Fault>>, method: &str, path: &str) -> Option<Fault> {
+        let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults.iter_mut().find(|fault| {
             fault.times > 0
                 && fault.method.is_none_or(|wanted| wanted == method)
@@ -124,6 +156,8 @@ impl ApiServer {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new()),
             faults: Mutex::new(Vec::new()),
+            lost: Mutex::new(Vec::new()),
+            mutations: Mutex::new(Vec::new()),
             calls: Mutex::new(Vec::new()),
             changed,
             hung: tokio::sync::Notify::new(),
@@ -227,6 +261,27 @@ impl ApiServer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(fault);
+    }
+
+    /// Does what matching requests ask, and answers with a failure all the same: the answer was lost
+    /// on its way.
+    pub fn lose_answer(&self, fault: Fault) {
+        self.shared
+            .lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
+    }
+
+    /// Changes objects that are created or applied by requests whose path contains `path`, as a
+    /// mutating webhook does: `patch` is merged into them.
+    pub fn mutate(&self, path: impl Into<String>, patch: Value) {
+        let path = path.into();
+        self.shared
+            .mutations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Mutation { path, patch });
     }
 
     /// Resolves once a request gets no answer because a fault says so.

@@ -3,26 +3,35 @@
 //! Every act can be done again: a create that was carried out before is seen as such, patches and
 //! status writes set what is set already.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::restore::conflict::Action;
 use strongroom_core::restore::mapping;
 use strongroom_core::selection::Rule;
-use strongroom_core::{Code, ObjectRef, ResourceType};
-use strongroom_kubernetes::apply::{self as requests, Created, Written};
+use strongroom_core::{Code, ObjectRef};
+use strongroom_kubernetes::apply as requests;
 use strongroom_kubernetes::crd::{RestoreMode, RestoreSpec};
 use strongroom_kubernetes::{ClusterError, FIELD_MANAGER, Failure};
-use strongroom_repository::{Entry, Point};
+use strongroom_repository::Point;
 
+use super::calls::Calls;
+use super::classes::Classes;
+use super::create::Creation;
+use super::foresee::Trials;
+use super::item::{Hold, Item, Told};
+use super::lines::{self, UNCHANGED, created, failed, wrote};
+use super::namespaces::Namespaces;
 use super::observe::Existing;
-use super::owners::Owners;
+use super::open::Opened;
+use super::owners::{Owners, Scope};
 use super::plan::{self, Desire, Desired};
+use super::stuck::Stuck;
 use super::target::Target;
 use crate::job::{Attempt, JobFailure, is_unreachable, object_code};
-use crate::limits::{ESTABLISH_WAIT, NEW_TYPE_PAUSE, NEW_TYPE_TRIES};
 use crate::point::object_of;
 
 /// How often an object is looked at anew because it came or went in between.
@@ -32,55 +41,39 @@ const LOOKS: u32 = 4;
 pub(super) struct Applier<'a> {
     pub(super) attempt: &'a Attempt,
     pub(super) spec: &'a RestoreSpec,
+    pub(super) opened: &'a Opened,
     pub(super) point: &'a Point,
     pub(super) target: Target,
+    pub(super) calls: Calls,
     pub(super) owners: Owners,
-    /// Whether an owner was not there (yet) when what it owns was created.
-    pub(super) owners_missing: AtomicBool,
-}
-
-/// One entry to handle.
-#[derive(Debug)]
-pub(super) struct Item<'a> {
-    /// Its place in the sequence.
-    pub(super) position: u64,
-    /// Its type.
-    pub(super) resource: &'a ResourceType,
-    /// Where its body is.
-    pub(super) entry: Entry,
-    /// What is known to exist under its name.
-    pub(super) existing: Existing,
-    /// Whether its namespace was made by this restore.
-    pub(super) namespace_made: bool,
-    /// Whether an earlier attempt may have written it.
-    pub(super) in_doubt: bool,
-    /// Why it cannot be restored, when that is known already.
-    pub(super) blocked: Option<(Code, String)>,
-}
-
-/// What came of a create.
-enum Creation {
-    Made(Box<ObjectOutcome>),
-    Exists,
+    pub(super) classes: Classes,
+    pub(super) namespaces: Namespaces,
+    pub(super) stuck: Stuck,
+    pub(super) trials: Mutex<Trials>,
+    /// Types that the extension may not create, with the reason; known in a validation only.
+    pub(super) forbidden: BTreeMap<String, String>,
 }
 
 impl Applier<'_> {
     /// Handles one entry. What goes wrong with it alone is its outcome.
-    pub(super) async fn handle(&self, item: &Item<'_>) -> Result<ObjectOutcome, JobFailure> {
+    pub(super) async fn handle(&self, item: &Item<'_>) -> Result<Told, JobFailure> {
         let clock = &self.attempt.environment.clock;
         let began = clock.now();
-        let line = self.outcome(item).await?;
+        let mut told = self.outcome(item).await?;
         let millis = clock.now().duration_since(began).as_millis();
-        Ok(line
+        told.line = told
+            .line
             .with_bytes(item.entry.size)
-            .with_millis(u64::try_from(millis).unwrap_or_default()))
+            .with_millis(u64::try_from(millis).unwrap_or_default());
+        Ok(told)
     }
 
-    async fn outcome(&self, item: &Item<'_>) -> Result<ObjectOutcome, JobFailure> {
+    async fn outcome(&self, item: &Item<'_>) -> Result<Told, JobFailure> {
         let criteria = &self.spec.criteria;
         let failed = |code: Code, reason: String| {
             let object = self.object(item);
-            Ok(ObjectOutcome::new(object, Outcome::Failed, reason).with_code(code))
+            let line = ObjectOutcome::new(object, Outcome::Failed, reason);
+            Ok(Told::from(line.with_code(code)))
         };
         if let Some((code, reason)) = &item.blocked {
             return failed(*code, reason.clone());
@@ -96,19 +89,29 @@ impl Applier<'_> {
             Ok(value) => value,
             Err(error) => return failed(Code::RecoveryPointCorrupt, format!("not JSON: {error}")),
         };
-        match plan::desire(item.resource, value, criteria) {
+        // The same moment for every attempt and for the validation's own objects.
+        let now = self.attempt.created;
+        let again = plan::begins_again(item.resource, &value);
+        let mut told = match plan::desire(item.resource, value, criteria, now) {
             Desire::Leave(object, rule) => {
-                Ok(ObjectOutcome::new(object, Outcome::Skipped, rule.reason()))
+                return Ok(ObjectOutcome::new(object, Outcome::Skipped, rule.reason()).into());
+            }
+            Desire::Moot(object, reason) => {
+                return Ok(ObjectOutcome::new(object, Outcome::Skipped, reason).into());
             }
             Desire::Restore(desired) if self.spec.mode == RestoreMode::Validate => {
-                self.foresee(item, *desired).await
+                self.foresee(item, *desired).await?.into()
             }
-            Desire::Restore(desired) => self.act(item, *desired).await,
+            Desire::Restore(desired) => self.act(item, *desired).await?,
+        };
+        if let (Some(again), Outcome::Created) = (again, told.line.outcome) {
+            told.line = lines::but(told.line, Code::UnfinishedRunStartsOver, &again);
         }
+        Ok(told)
     }
 
     /// The entry's object as it is called here.
-    fn object(&self, item: &Item<'_>) -> ObjectRef {
+    pub(super) fn object(&self, item: &Item<'_>) -> ObjectRef {
         let mut object = object_of(item.resource, &item.entry.name);
         let mappings = &self.spec.criteria.namespace_mappings;
         object.namespace = object
@@ -120,273 +123,114 @@ impl Applier<'_> {
         object
     }
 
-    /// What would be done.
-    async fn foresee(
-        &self,
-        item: &Item<'_>,
-        desired: Desired,
-    ) -> Result<ObjectOutcome, JobFailure> {
-        let existing = match &item.existing {
-            // The cluster puts a blank one into the namespace that the restore will have made.
-            Existing::No if desired.rule == Rule::DefaultServiceAccountPatched => {
-                let ObjectRef {
-                    namespace, name, ..
-                } = &desired.object;
-                let metadata = json!({"namespace": namespace, "name": name});
-                Some(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
-            }
+    async fn act(&self, item: &Item<'_>, mut desired: Desired) -> Result<Told, JobFailure> {
+        if let Some(told) = self.put_off(item, &desired) {
+            return Ok(told);
+        }
+        let mut may_be_ours = item.in_doubt;
+        let mut existing = match &item.existing {
+            Existing::Yes(raw) => serde_json::from_slice(raw).ok(),
             Existing::No => None,
-            Existing::Yes(live) => Some(live.clone()),
             Existing::Unknown => match self.get(item, &desired).await {
                 Ok(live) => live,
-                Err(error) => return self.refused(&desired, error),
+                Err(error) => return self.refused(item, &desired, error).await,
             },
         };
-        let action = plan::decide(
-            &desired,
-            &self.spec.criteria,
-            item.namespace_made,
-            existing.as_ref(),
-        );
-        let line =
-            |outcome, reason: &str| ObjectOutcome::new(desired.object.clone(), outcome, reason);
-        Ok(match action {
-            Action::Create => self.without_its_data(
-                item,
-                &desired,
-                line(Outcome::Created, "it does not exist and would be created"),
-            ),
-            Action::Unchanged => line(Outcome::Unchanged, UNCHANGED),
-            Action::Patch => line(Outcome::Patched, "it exists, differs and would be patched"),
-            Action::Adjust { reason, .. } => line(Outcome::Patched, reason),
-            Action::Skip { reason } => {
-                line(Outcome::Skipped, &reason).with_code(Code::ObjectExistsAndDiffers)
-            }
-            Action::AwaitDeletion => line(
-                Outcome::Created,
-                "it is being deleted and would be created once it is gone",
-            )
-            .with_code(Code::ObjectTerminating),
-        })
-    }
-
-    async fn act(
-        &self,
-        item: &Item<'_>,
-        mut desired: Desired,
-    ) -> Result<ObjectOutcome, JobFailure> {
-        let mut existing = match &item.existing {
-            Existing::Yes(live) => Some(live.clone()),
-            // When nothing is known, the create itself says whether it exists.
-            Existing::No | Existing::Unknown => None,
-        };
+        let mut why = "it was created by an earlier attempt of this job";
         for _ in 0..LOOKS {
-            // The cluster makes this one too, at the same moment, and it may carry no manager.
-            let may_be_ours = item.in_doubt && desired.rule != Rule::DefaultServiceAccountPatched;
+            // The cluster makes the default account too, at the same moment, without a manager.
+            let doubtful = may_be_ours && desired.rule != Rule::DefaultServiceAccountPatched;
             if let Some(live) = existing
                 .as_ref()
-                .filter(|live| may_be_ours && self.is_ours(live))
+                .filter(|live| doubtful && self.is_ours(live))
             {
-                let line = created(&desired, "it was created by an earlier attempt of this job");
-                return self.complete(item, &desired, live, line).await;
+                let line = created(&desired, why);
+                let told = self.complete(item, &desired, live, line).await?;
+                return self.link(item, &desired, live, told).await;
             }
             let criteria = &self.spec.criteria;
             match plan::decide(&desired, criteria, item.namespace_made, existing.as_ref()) {
                 Action::Create => match self.create(item, &mut desired).await? {
-                    Creation::Made(line) => return Ok(*line),
-                    Creation::Exists => match self.get(item, &desired).await {
-                        Ok(live) => existing = live,
-                        Err(error) => return self.refused(&desired, error),
-                    },
+                    Creation::Told(told) => return Ok(*told),
+                    Creation::Exists { unheard } => {
+                        if unheard {
+                            may_be_ours = true;
+                            why = "it did not exist; the answer to its create was lost on the way";
+                        }
+                        match self.get(item, &desired).await {
+                            Ok(live) => existing = live,
+                            Err(error) => return self.refused(item, &desired, error).await,
+                        }
+                    }
                 },
-                Action::Unchanged => return Ok(self.unchanged(item, &desired, existing.as_ref())),
+                Action::Unchanged => {
+                    let live = existing.unwrap_or_default();
+                    self.note(item, &live);
+                    return Ok(self.unchanged(item, &desired, &live).into());
+                }
                 Action::Patch => return self.patch(item, &desired).await,
                 Action::Adjust { patch, reason } => {
                     return self.adjust(item, &desired, &patch, reason).await;
                 }
                 Action::Skip { reason } => {
+                    self.note(item, &existing.unwrap_or_default());
                     let line = ObjectOutcome::new(desired.object, Outcome::Skipped, reason);
-                    return Ok(line.with_code(Code::ObjectExistsAndDiffers));
+                    return Ok(line.with_code(Code::ObjectExistsAndDiffers).into());
                 }
                 Action::AwaitDeletion => match self.await_deletion(item, &desired).await {
                     Ok(()) => existing = None,
                     Err(error) => {
-                        return Ok(failed(&desired, Code::ObjectTerminating, error.to_string()));
+                        let reason = error.to_string();
+                        return Ok(failed(&desired, Code::ObjectTerminating, reason).into());
                     }
                 },
             }
         }
         let reason = "somebody else creates and deletes it at the same time".to_owned();
-        Ok(failed(&desired, Code::Conflict, reason))
+        Ok(failed(&desired, Code::Conflict, reason).into())
     }
 
-    fn unchanged(&self, item: &Item<'_>, desired: &Desired, live: Option<&Value>) -> ObjectOutcome {
+    /// Remembers an object that is there, for what it owns, and a definition for its types.
+    pub(super) fn note(&self, item: &Item<'_>, live: &Value) {
+        self.owners.note(item.resource, live);
+        if super::target::is_established(live) {
+            self.target.define(live);
+        }
+    }
+
+    fn unchanged(&self, item: &Item<'_>, desired: &Desired, live: &Value) -> ObjectOutcome {
         let object = desired.object.clone();
-        let since = self.attempt.created;
-        if item.in_doubt && live.is_some_and(|live| wrote(live, Some("Apply"), since)) {
+        if item.in_doubt && wrote(live, Some("Apply"), self.attempt.created) {
             let reason = "it was patched by an earlier attempt of this job";
             return ObjectOutcome::new(object, Outcome::Patched, reason);
         }
         ObjectOutcome::new(object, Outcome::Unchanged, UNCHANGED)
     }
 
-    async fn create(&self, item: &Item<'_>, desired: &mut Desired) -> Result<Creation, JobFailure> {
-        // Some owners find what is theirs by themselves and set the reference.
-        if desired.rule != Rule::HistoryAdopted && !desired.prepared.owners.is_empty() {
-            let namespace = desired.object.namespace.as_deref();
-            let owners = &desired.prepared.owners;
-            let linked = self.owners.relink(&self.target, owners, namespace).await?;
-            if let Some(references) = &linked.patch {
-                plan::merge(&mut desired.value, references);
-            }
-            if !linked.missing.is_empty() {
-                self.owners_missing.store(true, Ordering::Relaxed);
-            }
-        }
-        let mut line = self.without_its_data(item, desired, created(desired, "it did not exist"));
-        let mut outcome = self.post(item, &desired.value).await;
-        // The API server names one taken value at a time, so what it refuses is dropped in turn.
-        let mut dropped = Vec::new();
-        while let Err(ClusterError {
-            failure: Failure::Invalid { causes, .. },
-            ..
-        }) = &outcome
-        {
-            let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
-            let more = desired.prepared.relax(&mut desired.value, &fields);
-            if more.is_empty() {
-                break;
-            }
-            dropped.extend(more);
-            outcome = self.post(item, &desired.value).await;
-        }
-        if !dropped.is_empty() {
-            let fields = dropped.join(", ");
-            line.reason =
-                format!("it did not exist; the cluster chose anew what is taken here: {fields}");
-            line = line.with_code(Code::ClusterAssignedValueTaken);
-        }
-        match outcome {
-            Ok(Created::AlreadyExists) => Ok(Creation::Exists),
-            Ok(Created::New(Written { object, warnings })) => {
-                let line = without_unknown(line, &warnings);
-                let line = self.complete(item, desired, &object, line).await?;
-                Ok(Creation::Made(Box::new(line)))
-            }
-            Err(error) => self
-                .refused(desired, error)
-                .map(|line| Creation::Made(Box::new(line))),
-        }
-    }
-
-    /// The same outcome, with a warning for a claim that will be bound to a new, empty volume although
-    /// its data were asked for.
-    fn without_its_data(
-        &self,
-        item: &Item<'_>,
-        desired: &Desired,
-        line: ObjectOutcome,
-    ) -> ObjectOutcome {
-        let claim = item.resource.is("", "PersistentVolumeClaim");
-        let names_a_volume = desired.value.pointer("/spec/volumeName").is_some();
-        if claim && !names_a_volume && self.spec.criteria.restore_volumes {
-            let trouble = "the recovery point does not hold its data: its volume is new and empty";
-            return but(line, Code::VolumeDataNotProtected, trouble);
-        }
-        line
-    }
-
-    /// POST; a type that was made a moment ago may not be served by every API server yet.
-    async fn post(&self, item: &Item<'_>, value: &Value) -> Result<Created, ClusterError> {
-        let mut tries = 0;
-        loop {
-            let outcome = requests::create(&self.target.cluster, item.resource, value).await;
-            tries += 1;
-            match &outcome {
-                Err(error)
-                    if error.is_not_found()
-                        && item.resource.is_custom()
-                        && object_code(&error.failure) == Code::ResourceTypeNotServed
-                        && tries < NEW_TYPE_TRIES =>
-                {
-                    tokio::time::sleep(NEW_TYPE_PAUSE).await;
-                }
-                _ => return outcome,
-            }
-        }
-    }
-
-    /// What follows a create: status, release, and the wait for what others need.
-    async fn complete(
-        &self,
-        item: &Item<'_>,
-        desired: &Desired,
-        live: &Value,
-        line: ObjectOutcome,
-    ) -> Result<ObjectOutcome, JobFailure> {
-        let (cluster, kind) = (&self.target.cluster, item.resource);
-        let (namespace, name) = (
-            desired.object.namespace.as_deref(),
-            desired.object.name.as_str(),
-        );
-        if let Some(status) = &desired.prepared.status
-            && live.get("status") != Some(status)
-        {
-            let written = requests::patch_status(cluster, kind, namespace, name, status).await;
-            match written {
-                Ok(_) => {}
-                Err(error) if is_unreachable(&error) => return Err(error.into()),
-                Err(error) => {
-                    let code = if desired.prepared.release.is_some() {
-                        Code::FinishedJobStatusRefused
-                    } else {
-                        Code::KubernetesBackupGenericWarning
-                    };
-                    return Ok(but(line, code, &format!("its status was refused: {error}")));
-                }
-            }
-        }
-        if let Some(release) = &desired.prepared.release {
-            let released = requests::patch_merge(cluster, kind, namespace, name, release).await;
-            match released {
-                Ok(_) => {}
-                Err(error) if is_unreachable(&error) => return Err(error.into()),
-                Err(error) => {
-                    let trouble = format!("it could not be released: {error}");
-                    return Ok(but(line, Code::FinishedJobStatusRefused, &trouble));
-                }
-            }
-        }
-        if kind.is("apiextensions.k8s.io", "CustomResourceDefinition")
-            && let Err(error) = requests::wait_established(cluster, name, ESTABLISH_WAIT).await
-        {
-            let trouble = format!("it is not established: {error}");
-            return Ok(but(line, Code::KubernetesBackupGenericWarning, &trouble));
-        }
-        Ok(line)
-    }
-
-    async fn patch(&self, item: &Item<'_>, desired: &Desired) -> Result<ObjectOutcome, JobFailure> {
+    async fn patch(&self, item: &Item<'_>, desired: &Desired) -> Result<Told, JobFailure> {
         let mut value = desired.value.clone();
         // What the cluster assigned to the existing object cannot be changed.
         desired.prepared.relax(&mut value, &[]);
-        let cluster = &self.target.cluster;
-        let mut outcome =
-            requests::patch_apply(cluster, item.resource, &value, FIELD_MANAGER, true).await;
+        let (cluster, kind) = (&self.calls.cluster, item.resource);
+        let apply = || requests::patch_apply(cluster, kind, &value, FIELD_MANAGER, true);
+        let mut outcome = self.calls.send(apply).await.outcome;
         // Lists with doubled keys are legal objects, but server-side apply cannot merge them.
         if let Err(ClusterError { failure, .. }) = &outcome
             && failure.to_string().contains("typed patch object")
         {
             let (namespace, name) = (desired.object.namespace.as_deref(), &desired.object.name);
-            outcome = requests::patch_merge(cluster, item.resource, namespace, name, &value).await;
+            let merge = || requests::patch_merge(cluster, kind, namespace, name, &value);
+            outcome = self.calls.send(merge).await.outcome;
         }
         match outcome {
             Ok(written) => {
+                self.note(item, &written.object);
                 let object = desired.object.clone();
                 let line = ObjectOutcome::new(object, Outcome::Patched, "it existed and differed");
-                Ok(without_unknown(line, &written.warnings))
+                let line = lines::without_unknown(line, &written.warnings);
+                Ok(still_differs(line, &value, &written.object).into())
             }
-            Err(error) => self.refused(desired, error),
+            Err(error) => self.refused(item, desired, error).await,
         }
     }
 
@@ -396,22 +240,26 @@ impl Applier<'_> {
         desired: &Desired,
         patch: &Value,
         reason: &str,
-    ) -> Result<ObjectOutcome, JobFailure> {
+    ) -> Result<Told, JobFailure> {
         let (namespace, name) = (desired.object.namespace.as_deref(), &desired.object.name);
-        let cluster = &self.target.cluster;
-        match requests::patch_merge(cluster, item.resource, namespace, name, patch).await {
-            Ok(_) => Ok(ObjectOutcome::new(
-                desired.object.clone(),
-                Outcome::Patched,
-                reason,
-            )),
-            Err(error) => self.refused(desired, error),
+        let cluster = &self.calls.cluster;
+        let merge = || requests::patch_merge(cluster, item.resource, namespace, name, patch);
+        match self.calls.send(merge).await.outcome {
+            Ok(_) => {
+                Ok(ObjectOutcome::new(desired.object.clone(), Outcome::Patched, reason).into())
+            }
+            Err(error) => self.refused(item, desired, error).await,
         }
     }
 
-    async fn get(&self, item: &Item<'_>, desired: &Desired) -> Result<Option<Value>, ClusterError> {
+    pub(super) async fn get(
+        &self,
+        item: &Item<'_>,
+        desired: &Desired,
+    ) -> Result<Option<Value>, ClusterError> {
         let (namespace, name) = (desired.object.namespace.as_deref(), &desired.object.name);
-        requests::get(&self.target.cluster, item.resource, namespace, name).await
+        let asked = || requests::get(&self.calls.cluster, item.resource, namespace, name);
+        self.calls.send(asked).await.outcome
     }
 
     async fn await_deletion(&self, item: &Item<'_>, desired: &Desired) -> Result<(), ClusterError> {
@@ -435,58 +283,73 @@ impl Applier<'_> {
             && (unmanaged || wrote(live, None, self.attempt.created))
     }
 
+    /// Where the owners of an object are looked for.
+    pub(super) fn scope<'s>(&'s self, item: &Item<'_>, desired: &'s Desired) -> Scope<'s> {
+        Scope {
+            calls: &self.calls,
+            target: &self.target,
+            namespace: desired.object.namespace.as_deref(),
+            all_known: item.namespace_made && self.attempt.number == 1 && !item.last,
+        }
+    }
+
+    /// Whether the API server as a whole does not answer. Some of its answers say so although only
+    /// what it asked itself (an aggregated API, a webhook) did not: then it says its version.
+    pub(super) async fn is_gone(&self, error: &ClusterError) -> bool {
+        is_unreachable(error) && self.calls.cluster.version().await.is_err()
+    }
+
     /// The outcome of an object that the API server refused, or the end of the attempt when the API
     /// server as a whole does not answer.
-    fn refused(&self, desired: &Desired, error: ClusterError) -> Result<ObjectOutcome, JobFailure> {
-        if is_unreachable(&error) || matches!(error.failure, Failure::Unauthorized { .. }) {
+    pub(super) async fn refused(
+        &self,
+        item: &Item<'_>,
+        desired: &Desired,
+        error: ClusterError,
+    ) -> Result<Told, JobFailure> {
+        if self.is_gone(&error).await || matches!(error.failure, Failure::Unauthorized { .. }) {
             return Err(error.into());
         }
-        Ok(failed(
-            desired,
-            object_code(&error.failure),
-            error.to_string(),
-        ))
+        let backend = matches!(
+            &error.failure,
+            Failure::ServerError { .. }
+                | Failure::Timeout { .. }
+                | Failure::TooManyRequests { .. }
+                | Failure::Unreachable { .. }
+        );
+        let code = match object_code(&error.failure) {
+            Code::KubernetesBackupGenericWarning if backend => Code::ApiGroupUnavailable,
+            code => code,
+        };
+        let line = failed(desired, code, error.to_string());
+        if backend && !item.last {
+            self.stuck.failed(item.resource);
+            return Ok(self.put_off_with(line));
+        }
+        Ok(line.into())
+    }
+
+    /// An object that is handled once more at the end.
+    pub(super) fn put_off_with(&self, mut line: ObjectOutcome) -> Told {
+        line.reason = format!("{}; it is tried once more at the end", line.reason);
+        let hold = Some(Hold::Backend);
+        Told { line, hold }
     }
 }
 
-const UNCHANGED: &str = "it exists as the recovery point holds it";
-
-fn created(desired: &Desired, reason: &str) -> ObjectOutcome {
-    ObjectOutcome::new(desired.object.clone(), Outcome::Created, reason)
-}
-
-fn failed(desired: &Desired, code: Code, reason: String) -> ObjectOutcome {
-    ObjectOutcome::new(desired.object.clone(), Outcome::Failed, reason).with_code(code)
-}
-
-/// The same outcome with a warning.
-fn but(mut line: ObjectOutcome, code: Code, trouble: &str) -> ObjectOutcome {
-    line.reason = format!("{}, but {trouble}", line.reason);
-    line.with_code(code)
-}
-
-/// The same outcome, with a warning when the API server dropped fields that it does not know: it takes
-/// such an object and says so in a header only.
-/// Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation>
-fn without_unknown(line: ObjectOutcome, warnings: &[String]) -> ObjectOutcome {
-    let unknown = plan::unknown_fields(warnings);
-    if unknown.is_empty() {
+/// The same line, with a warning when the object is still not what was asked for: server-side apply
+/// leaves items of lists that others own.
+/// Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy>
+fn still_differs(line: ObjectOutcome, asked: &Value, live: &Value) -> ObjectOutcome {
+    let comparison = strongroom_core::equality::Comparison::for_patch();
+    let differences = strongroom_core::equality::differences(asked, live, &comparison);
+    if differences.is_empty() {
         return line;
     }
-    let trouble = format!("the cluster does not know and left out {unknown}");
-    but(line, Code::ObjectInvalidInTarget, &trouble)
-}
-
-/// Whether our field manager wrote an object (by this operation) since a time.
-fn wrote(live: &Value, operation: Option<&str>, since: Timestamp) -> bool {
-    live["metadata"]["managedFields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|entry| {
-            let time: Option<Timestamp> = entry["time"].as_str().and_then(|time| time.parse().ok());
-            entry["manager"] == FIELD_MANAGER
-                && operation.is_none_or(|operation| entry["operation"] == operation)
-                && time.is_none_or(|time| time >= since)
-        })
+    let all: Vec<String> = differences.into_iter().map(|one| one.pointer).collect();
+    let trouble = format!(
+        "it still differs at {}: fields of other managers were left",
+        lines::places(&all)
+    );
+    lines::but(line, Code::ObjectExistsAndDiffers, &trouble)
 }

@@ -1,8 +1,8 @@
 //! How far a restore has durably come: two positions in the custom resource's status.
 //!
-//! Before a batch is applied, its end is recorded as *intended*; after its outcomes are durable in
-//! the report, the same end is recorded as *reported* (with the next batch's intent, so a batch
-//! costs one write). An entry before `reported` is in the report; one between the two is in doubt.
+//! An entry is applied only when its position is before *intended*, which is recorded first; it is
+//! before *reported* once its outcome is durable in the report. One write records both, and reaches
+//! far ahead. An entry before `reported` is in the report; one between the two is in doubt.
 
 use strongroom_kubernetes::crd::RestoreJournal;
 
@@ -14,20 +14,27 @@ pub(super) struct Journal {
     /// What the attempts before left.
     found: RestoreJournal,
     now: RestoreJournal,
+    /// Whether it is written: a validation changes nothing, so nothing is in doubt.
+    written: bool,
 }
 
 impl Journal {
     /// What earlier attempts left in the status.
     pub(super) fn found(attempt: &Attempt) -> Self {
         let found = attempt.found.journal.unwrap_or_default();
-        Self { found, now: found }
+        Self {
+            found,
+            now: found,
+            written: true,
+        }
     }
 
-    /// A journal that nothing is written to: a validation changes nothing, so nothing is in doubt.
+    /// A journal that is kept nowhere.
     pub(super) fn unused() -> Self {
         Self {
             found: RestoreJournal::default(),
             now: RestoreJournal::default(),
+            written: false,
         }
     }
 
@@ -41,15 +48,14 @@ impl Journal {
         (self.found.report_attempt, self.found.report_lines)
     }
 
-    /// Whether an earlier attempt may have written the entry at this position.
-    pub(super) fn is_in_doubt(&self, position: u64) -> bool {
-        position < self.found.intended
+    /// Entries before this position may have been written by an earlier attempt.
+    pub(super) fn in_doubt_before(&self) -> u64 {
+        self.found.intended
     }
 
-    /// Records that entries before `end` are about to be written.
-    pub(super) async fn intend(&mut self, attempt: &Attempt, end: u64) -> Result<(), JobFailure> {
+    /// Notes that entries before `end` are about to be written; recorded with the next write.
+    pub(super) fn intend(&mut self, end: u64) {
         self.now.intended = self.now.intended.max(end);
-        self.write(attempt).await
     }
 
     /// Notes that entries before `end` are durable in this attempt's report; recorded with the next
@@ -62,6 +68,9 @@ impl Journal {
 
     /// Records what was noted.
     pub(super) async fn write(&self, attempt: &Attempt) -> Result<(), JobFailure> {
+        if !self.written {
+            return Ok(());
+        }
         let now = self.now;
         attempt
             .status

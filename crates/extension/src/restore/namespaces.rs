@@ -3,17 +3,23 @@
 //! A namespace that the selection takes is an entry like any other. One that it does not take (it is
 //! only carried along for its objects, or objects of the cluster's scope are switched off) is made
 //! when the first of its objects comes: as the recovery point holds it, else bare.
+//!
+//! Which namespaces exist is asked once, for all of them.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::json;
+use futures::{StreamExt as _, pin_mut};
+use serde_json::{Value, json};
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::restore::mapping;
 use strongroom_core::{Code, ObjectRef, ResourceType};
 use strongroom_kubernetes::apply::{self as requests, Created};
+use strongroom_kubernetes::collect::Collector;
 use strongroom_kubernetes::crd::RestoreMode;
 
-use super::apply::{Applier, Item};
+use super::apply::Applier;
+use super::item::Item;
 use super::observe::Existing;
 use super::sequence::Sequence;
 use crate::job::{JobFailure, is_unreachable, object_code};
@@ -21,11 +27,24 @@ use crate::job::{JobFailure, is_unreachable, object_code};
 /// What is known of a namespace: whether this restore made it, or why nothing can be put into it.
 pub(super) type Known = Result<bool, (Code, String)>;
 
-/// The namespaces of the cluster that were looked at. Their number is that of a cluster's
-/// namespaces, which do not grow with its objects.
+/// A namespace that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    terminating: bool,
+    ours: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those that existed when the restore began; none when they could not be listed.
+    found: Option<BTreeMap<String, Seen>>,
+    known: BTreeMap<String, Known>,
+}
+
+/// The namespaces of the cluster. Their number does not grow with its objects.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
-    known: BTreeMap<String, Known>,
+    inner: Mutex<Inner>,
 }
 
 fn kind() -> ResourceType {
@@ -33,37 +52,85 @@ fn kind() -> ResourceType {
 }
 
 impl Namespaces {
-    /// Notes what became of a namespace that was an entry.
-    pub(super) fn note(&mut self, line: &ObjectOutcome) {
-        if line.object.kind == "Namespace" && line.object.group.is_empty() {
-            match line.outcome {
-                Outcome::Created => {
-                    self.known.insert(line.object.name.clone(), Ok(true));
-                }
-                Outcome::Patched | Outcome::Unchanged => {
-                    self.known.insert(line.object.name.clone(), Ok(false));
-                }
-                // It is looked at when an object goes into it.
-                Outcome::Skipped | Outcome::Failed | Outcome::BackedUp => {}
+    /// Lists those that exist.
+    pub(super) async fn look_around(&self, applier: &Applier<'_>) -> Result<(), JobFailure> {
+        let collector = Collector::with_defaults(applier.attempt.environment.cluster.clone());
+        let kind = kind();
+        let pages = collector.pages(&kind, None, None, None);
+        pin_mut!(pages);
+        let mut found = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let items = match page {
+                Ok(page) => page.items,
+                Err(error) if is_unreachable(&error) => return Err(error.into()),
+                // Each is asked for by itself then.
+                Err(_) => return Ok(()),
+            };
+            for item in items {
+                let live: Value = serde_json::from_slice(&item.raw).unwrap_or_default();
+                let seen = Seen {
+                    terminating: item.facts.terminating,
+                    ours: applier.is_ours(&live),
+                };
+                found.insert(item.facts.object.name, seen);
             }
+        }
+        self.inner().found = Some(found);
+        Ok(())
+    }
+
+    /// What is known of the Namespace object of this name.
+    pub(super) fn existing(&self, name: &str) -> Existing {
+        match &self.inner().found {
+            Some(found) if !found.contains_key(name) => Existing::No,
+            _ => Existing::Unknown,
+        }
+    }
+
+    /// Notes what became of a namespace that was an entry.
+    pub(super) fn note(&self, line: &ObjectOutcome) {
+        if line.object.kind == "Namespace" && line.object.group.is_empty() {
+            let known = match line.outcome {
+                Outcome::Created => Ok(true),
+                Outcome::Patched | Outcome::Unchanged => Ok(false),
+                // It is looked at when an object goes into it.
+                Outcome::Skipped | Outcome::Failed | Outcome::BackedUp => return,
+            };
+            self.inner().known.insert(line.object.name.clone(), known);
         }
     }
 
     /// Sees to it that objects of the namespace `source` can be put where they go. Returns what is
     /// known, and a line of the report when the namespace had to be made.
     pub(super) async fn ensure(
-        &mut self,
+        &self,
         applier: &Applier<'_>,
         sequence: &Sequence,
         source: &str,
     ) -> Result<(Known, Option<ObjectOutcome>), JobFailure> {
         let target = mapping::target(source, &applier.spec.criteria.namespace_mappings);
-        if let Some(known) = self.known.get(target) {
-            return Ok((known.clone(), None));
-        }
-        let (known, line) = look(applier, sequence, source, target).await?;
-        self.known.insert(target.to_owned(), known.clone());
+        let seen = {
+            let inner = self.inner();
+            if let Some(known) = inner.known.get(target) {
+                return Ok((known.clone(), None));
+            }
+            let found = inner.found.as_ref();
+            found.map(|found| found.get(target).copied())
+        };
+        let (known, line) = match seen {
+            Some(Some(Seen {
+                terminating: false,
+                ours,
+            })) => (Ok(ours), None),
+            Some(None) => made(make(applier, sequence, source, target).await?),
+            Some(Some(_)) | None => look(applier, sequence, source, target).await?,
+        };
+        self.inner().known.insert(target.to_owned(), known.clone());
         Ok((known, line))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,8 +140,10 @@ async fn look(
     source: &str,
     target: &str,
 ) -> Result<(Known, Option<ObjectOutcome>), JobFailure> {
-    let cluster = &applier.target.cluster;
-    let live = match requests::get(cluster, &kind(), None, target).await {
+    let cluster = &applier.calls.cluster;
+    let kind = kind();
+    let asked = || requests::get(cluster, &kind, None, target);
+    let live = match applier.calls.send(asked).await.outcome {
         Ok(live) => live,
         Err(error) if is_unreachable(&error) => return Err(error.into()),
         Err(error) => {
@@ -90,11 +159,17 @@ async fn look(
             let reason = format!("namespace {target} is being deleted");
             return Ok((Err((Code::NamespaceTerminating, reason)), None));
         }
-        if let Err(error) = requests::wait_gone(cluster, &kind(), None, target, limit).await {
+        if let Err(error) =
+            requests::wait_gone(&applier.target.cluster, &kind, None, target, limit).await
+        {
             return Ok((Err((Code::NamespaceTerminating, error.to_string())), None));
         }
     }
-    let line = make(applier, sequence, source, target).await?;
+    Ok(made(make(applier, sequence, source, target).await?))
+}
+
+/// What a namespace that was made is known as.
+fn made(line: ObjectOutcome) -> (Known, Option<ObjectOutcome>) {
     let known = match (line.outcome, &line.code) {
         (Outcome::Failed, Some(code)) => Err((
             Code::parse(code).unwrap_or(Code::KubernetesBackupGenericWarning),
@@ -102,7 +177,7 @@ async fn look(
         )),
         (outcome, _) => Ok(outcome == Outcome::Created),
     };
-    Ok((known, Some(line)))
+    (known, Some(line))
 }
 
 /// Makes the namespace: as the recovery point holds it, else bare.
@@ -123,8 +198,10 @@ async fn make(
             namespace_made: false,
             in_doubt: true,
             blocked: None,
+            last: true,
+            owners_came: true,
         };
-        return applier.handle(&item).await;
+        return applier.handle(&item).await.map(|told| told.line);
     }
     let object = ObjectRef::new(&kind(), None, target);
     let line = ObjectOutcome::new(
@@ -136,7 +213,9 @@ async fn make(
         return Ok(line);
     }
     let bare = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": target}});
-    match requests::create(&applier.target.cluster, &kind(), &bare).await {
+    let kind = kind();
+    let create = || requests::create(&applier.calls.cluster, &kind, &bare);
+    match applier.calls.send(create).await.outcome {
         Ok(Created::New(_)) => Ok(line),
         Ok(Created::AlreadyExists) => Ok(ObjectOutcome {
             outcome: Outcome::Unchanged,

@@ -1,14 +1,15 @@
 //! What exists under the names that are to be restored, for as few requests as possible.
 //!
-//! Where a namespace was made by this restore, nothing exists. Where few objects of a type go into
-//! a namespace, each is asked for by itself (or just created: the API server says when it exists).
-//! Where many do, the type is listed there, a page at a time, alongside the entries: both are in the
-//! same order.
+//! Where a namespace was made by this restore, nothing exists. Where one object of a type goes into a
+//! namespace, it is asked for by itself. Where more do, the type is listed there, a page at a time,
+//! alongside the entries: both are in the same order. A place that holds far more than is restored
+//! into it is not read to its end: after as many pages as there are objects to look up, those that are
+//! left are asked for one by one.
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use futures::{StreamExt as _, pin_mut};
-use serde_json::Value;
 use strongroom_core::ResourceType;
 use strongroom_kubernetes::collect::{Collected, Collector, Page};
 use strongroom_kubernetes::{Cluster, ClusterError};
@@ -22,8 +23,8 @@ use crate::job::{JobFailure, is_unreachable};
 pub(super) enum Existing {
     /// It does not exist.
     No,
-    /// It exists.
-    Yes(Value),
+    /// It exists, as the API server sent it.
+    Yes(Bytes),
     /// Nothing is known.
     Unknown,
 }
@@ -35,6 +36,8 @@ pub(super) struct Cursor {
     namespace: Option<String>,
     pages: mpsc::Receiver<Result<Page, ClusterError>>,
     items: VecDeque<Collected>,
+    /// Pages that may still be read.
+    budget: usize,
     failed: bool,
     _reader: JoinSet<()>,
 }
@@ -64,6 +67,7 @@ impl Cursor {
             namespace: namespace.map(str::to_owned),
             pages,
             items: VecDeque::new(),
+            budget: 0,
             failed: false,
             _reader: reader,
         }
@@ -72,6 +76,11 @@ impl Cursor {
     /// Whether it lists this type in this place.
     pub(super) fn is_of(&self, resource: &ResourceType, namespace: Option<&str>) -> bool {
         self.resource == *resource && self.namespace.as_deref() == namespace
+    }
+
+    /// Allows as many pages more as there are objects to look up.
+    pub(super) fn allow(&mut self, pages: usize) {
+        self.budget += pages;
     }
 
     /// What exists under this key (`namespace/name`); keys must be asked for in ascending order.
@@ -84,14 +93,17 @@ impl Cursor {
                 }
                 let item = self.items.pop_front();
                 if found == key {
-                    let raw = item.map(|item| item.raw).unwrap_or_default();
-                    let value = serde_json::from_slice(&raw);
-                    return Ok(value.map_or(Existing::Unknown, Existing::Yes));
+                    return Ok(item.map_or(Existing::Unknown, |item| Existing::Yes(item.raw)));
                 }
             }
             if self.failed {
                 return Ok(Existing::Unknown);
             }
+            if self.budget == 0 {
+                self.failed = true;
+                continue;
+            }
+            self.budget -= 1;
             match self.pages.recv().await {
                 None => return Ok(Existing::No),
                 Some(Ok(mut page)) => {

@@ -5,6 +5,7 @@ use strongroom_core::{Code, Problem};
 use strongroom_kubernetes::crd::RestoreSpec;
 use strongroom_repository::{Point, Repository};
 
+use super::preflight;
 use super::sequence::Sequence;
 use crate::job::{Attempt, JobFailure};
 use crate::point::PointHeader;
@@ -35,15 +36,42 @@ pub(super) async fn open(attempt: &Attempt, spec: &RestoreSpec) -> Result<Opened
             }
         })?;
     let sequence = Sequence::of(&point)?;
-    let header: Option<PointHeader> = serde_json::from_value(point.header().clone()).ok();
-    let cut = header.map(|header| header.cut.to_string());
-    Ok(Opened {
+    let opened = Opened {
+        cut: None,
         repository,
         point,
         sequence,
         selector,
-        cut,
-    })
+    };
+    check_mappings(&opened, spec).await?;
+    let point = &opened.point;
+    let header: Option<PointHeader> = serde_json::from_value(point.header().clone()).ok();
+    let cut = header.map(|header| header.cut.to_string());
+    Ok(Opened { cut, ..opened })
+}
+
+/// Refuses a mapping of a namespace that the recovery point does not hold, and one into a namespace
+/// that is restored as well: their objects would overwrite each other.
+async fn check_mappings(opened: &Opened, spec: &RestoreSpec) -> Result<(), JobFailure> {
+    let mappings = &spec.criteria.namespace_mappings;
+    for (source, target) in mappings {
+        let trouble = if !preflight::holds_namespace(opened, source).await? {
+            format!("the namespace {source} is mapped, but the recovery point does not hold it")
+        } else if !mappings.contains_key(target)
+            && opened.selector.decide_namespace(target).included
+            && preflight::holds_namespace(opened, target).await?
+        {
+            format!(
+                "{source} is mapped to {target}, which is restored as well and keeps its name; \
+                 their objects would overwrite each other"
+            )
+        } else {
+            continue;
+        };
+        let problem = Problem::new(Code::UserErrorInvalidNamespaceMapping, trouble);
+        return Err(problem.at("namespaceMappings").into());
+    }
+    Ok(())
 }
 
 /// Several problems as one, under the code of the first.

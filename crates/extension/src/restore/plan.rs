@@ -1,6 +1,8 @@
 //! What is to be done with one object: the same answer for a validation and for a restore. Pure.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use strongroom_core::equality::{self, Comparison};
 use strongroom_core::restore::conflict::{self, Action};
 use strongroom_core::restore::prepare::{self, Prepared};
 use strongroom_core::restore::{RestoreCriteria, mapping};
@@ -27,6 +29,8 @@ pub(super) enum Desire {
     Restore(Box<Desired>),
     /// A rule leaves the object out.
     Leave(ObjectRef, Rule),
+    /// The cluster would remove it at once, for this reason.
+    Moot(ObjectRef, String),
 }
 
 /// Makes a stored object ready, or says which rule leaves it out.
@@ -34,7 +38,9 @@ pub(super) fn desire(
     resource: &ResourceType,
     mut value: Value,
     criteria: &RestoreCriteria,
+    now: Timestamp,
 ) -> Desire {
+    let over = outlived(resource, &value, now);
     let facts = ObjectFacts::of(resource, &value);
     let decision = prepare::restorable(resource, &facts, &value);
     let prepared = prepare::prepare(resource, &mut value);
@@ -42,7 +48,9 @@ pub(super) fn desire(
     let metadata = &value["metadata"];
     let name = metadata["name"].as_str().unwrap_or_default();
     let object = ObjectRef::new(resource, metadata["namespace"].as_str(), name);
-    if decision.included {
+    if let (true, Some(reason)) = (decision.included, over) {
+        Desire::Moot(object, reason)
+    } else if decision.included {
         Desire::Restore(Box::new(Desired {
             object,
             value,
@@ -53,6 +61,92 @@ pub(super) fn desire(
         Desire::Leave(object, decision.rule)
     }
 }
+
+/// Why a finished Job would be removed as soon as it is restored: it carries the time of its end.
+/// Source: <https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/>
+fn outlived(resource: &ResourceType, job: &Value, now: Timestamp) -> Option<String> {
+    if !resource.is("batch", "Job") {
+        return None;
+    }
+    let seconds = job.pointer("/spec/ttlSecondsAfterFinished")?.as_i64()?;
+    let ended: Timestamp = job["status"]["conditions"].as_array()?.iter().find(|one| {
+        matches!(one["type"].as_str(), Some("Complete" | "Failed")) && one["status"] == "True"
+    })?["lastTransitionTime"]
+        .as_str()?
+        .parse()
+        .ok()?;
+    let until = ended
+        .saturating_add(SignedDuration::from_secs(seconds))
+        .ok()?;
+    (until <= now).then(|| {
+        format!(
+            "it ended at {ended} and was to be removed {seconds} s later (ttlSecondsAfterFinished): \
+             the cluster would delete it at once"
+        )
+    })
+}
+
+/// What of a running Job will be done again: a Job that is made anew counts from nought.
+pub(super) fn begins_again(resource: &ResourceType, stored: &Value) -> Option<String> {
+    if !resource.is("batch", "Job") {
+        return None;
+    }
+    let status = &stored["status"];
+    let ended = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|one| {
+            matches!(one["type"].as_str(), Some("Complete" | "Failed")) && one["status"] == "True"
+        });
+    let done = status["succeeded"].as_u64().unwrap_or_default();
+    let failed = status["failed"].as_u64().unwrap_or_default();
+    (!ended && done + failed > 0).then(|| {
+        format!(
+            "it was running when it was backed up, with {done} pods succeeded and {failed} failed, \
+             and begins anew"
+        )
+    })
+}
+
+/// The places in which an object that was just made differs from what was asked for: a webhook, a
+/// policy or a controller has changed it. Defaults that were filled in are no differences; labels and
+/// annotations, which have none, are.
+pub(super) fn changed_by_cluster(asked: &Value, made: &Value) -> Vec<String> {
+    let mut places: Vec<String> = equality::differences(asked, made, &Comparison::for_patch())
+        .into_iter()
+        .map(|difference| difference.pointer)
+        .collect();
+    for field in ["labels", "annotations"] {
+        let of = |object: &Value| {
+            let map = object["metadata"][field].as_object();
+            map.into_iter()
+                .flat_map(|map| map.keys().cloned())
+                .collect::<Vec<_>>()
+        };
+        let before = of(asked);
+        let added = of(made).into_iter().filter(|key| !before.contains(key));
+        places.extend(
+            added
+                .filter(|key| !OF_THE_CLUSTER.contains(&key.as_str()))
+                .map(|key| format!("/metadata/{field}/{}", key.replace('/', "~1"))),
+        );
+    }
+    places
+}
+
+/// Labels and annotations that the API server itself gives to new objects.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>
+const OF_THE_CLUSTER: &[&str] = &[
+    "kubernetes.io/metadata.name",
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+    "job-name",
+    "batch.kubernetes.io/job-name",
+    "deprecated.daemonset.template.generation",
+    "storageclass.kubernetes.io/is-default-class",
+    "kubernetes.io/service-account.uid",
+];
 
 /// What to do with an object, given what exists under its name.
 pub(super) fn decide(
@@ -119,6 +213,7 @@ mod tests {
         match desire {
             Desire::Restore(desired) => *desired,
             Desire::Leave(object, rule) => panic!("{object} is left: {rule}"),
+            Desire::Moot(object, reason) => panic!("{object} is left: {reason}"),
         }
     }
 
@@ -135,7 +230,7 @@ mod tests {
             conflict_policy: ConflictPolicy::Patch,
             ..RestoreCriteria::default()
         };
-        let desired = restored(desire(&jobs, job(false), &criteria));
+        let desired = restored(desire(&jobs, job(false), &criteria, Timestamp::UNIX_EPOCH));
         assert_eq!(desired.value["spec"]["suspend"], true);
         let decide = |existing: &Value| decide(&desired, &criteria, false, Some(existing));
         assert_eq!(decide(&job(false)), Action::Unchanged);
@@ -145,6 +240,46 @@ mod tests {
         desired.value["spec"]["parallelism"] = json!(1);
         let action = super::decide(&desired, &criteria, false, Some(&another));
         assert!(matches!(action, Action::Skip { .. }), "{action:?}");
+    }
+
+    #[test]
+    fn a_finished_job_whose_time_is_over_is_left_because_the_cluster_would_delete_it() {
+        let jobs = ResourceType::new("batch", "v1", "Job", "jobs", true);
+        let mut job = job(false);
+        job["spec"]["ttlSecondsAfterFinished"] = json!(60);
+        job["status"]["conditions"][0]["lastTransitionTime"] = json!("2026-01-01T00:00:00Z");
+        let at = |text: &str| {
+            let now = text.parse().unwrap();
+            desire(&jobs, job.clone(), &RestoreCriteria::default(), now)
+        };
+        assert!(matches!(at("2026-01-01T00:00:59Z"), Desire::Restore(_)));
+        assert!(matches!(at("2026-01-01T00:01:00Z"), Desire::Moot(..)));
+    }
+
+    #[test]
+    fn a_running_job_with_pods_that_have_ended_is_said_to_begin_anew() {
+        let jobs = ResourceType::new("batch", "v1", "Job", "jobs", true);
+        let running = json!({"status": {"active": 1, "succeeded": 3}});
+        assert!(begins_again(&jobs, &running).unwrap().contains("3 pods"));
+        assert_eq!(begins_again(&jobs, &json!({"status": {"active": 1}})), None);
+        assert_eq!(begins_again(&jobs, &job(false)), None);
+    }
+
+    #[test]
+    fn what_a_webhook_put_into_a_new_object_is_named_and_defaults_are_not() {
+        let asked = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "a", "namespace": "n"}, "data": {"k": "1"}});
+        let mut made = asked.clone();
+        made["immutable"] = json!(false);
+        made["metadata"]["uid"] = json!("u");
+        assert!(changed_by_cluster(&asked, &made).is_empty());
+        made["data"]["k"] = json!("2");
+        made["metadata"]["labels"] = json!({"example.com/injected": "yes"});
+        let places = changed_by_cluster(&asked, &made);
+        assert_eq!(
+            places,
+            ["/data/k", "/metadata/labels/example.com~1injected"]
+        );
     }
 
     #[test]
@@ -167,7 +302,7 @@ mod tests {
             .insert("shop".into(), "copy".into());
         let value = json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "a", "namespace": "shop"}});
-        let desired = restored(desire(&maps, value, &criteria));
+        let desired = restored(desire(&maps, value, &criteria, Timestamp::UNIX_EPOCH));
         assert_eq!(desired.object.to_string(), "ConfigMap copy/a");
     }
 }

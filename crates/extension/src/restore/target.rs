@@ -1,7 +1,12 @@
-//! What the cluster that is restored into serves.
+//! What the cluster that is restored into serves: what it says that it serves, and the types whose
+//! definitions this restore has made or found, which discovery shows only seconds later.
 
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
 use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::Cluster;
+use strongroom_kubernetes::apply as requests;
 use strongroom_kubernetes::discovery::{self, Discovery};
 
 use crate::job::{Attempt, JobFailure};
@@ -11,6 +16,9 @@ use crate::job::{Attempt, JobFailure};
 pub(super) struct Target {
     pub(super) cluster: Cluster,
     discovery: Discovery,
+    /// Types by their definitions. As many as the recovery point has definitions, which do not grow
+    /// with its objects.
+    defined: Mutex<Vec<ResourceType>>,
 }
 
 /// Why objects of a type cannot be restored.
@@ -25,13 +33,56 @@ impl Target {
     pub(super) async fn discover(attempt: &Attempt) -> Result<Self, JobFailure> {
         let cluster = attempt.environment.cluster.clone();
         let discovery = discovery::discover(&cluster).await?;
-        Ok(Self { cluster, discovery })
+        Ok(Self {
+            cluster,
+            discovery,
+            defined: Mutex::default(),
+        })
     }
 
-    /// Asks again: types were added.
-    pub(super) async fn discover_again(&mut self) -> Result<(), JobFailure> {
-        self.discovery = discovery::discover(&self.cluster).await?;
+    /// Notes the types of a CustomResourceDefinition that is served, or would be.
+    pub(super) fn define(&self, definition: &Value) {
+        let types = types_of(definition);
+        let mut defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in types {
+            if !defined.contains(&one) {
+                defined.push(one);
+            }
+        }
+    }
+
+    /// Looks for the definition of a type that discovery does not show (yet).
+    pub(super) async fn look_for_definition(
+        &self,
+        resource: &ResourceType,
+    ) -> Result<(), JobFailure> {
+        let name = resource.resource();
+        let found = requests::get(&self.cluster, &definitions(), None, &name).await;
+        // Whatever else is wrong is said of each object.
+        if let Ok(Some(definition)) = found
+            && is_established(&definition)
+        {
+            self.define(&definition);
+        }
         Ok(())
+    }
+
+    /// Whether the cluster serves the type now, whatever has been defined meanwhile.
+    pub(super) fn is_served(&self, resource: &ResourceType) -> bool {
+        let ResourceType {
+            group,
+            version,
+            kind,
+            ..
+        } = resource;
+        self.discovery.served_as(group, version, kind).is_some()
+    }
+
+    fn is_defined(&self, resource: &ResourceType) -> bool {
+        let defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
+        defined
+            .iter()
+            .any(|one| one.is(&resource.group, &resource.kind) && one.version == resource.version)
     }
 
     /// Whether objects of a stored type can be created here as they are stored.
@@ -42,6 +93,9 @@ impl Target {
             kind,
             ..
         } = resource;
+        if self.is_defined(resource) {
+            return Ok(());
+        }
         let Some(served) = self.discovery.served_as(group, version, kind) else {
             let versions = self.discovery.versions(group, kind);
             let (code, reason) = if versions.is_empty() {
@@ -70,13 +124,80 @@ impl Target {
         })
     }
 
-    /// The type that an owner reference or a class name means.
-    pub(super) fn resolve(&self, api_version: &str, kind: &str) -> Option<&ResourceType> {
+    /// The type that an owner reference means.
+    pub(super) fn resolve(&self, api_version: &str, kind: &str) -> Option<ResourceType> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let served = self
             .discovery
             .served_as(group, version, kind)
-            .or_else(|| self.discovery.preferred(group, kind))?;
-        Some(&served.resource)
+            .or_else(|| self.discovery.preferred(group, kind));
+        if let Some(served) = served {
+            return Some(served.resource.clone());
+        }
+        let defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |one: &&ResourceType| one.is(group, kind);
+        let exact = defined
+            .iter()
+            .filter(same)
+            .find(|one| one.version == version);
+        exact.or_else(|| defined.iter().find(same)).cloned()
+    }
+}
+
+/// The type of definitions.
+pub(super) fn definitions() -> ResourceType {
+    let group = "apiextensions.k8s.io";
+    ResourceType::new(
+        group,
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        false,
+    )
+}
+
+/// Whether an object is a definition whose types are served.
+pub(super) fn is_established(definition: &Value) -> bool {
+    let conditions = definition["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|one| one["type"] == "Established" && one["status"] == "True")
+}
+
+/// The types that a definition serves, one for each version.
+fn types_of(definition: &Value) -> Vec<ResourceType> {
+    let spec = &definition["spec"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let names = &spec["names"];
+    let versions = spec["versions"].as_array();
+    versions
+        .into_iter()
+        .flatten()
+        .filter(|version| version["served"] != false)
+        .map(|version| {
+            ResourceType::new(
+                &text(&spec["group"]),
+                &text(&version["name"]),
+                &text(&names["kind"]),
+                &text(&names["plural"]),
+                spec["scope"] == "Namespaced",
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_definition_serves_the_versions_that_it_says_it_serves() {
+        let definition = json!({"spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v2", "served": true}, {"name": "v1", "served": false}]}});
+        let expected = ResourceType::new("example.com", "v2", "Widget", "widgets", true);
+        assert_eq!(types_of(&definition), [expected]);
     }
 }

@@ -81,8 +81,7 @@ async fn a_restore_onto_an_equal_cluster_writes_nothing() {
         .api
         .take_calls()
         .into_iter()
-        .filter(|call| call.method == "PATCH" || call.method == "PUT" || call.method == "DELETE")
-        .filter(|call| !call.path.contains("dataprotection"))
+        .filter(|call| call.method != "GET" && !call.path.contains("dataprotection"))
         .collect();
     assert!(changed.is_empty(), "{changed:#?}");
     assert!(
@@ -215,6 +214,8 @@ async fn a_validation_changes_nothing_and_says_what_the_restore_then_does() {
         .take_calls()
         .into_iter()
         .filter(|call| call.method != "GET" && !call.path.contains("dataprotection"))
+        // A question, and a trial that the API server forgets.
+        .filter(|call| !call.path.contains("accessreviews") && !call.path.contains("dryRun=All"))
         .collect();
     assert!(writes.is_empty(), "{writes:#?}");
     let plan = stage.report(spec.job_id, &validated).await;
@@ -354,6 +355,9 @@ async fn a_restore_of_many_objects_asks_the_api_server_little_more_than_once_for
         "an equal cluster is listed, not asked object by object"
     );
     stage.api.delete("namespaces", None, "many");
-    assert!(calls().await < 840, "1.2 calls an object");
+    assert!(
+        calls().await < 720,
+        "little more than the creates themselves"
+    );
     assert_eq!(stage.api.list("configmaps").len(), 700);
 }

@@ -8,7 +8,7 @@ use strongroom_core::object::ResourceType;
 
 use super::{doing, get};
 use crate::cluster::{Cluster, ClusterError, Failure};
-use crate::limits::POLL_INTERVAL;
+use crate::limits::{FIRST_LOOK, POLL_INTERVAL};
 
 /// What one look at the object says.
 enum Look {
@@ -140,6 +140,7 @@ async fn wait(
 ) -> Result<(), ClusterError> {
     let doing = doing("wait for", kind, namespace, name);
     let mut missing = String::new();
+    let mut pause = FIRST_LOOK;
     let looking = async {
         loop {
             match look(get(cluster, kind, namespace, name).await?) {
@@ -147,7 +148,8 @@ async fn wait(
                 Look::Never(failure) => return Err(ClusterError::new(&doing, failure)),
                 Look::NotYet(what) => missing = what,
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(POLL_INTERVAL);
         }
     };
     if let Ok(outcome) = tokio::time::timeout(limit, looking).await {

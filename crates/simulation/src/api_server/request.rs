@@ -56,11 +56,28 @@ pub(crate) async fn serve(
             "the server could not find the requested resource",
         );
     };
+    let body = mutated(&shared, &method, &whole, body);
     let outcome = act(&shared, &method, &target, &query, &headers, &body);
+    if let Some(lost) = shared.lost(method.as_str(), &whole) {
+        let status = StatusCode::from_u16(lost.status).unwrap_or(StatusCode::GATEWAY_TIMEOUT);
+        return refuse(status, &lost.reason, &lost.message);
+    }
     match outcome {
         Ok(response) => response,
         Err(refusal) => refuse(refusal.status, refusal.reason, &refusal.message),
     }
+}
+
+/// The body as admission leaves it.
+fn mutated(shared: &Shared, method: &Method, path: &str, body: Bytes) -> Bytes {
+    if *method != Method::POST && *method != Method::PATCH {
+        return body;
+    }
+    let Ok(mut object) = serde_json::from_slice::<Value>(&body) else {
+        return body;
+    };
+    shared.mutate(path, &mut object);
+    serde_json::to_vec(&object).map_or(body, Bytes::from)
 }
 
 fn act(
@@ -83,6 +100,10 @@ fn act(
         ("GET", Some(_)) => Ok(answer(StatusCode::OK, &verbs::get(shared, target)?)),
         ("GET", None) => Ok(answer(StatusCode::OK, &verbs::list(shared, target, query)?)),
         ("POST", None) => {
+            if query.get("dryRun").is_some_and(|dry| dry == "All") {
+                let tried = verbs::try_create(shared, target, parse(body)?)?;
+                return Ok(answer(StatusCode::CREATED, &tried));
+            }
             let stored = verbs::create(shared, target, parse(body)?, manager)?;
             Ok(answer(StatusCode::CREATED, &stored))
         }

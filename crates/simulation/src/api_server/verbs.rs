@@ -102,6 +102,20 @@ pub(crate) fn create(
     Ok(stored)
 }
 
+/// POST with `dryRun=All`: refuses what [`create`] refuses, and stores nothing.
+pub(crate) fn try_create(
+    shared: &Shared,
+    target: &Target,
+    mut object: Value,
+) -> Result<Value, Refusal> {
+    if let Some(namespace) = &target.namespace {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    let namespace = target.namespace.as_deref();
+    may_insert(&shared.state(), &target.kind, &object, namespace)?;
+    Ok(object)
+}
+
 /// POST to where the object says that it belongs.
 pub(crate) fn create_any(shared: &Shared, object: &Value, manager: &str) -> Result<Value, Refusal> {
     let kind = shared.state().kind_of(object).ok_or_else(|| {
