@@ -1,10 +1,13 @@
 //! Reading the report of a job: what became of each object.
 //!
 //! The report is in the instance's repository, sealed; the server reads it page by page and keeps
-//! nothing of it.
+//! nothing of it. It lives as long as its job: neither the end of its recovery point nor the failure of
+//! the job takes it away, the deletion of the instance or of the aged job does.
 
 pub mod warnings;
 
+use bytes::Bytes;
+use futures::Stream;
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::report::{ObjectOutcome, Outcome as ObjectEnd};
 use strongroom_repository::{ReportPage, Repository};
@@ -22,27 +25,106 @@ const MOST_LINES_LOOKED_AT: u64 = 20_000;
 /// Lines read from the repository at a time.
 const LINES_AT_A_TIME: u64 = 1000;
 
+/// Where a reader of a report is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The attempt whose report it is.
+    pub attempt: u32,
+    /// Number of the next line, from 0.
+    pub line: u64,
+}
+
+/// Which lines are wanted; all that fit every part that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this outcome.
+    pub outcome: Option<ObjectEnd>,
+    /// Only objects of this kind, without regard to case.
+    pub kind: Option<String>,
+    /// Only objects in this namespace.
+    pub namespace: Option<String>,
+}
+
+impl Filter {
+    fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn fits(&self, line: &ObjectOutcome) -> bool {
+        let object = &line.object;
+        self.outcome.is_none_or(|wanted| wanted == line.outcome)
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(&object.kind))
+            && self
+                .namespace
+                .as_ref()
+                .is_none_or(|wanted| object.namespace.as_ref() == Some(wanted))
+    }
+}
+
 /// A page of outcomes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct OutcomePage {
     /// The outcomes.
     pub outcomes: Vec<ObjectOutcome>,
-    /// Line after the last one that was looked at, when there are more.
-    pub next: Option<u64>,
+    /// Where to go on, when more may follow.
+    pub next: Option<Cursor>,
 }
 
-/// Outcomes of the job `job_id` of a vault from line `skip` on, at most `limit`; only failures when
-/// `failed_only`.
+/// Outcomes of the job with this id that fit, at most `limit`, from a position on.
 pub async fn page(
     app: &App,
-    vault: &ResourceId,
-    job_id: &str,
-    skip: u64,
+    job: &ResourceId,
+    from: Option<Cursor>,
     limit: usize,
-    failed_only: bool,
+    filter: &Filter,
 ) -> Result<OutcomePage> {
+    match of_job(app, job, from).await? {
+        Some(report) => report.outcomes(limit, filter).await,
+        None => Ok(OutcomePage::default()),
+    }
+}
+
+/// All outcomes that fit, as JSON lines, in pieces of a bounded size. What is wrong at the beginning is
+/// an error; what goes wrong later ends the stream with one, so that a cut report is not taken for a
+/// whole one.
+pub async fn stream(
+    app: &App,
+    job: &ResourceId,
+    from: Option<Cursor>,
+    filter: Filter,
+) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'static> {
+    let report = of_job(app, job, from).await?;
+    let first = match &report {
+        Some(report) => Some(report.piece(report.at.line, &filter).await?),
+        None => None,
+    };
+    let state = report.zip(first);
+    Ok(futures::stream::try_unfold(state, move |state| {
+        let filter = filter.clone();
+        async move {
+            let Some((report, (text, next))) = state else {
+                return Ok(None);
+            };
+            let following = match next {
+                Some(line) => {
+                    let piece = report.piece(line, &filter).await?;
+                    Some((report, piece))
+                }
+                None => None,
+            };
+            Ok(Some((Bytes::from(text), following)))
+        }
+    }))
+}
+
+/// The report of a job; none while there is none. A `from` of a former page names its attempt.
+async fn of_job(app: &App, id: &ResourceId, from: Option<Cursor>) -> Result<Option<Report>> {
+    let vault = id.without(2);
     let mut session = app.store.read().await?;
-    let job = match job_id.parse::<Uuid>() {
+    let job = match id.name().parse::<Uuid>() {
         Ok(id) => session
             .job(id)
             .await?
@@ -52,16 +134,14 @@ pub async fn page(
     let Some(job) = job else {
         return refuse(
             Code::ResourceNotFound,
-            format!("The vault has no job '{job_id}'."),
+            format!("The vault has no job '{}'.", id.name()),
         );
     };
-    match open(app, session, &job).await? {
-        Some(report) => report.outcomes(skip, limit, failed_only).await,
-        None => Ok(OutcomePage {
-            outcomes: Vec::new(),
-            next: None,
-        }),
-    }
+    let report = open(app, session, &job).await?;
+    Ok(report.map(|report| Report {
+        at: from.unwrap_or(report.at),
+        ..report
+    }))
 }
 
 /// The report of a job, of the attempt that counts; none while there can be none. Ends the session:
@@ -89,51 +169,74 @@ async fn open(app: &App, mut session: Box<dyn Session>, job: &JobRow) -> Result<
     let repository = repositories::open(&config, &identity.key)
         .await
         .map_err(told)?;
-    Ok(Some(Report {
+    let mut report = Report {
         repository,
         job: job.id,
-        attempt,
-    }))
+        at: Cursor { attempt, line: 0 },
+    };
+    // An attempt that was cut off before it wrote a line leaves what the one before it told.
+    while report.at.attempt > 1 && report.is_empty().await? {
+        report.at.attempt -= 1;
+    }
+    Ok(Some(report))
 }
 
-/// The report of one attempt of a job.
+/// The report of one attempt of a job, from a line on.
 struct Report {
     repository: Repository,
     job: Uuid,
-    attempt: u32,
+    at: Cursor,
 }
 
 impl Report {
-    async fn outcomes(&self, skip: u64, limit: usize, failed_only: bool) -> Result<OutcomePage> {
+    async fn outcomes(&self, limit: usize, filter: &Filter) -> Result<OutcomePage> {
         let mut outcomes = Vec::new();
-        let mut at = skip;
-        let end = skip.saturating_add(MOST_LINES_LOOKED_AT);
+        let mut at = self.at.line;
+        let end = at.saturating_add(MOST_LINES_LOOKED_AT);
+        let go_on = |line| Cursor { line, ..self.at };
         loop {
             let page = self.lines(at).await?;
             for line in &page.lines {
                 at += 1;
                 let outcome = parse(line, at)?;
-                if failed_only && outcome.outcome != ObjectEnd::Failed {
+                if !filter.fits(&outcome) {
                     continue;
                 }
                 outcomes.push(outcome);
                 if outcomes.len() >= limit {
-                    let next = (at < page.total).then_some(at);
+                    let next = (at < page.total).then(|| go_on(at));
                     return Ok(OutcomePage { outcomes, next });
                 }
             }
             let more = page.next.is_some() && !page.lines.is_empty();
             if !more || at >= end {
-                let next = more.then_some(at);
+                let next = more.then(|| go_on(at));
                 return Ok(OutcomePage { outcomes, next });
             }
         }
     }
 
+    /// JSON lines from a line on, and the line at which to go on, if there is one.
+    async fn piece(&self, from: u64, filter: &Filter) -> Result<(Vec<u8>, Option<u64>)> {
+        let page = self.lines(from).await?;
+        let mut text = Vec::new();
+        for (number, line) in (from + 1..).zip(&page.lines) {
+            if filter.is_open() || filter.fits(&parse(line, number)?) {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+        }
+        Ok((text, page.next.filter(|next| *next > from)))
+    }
+
+    async fn is_empty(&self) -> Result<bool> {
+        Ok(self.lines(0).await?.total == 0)
+    }
+
     async fn lines(&self, at: u64) -> Result<ReportPage> {
         let read = self
             .repository
-            .read_report(self.job, self.attempt, at, LINES_AT_A_TIME)
+            .read_report(self.job, self.at.attempt, at, LINES_AT_A_TIME)
             .await;
         match read {
             Ok(page) => Ok(page),

@@ -214,6 +214,14 @@ impl Protected {
         jobs.remove(0)
     }
 
+    /// Where the report of a job lies in the embedded store.
+    pub(crate) async fn report_folder(&self, job: Uuid) -> std::path::PathBuf {
+        let row = self.job(job).await;
+        let prefix = row.request["repository"]["prefix"].as_str().unwrap();
+        let folder = format!("acct01/backups/{prefix}/reports/{job}");
+        self.harness.app.blobs.join(folder)
+    }
+
     /// The one job that has not ended.
     pub(crate) async fn open_job(&self) -> JobRow {
         let mut jobs = self.jobs().await;
@@ -312,7 +320,7 @@ impl Protected {
         writer.finish_run().await.unwrap();
         let created: Timestamp = self.harness.app.now();
         let sealed = writer.seal(json!({}), created).await.unwrap();
-        self.report(
+        self.report_of(
             spec.job_id,
             [Outcome::BackedUp, Outcome::Failed, Outcome::Skipped],
         )
@@ -320,8 +328,19 @@ impl Protected {
         sealed.digest
     }
 
-    async fn report(&self, job: Uuid, outcomes: [Outcome; 3]) {
-        let mut report = self.repository().await.report_writer(job, 1);
+    /// Writes the report of a job's first attempt, one line for each outcome.
+    pub(crate) async fn report_of(&self, job: Uuid, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.report_of_attempt(job, 1, outcomes).await;
+    }
+
+    /// The same for another attempt.
+    pub(crate) async fn report_of_attempt(
+        &self,
+        job: Uuid,
+        attempt: u32,
+        outcomes: impl IntoIterator<Item = Outcome>,
+    ) {
+        let mut report = self.repository().await.report_writer(job, attempt);
         for (n, outcome) in outcomes.into_iter().enumerate() {
             let object = ObjectRef {
                 group: String::new(),
