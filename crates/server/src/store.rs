@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 pub use job::{JobFilter, JobRow};
 pub use operation::{OperationRow, OperationStatus};
-pub use recovery_point::{RecoveryPointRow, TimeCursor};
+pub use recovery_point::{RecoveryPointRow, RepositoryRow, TimeCursor};
 pub use resource::{ResourceRow, UseRow};
 
 /// What can go wrong with the store itself.
@@ -51,6 +51,18 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+}
+
+impl StoreError {
+    /// Whether the database is busy, or its disk full: nothing is wrong with what was asked for, and
+    /// asking again later may help.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => sqlite::is_unavailable(source),
+            Self::Migration(_) | Self::Malformed { .. } => false,
+        }
+    }
 }
 
 /// Longer than any wait of a job. Where the next look at a job lies farther ahead, the clock that set it
@@ -139,14 +151,38 @@ pub trait Session: Send {
         limit: usize,
     ) -> Result<Rows<JobRow>>;
     /// Jobs whose `next_poll_at` is at or before `now`, the longest due first; and those for which it
-    /// lies more than [`FARTHEST_POLL`] ahead.
-    async fn due_jobs(&mut self, now: Timestamp, limit: usize) -> Result<Vec<JobRow>>;
+    /// lies more than [`FARTHEST_POLL`] ahead. Not those of the clusters in `except`, nor those with an
+    /// id in `in_hand`.
+    async fn due_jobs(
+        &mut self,
+        now: Timestamp,
+        except: &[String],
+        in_hand: &[Uuid],
+        limit: usize,
+    ) -> Result<Vec<JobRow>>;
     /// When the next job is due, if any is.
     async fn next_poll(&mut self) -> Result<Option<Timestamp>>;
     /// Jobs of this instance that have not ended.
     async fn open_jobs_of_instance(&mut self, instance_key: &str) -> Result<Vec<JobRow>>;
     /// Jobs in this cluster that have not ended.
     async fn open_jobs_of_cluster(&mut self, cluster_key: &str) -> Result<Vec<JobRow>>;
+    /// Jobs of this instance that have ended, but still wait for something (a cluster that is away).
+    async fn waiting_jobs_of_instance(&mut self, instance_key: &str) -> Result<Vec<JobRow>>;
+    /// Jobs that ended before this time and wait for nothing, the oldest first, from the one after
+    /// `after` (end and id of the last one that was given out).
+    async fn ended_jobs(
+        &mut self,
+        before: Timestamp,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>>;
+    /// Forgets a job; tells whether it was there.
+    async fn delete_job(&mut self, id: Uuid) -> Result<bool>;
+
+    /// Says that an instance writes to a repository; saying it again is no harm.
+    async fn put_repository(&mut self, row: &RepositoryRow) -> Result<()>;
+    /// Every repository of an instance.
+    async fn repositories(&mut self, instance_key: &str) -> Result<Vec<RepositoryRow>>;
 
     /// The recovery point with this id.
     async fn recovery_point(&mut self, id: Uuid) -> Result<Option<RecoveryPointRow>>;
@@ -160,6 +196,9 @@ pub trait Session: Send {
         after: Option<TimeCursor>,
         limit: usize,
     ) -> Result<Rows<RecoveryPointRow>>;
+    /// Writes the body of a recovery point anew; tells whether it is there.
+    async fn put_recovery_point_body(&mut self, id: Uuid, body: &serde_json::Value)
+    -> Result<bool>;
     /// Deletes a recovery point; tells whether it was there.
     async fn delete_recovery_point(&mut self, id: Uuid) -> Result<bool>;
 
@@ -172,6 +211,8 @@ pub trait Session: Send {
     async fn finish_operation(&mut self, row: &OperationRow) -> Result<bool>;
     /// Operations that have not ended, oldest first: what a restarted server takes up again.
     async fn open_operations(&mut self, limit: usize) -> Result<Vec<OperationRow>>;
+    /// Forgets up to `limit` operations that ended before this time; tells how many.
+    async fn delete_ended_operations(&mut self, before: Timestamp, limit: usize) -> Result<u64>;
     /// Operations that a job belongs to.
     async fn operations_of_job(&mut self, job_id: &str) -> Result<Vec<OperationRow>>;
 }

@@ -17,11 +17,14 @@ pub const UNAVAILABLE_VARIABLE: &str = "STRONGROOM_CLUSTER_UNREACHABLE_AFTER_SEC
 pub struct JobsSection {
     /// Seconds that a job's cluster or store may be out of reach before the job is ended as failed.
     pub unavailable_seconds: u64,
+    /// Seconds that a backup which is sealed already waits for its store before the job is ended as
+    /// failed.
+    pub sealed_seconds: u64,
     /// Seconds that a job may be without a sign of life while its cluster answers.
     pub silence_seconds: u64,
-    /// Seconds that a new job waits for an extension that is not ready.
+    /// Seconds that a job whose turn has come waits for an extension that is not ready.
     pub extension_wait_seconds: u64,
-    /// Seconds that a job may take in all.
+    /// Seconds that a job may take in all, from when its turn came.
     pub deadline_seconds: u64,
 }
 
@@ -30,6 +33,7 @@ impl Default for JobsSection {
         let limits = JobLimits::default();
         Self {
             unavailable_seconds: limits.unavailable.as_secs(),
+            sealed_seconds: limits.sealed.as_secs(),
             silence_seconds: limits.silence.as_secs(),
             extension_wait_seconds: limits.extension_wait.as_secs(),
             deadline_seconds: limits.deadline.as_secs(),
@@ -61,6 +65,7 @@ impl JobsSection {
     pub fn limits(&self) -> JobLimits {
         JobLimits {
             unavailable: Duration::from_secs(self.unavailable_seconds),
+            sealed: Duration::from_secs(self.sealed_seconds),
             silence: Duration::from_secs(self.silence_seconds),
             extension_wait: Duration::from_secs(self.extension_wait_seconds),
             deadline: Duration::from_secs(self.deadline_seconds),

@@ -24,6 +24,17 @@ pub struct RecoveryPointRow {
     pub body: Value,
 }
 
+/// A repository that an instance writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryRow {
+    /// Key of the backup instance.
+    pub instance_key: String,
+    /// Published id of the blob container.
+    pub container_id: String,
+    /// Path below which everything of the repository is.
+    pub prefix: String,
+}
+
 /// Where a newest-first list goes on: strictly after this row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeCursor {

@@ -24,8 +24,8 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::{
-    Database, JobFilter, JobRow, OperationRow, RecoveryPointRow, ResourceRow, Result, Rows,
-    Session, StoreError, TimeCursor, UseRow,
+    Database, JobFilter, JobRow, OperationRow, RecoveryPointRow, RepositoryRow, ResourceRow,
+    Result, Rows, Session, StoreError, TimeCursor, UseRow,
 };
 
 /// How long a writer waits for the one before it. Transactions take milliseconds; who waits longer
@@ -191,8 +191,14 @@ impl Session for SqliteSession {
     ) -> Result<Rows<JobRow>> {
         jobs::list(self.on(), filter, after, limit).await
     }
-    async fn due_jobs(&mut self, now: Timestamp, limit: usize) -> Result<Vec<JobRow>> {
-        jobs::due(self.on(), now, limit).await
+    async fn due_jobs(
+        &mut self,
+        now: Timestamp,
+        except: &[String],
+        in_hand: &[Uuid],
+        limit: usize,
+    ) -> Result<Vec<JobRow>> {
+        jobs::due(self.on(), now, except, in_hand, limit).await
     }
     async fn next_poll(&mut self) -> Result<Option<Timestamp>> {
         jobs::next_poll(self.on()).await
@@ -202,6 +208,27 @@ impl Session for SqliteSession {
     }
     async fn open_jobs_of_cluster(&mut self, cluster_key: &str) -> Result<Vec<JobRow>> {
         jobs::open_of_cluster(self.on(), cluster_key).await
+    }
+    async fn waiting_jobs_of_instance(&mut self, instance_key: &str) -> Result<Vec<JobRow>> {
+        jobs::waiting_of_instance(self.on(), instance_key).await
+    }
+    async fn ended_jobs(
+        &mut self,
+        before: Timestamp,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>> {
+        jobs::ended(self.on(), before, after, limit).await
+    }
+    async fn delete_job(&mut self, id: Uuid) -> Result<bool> {
+        jobs::delete(self.on(), id).await
+    }
+
+    async fn put_repository(&mut self, row: &RepositoryRow) -> Result<()> {
+        recovery_points::put_repository(self.on(), row).await
+    }
+    async fn repositories(&mut self, instance_key: &str) -> Result<Vec<RepositoryRow>> {
+        recovery_points::repositories(self.on(), instance_key).await
     }
 
     async fn recovery_point(&mut self, id: Uuid) -> Result<Option<RecoveryPointRow>> {
@@ -219,6 +246,9 @@ impl Session for SqliteSession {
     ) -> Result<Rows<RecoveryPointRow>> {
         recovery_points::list(self.on(), instance_key, bounds, after, limit).await
     }
+    async fn put_recovery_point_body(&mut self, id: Uuid, body: &Value) -> Result<bool> {
+        recovery_points::put_body(self.on(), id, body).await
+    }
     async fn delete_recovery_point(&mut self, id: Uuid) -> Result<bool> {
         recovery_points::delete(self.on(), id).await
     }
@@ -235,8 +265,26 @@ impl Session for SqliteSession {
     async fn open_operations(&mut self, limit: usize) -> Result<Vec<OperationRow>> {
         operations::open(self.on(), limit).await
     }
+    async fn delete_ended_operations(&mut self, before: Timestamp, limit: usize) -> Result<u64> {
+        operations::delete_ended(self.on(), before, limit).await
+    }
     async fn operations_of_job(&mut self, job_id: &str) -> Result<Vec<OperationRow>> {
         operations::of_job(self.on(), job_id).await
+    }
+}
+
+/// Whether an error says that the database is busy, locked or full, or that no connection came free in
+/// time: <https://www.sqlite.org/rescode.html>.
+pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
+    /// `SQLITE_BUSY`, `SQLITE_LOCKED`, `SQLITE_FULL`: the low byte of an extended code.
+    const TRANSIENT: [u32; 3] = [5, 6, 13];
+    match error {
+        sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(told) => told
+            .code()
+            .and_then(|code| code.parse::<u32>().ok())
+            .is_some_and(|code| TRANSIENT.contains(&(code & 0xff))),
+        _ => false,
     }
 }
 
@@ -321,6 +369,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_full_disk_is_told_from_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
+            .await
+            .unwrap();
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&database.writer)
+            .await
+            .unwrap();
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        sqlx::query(sqlx::AssertSqlSafe(limit))
+            .execute(&database.writer)
+            .await
+            .unwrap();
+        let mut session = database.begin().await.unwrap();
+        let refused = session.put_setting("long", &"x".repeat(1 << 20)).await;
+        assert!(refused.unwrap_err().is_unavailable());
+        drop(session);
+        let mut session = database.read().await.unwrap();
+        let refused = session.put_setting("a", "b").await.unwrap_err();
+        assert!(!refused.is_unavailable(), "{refused}");
+    }
+
+    #[tokio::test]
     async fn lists_and_due_jobs_walk_an_index() {
         let dir = tempfile::tempdir().unwrap();
         let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
@@ -346,6 +418,22 @@ mod tests {
             (
                 "SELECT * FROM operations WHERE ended_at IS NULL ORDER BY created_at, id",
                 "operations_open",
+            ),
+            (
+                "SELECT * FROM jobs WHERE instance_key = 'i' AND (created_at, id) < (1, 'x') ORDER BY created_at DESC, id DESC",
+                "jobs_by_instance",
+            ),
+            (
+                "SELECT * FROM jobs WHERE instance_key = 'i' AND next_poll_at IS NOT NULL AND ended_at IS NOT NULL",
+                "jobs_waiting_by_instance",
+            ),
+            (
+                "SELECT * FROM jobs WHERE ended_at IS NOT NULL AND next_poll_at IS NULL AND ended_at < 1 AND (ended_at, id) > (0, '') ORDER BY ended_at, id",
+                "jobs_ended",
+            ),
+            (
+                "SELECT id FROM operations WHERE ended_at < 1 ORDER BY ended_at LIMIT 5",
+                "operations_ended",
             ),
             (
                 "SELECT * FROM uses WHERE target_key = 'k' ORDER BY user_key",

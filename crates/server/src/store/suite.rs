@@ -1,6 +1,8 @@
 //! What every database behind the store must do. Each function gets an empty store; a database
 //! passes when it runs all of them ([`run_all`]).
 
+mod history;
+
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
 use uuid::Uuid;
@@ -255,15 +257,24 @@ async fn due_jobs_are_those_whose_time_has_come(store: Store) {
         session.next_poll().await.unwrap(),
         Some(start() + 5.minutes())
     );
-    let due = session.due_jobs(start() + 5.minutes(), 10).await.unwrap();
+    let due = session
+        .due_jobs(start() + 5.minutes(), &[], &[], 10)
+        .await
+        .unwrap();
     assert_eq!(due, [job(2, 5)]);
     assert_eq!(
-        session.due_jobs(start() + 1.hour(), 1).await.unwrap(),
+        session
+            .due_jobs(start() + 1.hour(), &[], &[], 1)
+            .await
+            .unwrap(),
         [job(2, 5)]
     );
     // A clock that was hours ahead has been put right.
-    assert_eq!(session.due_jobs(start(), 10).await.unwrap(), []);
-    let put_back = session.due_jobs(start() - 2.hours(), 10).await.unwrap();
+    assert_eq!(session.due_jobs(start(), &[], &[], 10).await.unwrap(), []);
+    let put_back = session
+        .due_jobs(start() - 2.hours(), &[], &[], 10)
+        .await
+        .unwrap();
     assert_eq!(put_back, [job(2, 5), job(1, 10)]);
     assert_eq!(
         session.open_jobs_of_instance("/v/i").await.unwrap().len(),
@@ -479,4 +490,9 @@ pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     recovery_points_are_listed_newest_first_within_bounds(empty().await).await;
     an_operation_ends_once(empty().await).await;
     settings_are_overwritten(empty().await).await;
+    history::due_jobs_of_a_crowded_cluster_stand_aside(empty().await).await;
+    history::old_jobs_go_unless_they_wait_for_something(empty().await).await;
+    history::old_operations_go_and_open_ones_stay(empty().await).await;
+    history::repositories_are_known_as_long_as_their_instance(empty().await).await;
+    history::the_body_of_a_recovery_point_is_written_anew(empty().await).await;
 }

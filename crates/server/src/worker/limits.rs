@@ -6,6 +6,10 @@ use std::time::Duration;
 /// stores; more would only hold more connections open.
 pub const JOBS_AT_ONCE: usize = 16;
 
+/// Places of [`JOBS_AT_ONCE`] that the jobs of one cluster may take: one that answers slowly holds its
+/// places until its requests time out, and the jobs of all others must go on meanwhile.
+pub const PLACES_PER_CLUSTER: usize = 4;
+
 /// Due jobs read from the store at a time: enough to fill [`JOBS_AT_ONCE`] several times over.
 pub const DUE_JOBS_PER_LOOK: usize = 128;
 
@@ -16,8 +20,14 @@ pub const JOBS_PER_CLUSTER: usize = 4;
 /// The longest the worker sleeps when nothing is due: clocks may be set, notices may be lost.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// How often a running job is looked at. One small GET each; what a user sees as progress.
+/// How often a running job is looked at, at most and at least: after a twentieth of the time that it has
+/// run. So its end is seen within 5 % of what the job took, a small backup is not made twice as long
+/// by waiting for a look, and a long one costs one small GET a second; what a user sees as progress.
+pub const OBSERVE_SOONEST: Duration = Duration::from_millis(25);
+/// See [`OBSERVE_SOONEST`].
 pub const OBSERVE_EVERY: Duration = Duration::from_secs(1);
+/// See [`OBSERVE_SOONEST`].
+pub const OBSERVE_SHARE: u32 = 20;
 
 /// How often a queued job asks whether it is its turn.
 pub const ADMIT_EVERY: Duration = Duration::from_secs(2);
@@ -32,17 +42,24 @@ pub const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// as failed. A control plane's upgrade takes a few minutes and must not cost a running backup.
 pub const UNAVAILABLE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
+/// How long a backup that the extension has sealed waits for its store, so that the server can see the
+/// manifest for itself, before the job is ended as failed. All its work is done and lies in the store:
+/// a day covers a night and the morning after in which somebody mends the store. Even then the recovery
+/// point is not lost: it is taken over whenever the store answers again.
+pub const SEALED_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long a job may be without a sign of life from the extension while the cluster answers.
 /// Longer than five minutes, the longest that the kubelet waits before it starts a crashed container
 /// again (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>), so
 /// that an extension that comes back can go on.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// How long a new job waits for the extension to become ready. It covers a pod that is just being
+/// How long a job whose turn has come waits for the extension to become ready. It covers a pod that is just being
 /// started with its image at hand; longer would hide from the user what is wrong.
 pub const EXTENSION_WAIT: Duration = Duration::from_secs(2 * 60);
 
-/// How long a job may take in all. The extension is told the same, and gives up by itself.
+/// How long a job may take in all, from when its turn came. The extension is told the same, and gives up
+/// by itself.
 pub const JOB_DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// How long installing the extension may take before the operation is ended as failed: pulling the
@@ -80,6 +97,24 @@ pub const PRUNE_MIN_AGE: Duration = Duration::from_secs(60 * 60);
 /// How long one repository may take. A store that hangs must not keep the others from their turn.
 pub const PRUNE_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
+/// How long an ended job and its report are kept: a quarter of a year, so that what an audit or a look
+/// at last quarter's failures needs is there. The published contract names no time.
+pub const JOB_RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long an ended long-running operation can be polled: a week, because Azure Resource Manager asks
+/// its providers for a day at least and published clients give up long before.
+pub const OPERATION_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How often what is too old is forgotten. A day more or less does not matter to anybody.
+pub const AGE_OUT_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Old jobs or operations looked at in one transaction: the writer must not hold others up.
+pub const AGE_OUT_AT_ONCE: usize = 200;
+
+/// How long the report of one old job may take to be removed; a store that hangs must not keep the
+/// others from their turn.
+pub const AGE_OUT_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Findings that a job's document lists: enough to see what is wrong, little enough to be in a list of
 /// jobs. The report has all of them.
 pub const WARNINGS_LISTED: usize = 20;
@@ -97,6 +132,8 @@ pub const REPORT_PATIENCE: Duration = Duration::from_secs(15);
 pub struct JobLimits {
     /// See [`UNAVAILABLE_LIMIT`].
     pub unavailable: Duration,
+    /// See [`SEALED_LIMIT`].
+    pub sealed: Duration,
     /// See [`SILENCE_LIMIT`].
     pub silence: Duration,
     /// See [`EXTENSION_WAIT`].
@@ -109,6 +146,7 @@ impl Default for JobLimits {
     fn default() -> Self {
         Self {
             unavailable: UNAVAILABLE_LIMIT,
+            sealed: SEALED_LIMIT,
             silence: SILENCE_LIMIT,
             extension_wait: EXTENSION_WAIT,
             deadline: JOB_DEADLINE,

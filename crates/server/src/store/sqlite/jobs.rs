@@ -130,51 +130,86 @@ pub(super) async fn list(
     after: Option<TimeCursor>,
     limit: usize,
 ) -> Result<Rows<JobRow>> {
-    // The bounds stand in for absent ones, so that one statement with one plan serves every list:
-    // a range of the index (vault, time, id), newest first.
+    // The bounds stand in for absent ones, so that one statement with one plan serves every list of a
+    // kind: a range of the index (vault, time, id) or (instance, time, id), newest first. An instance
+    // is a child of its vault, so its key says the vault as well.
     let (before_time, before_id) = after.map_or((i64::MAX, String::new()), |cursor| {
         (micros(cursor.created_at), cursor.id.to_string())
     });
-    let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM jobs
-         WHERE vault_key = $1 AND (created_at, id) < ($2, $3)
-           AND created_at >= $4 AND created_at <= $5
-           AND ($6 IS NULL OR instance_key = $6)
-           AND ($7 IS NULL OR lower(operation) = lower($7))
-           AND ($8 IS NULL OR lower(status) = lower($8))
-         ORDER BY created_at DESC, id DESC LIMIT $9",
-    )
-    .bind(&filter.vault_key)
-    .bind(before_time)
-    .bind(before_id)
-    .bind(filter.from.map_or(i64::MIN, micros))
-    .bind(filter.until.map_or(i64::MAX, micros))
-    .bind(&filter.instance_key)
-    .bind(&filter.operation)
-    .bind(&filter.status)
-    .bind(one_more(limit))
-    .fetch_all(on)
-    .await
-    .map_err(failed("list jobs"))?;
+    let (statement, key) = match &filter.instance_key {
+        None => (OF_VAULT, &filter.vault_key),
+        Some(instance) if instance.starts_with(&format!("{}/", filter.vault_key)) => {
+            (OF_INSTANCE, instance)
+        }
+        Some(_) => return Ok(Rows::cut(Vec::new(), limit)),
+    };
+    let stored = sqlx::query_as::<_, Stored>(statement)
+        .bind(key)
+        .bind(before_time)
+        .bind(before_id)
+        .bind(filter.from.map_or(i64::MIN, micros))
+        .bind(filter.until.map_or(i64::MAX, micros))
+        .bind(&filter.operation)
+        .bind(&filter.status)
+        .bind(one_more(limit))
+        .fetch_all(on)
+        .await
+        .map_err(failed("list jobs"))?;
     Ok(Rows::cut(read_all(stored)?, limit))
 }
+
+const OF_VAULT: &str = "SELECT * FROM jobs
+     WHERE vault_key = $1 AND (created_at, id) < ($2, $3)
+       AND created_at >= $4 AND created_at <= $5
+       AND ($6 IS NULL OR lower(operation) = lower($6))
+       AND ($7 IS NULL OR lower(status) = lower($7))
+     ORDER BY created_at DESC, id DESC LIMIT $8";
+
+const OF_INSTANCE: &str = "SELECT * FROM jobs
+     WHERE instance_key = $1 AND (created_at, id) < ($2, $3)
+       AND created_at >= $4 AND created_at <= $5
+       AND ($6 IS NULL OR lower(operation) = lower($6))
+       AND ($7 IS NULL OR lower(status) = lower($7))
+     ORDER BY created_at DESC, id DESC LIMIT $8";
 
 pub(super) async fn due(
     on: &mut SqliteConnection,
     now: Timestamp,
+    except: &[String],
+    in_hand: &[Uuid],
     limit: usize,
 ) -> Result<Vec<JobRow>> {
-    let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM jobs
-         WHERE next_poll_at IS NOT NULL AND (next_poll_at <= $1 OR next_poll_at > $2)
-         ORDER BY next_poll_at LIMIT $3",
-    )
-    .bind(micros(now))
-    .bind(now.checked_add(FARTHEST_POLL).map_or(i64::MAX, micros))
-    .bind(one_more(limit) - 1)
-    .fetch_all(on)
-    .await
-    .map_err(failed("list due jobs"))?;
+    // Both lists are bounded by the places of the worker, so the statement stays short.
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT * FROM jobs WHERE next_poll_at IS NOT NULL AND (next_poll_at <= ",
+    );
+    query.push_bind(micros(now));
+    query.push(" OR next_poll_at > ");
+    query.push_bind(now.checked_add(FARTHEST_POLL).map_or(i64::MAX, micros));
+    query.push(")");
+    if !except.is_empty() {
+        query.push(" AND cluster_key NOT IN (");
+        let mut keys = query.separated(", ");
+        for key in except {
+            keys.push_bind(key.as_str());
+        }
+        query.push(")");
+    }
+    if !in_hand.is_empty() {
+        query.push(" AND id NOT IN (");
+        let mut ids = query.separated(", ");
+        for id in in_hand {
+            ids.push_bind(id.to_string());
+        }
+        query.push(")");
+    }
+    query.push(" ORDER BY next_poll_at LIMIT ");
+    query.push_bind(one_more(limit) - 1);
+    let stored = query
+        .build_query_as::<Stored>()
+        .fetch_all(on)
+        .await
+        .map_err(failed("list due jobs"))?;
     read_all(stored)
 }
 
@@ -213,4 +248,54 @@ pub(super) async fn open_of_cluster(
     .await
     .map_err(failed("list running jobs of a cluster"))?;
     read_all(stored)
+}
+
+pub(super) async fn waiting_of_instance(
+    on: &mut SqliteConnection,
+    instance_key: &str,
+) -> Result<Vec<JobRow>> {
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM jobs
+         WHERE instance_key = $1 AND next_poll_at IS NOT NULL AND ended_at IS NOT NULL
+         ORDER BY created_at, id",
+    )
+    .bind(instance_key)
+    .fetch_all(on)
+    .await
+    .map_err(failed("list ended jobs of an instance that wait"))?;
+    read_all(stored)
+}
+
+pub(super) async fn ended(
+    on: &mut SqliteConnection,
+    before: Timestamp,
+    after: Option<(Timestamp, Uuid)>,
+    limit: usize,
+) -> Result<Vec<JobRow>> {
+    let (after_time, after_id) = after.map_or((i64::MIN, String::new()), |(time, id)| {
+        (micros(time), id.to_string())
+    });
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM jobs
+         WHERE ended_at IS NOT NULL AND next_poll_at IS NULL AND ended_at < $1
+           AND (ended_at, id) > ($2, $3)
+         ORDER BY ended_at, id LIMIT $4",
+    )
+    .bind(micros(before))
+    .bind(after_time)
+    .bind(after_id)
+    .bind(one_more(limit) - 1)
+    .fetch_all(on)
+    .await
+    .map_err(failed("list old jobs"))?;
+    read_all(stored)
+}
+
+pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM jobs WHERE id = $1")
+        .bind(id.to_string())
+        .execute(on)
+        .await
+        .map_err(failed("forget a job"))?;
+    Ok(done.rows_affected() == 1)
 }

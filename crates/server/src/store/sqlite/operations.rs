@@ -1,5 +1,6 @@
 //! Long-running operations.
 
+use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::super::{OperationRow, OperationStatus, StoreError};
@@ -105,6 +106,23 @@ pub(super) async fn open(on: &mut SqliteConnection, limit: usize) -> Result<Vec<
     .await
     .map_err(failed("list open operations"))?;
     stored.into_iter().map(Stored::read).collect()
+}
+
+pub(super) async fn delete_ended(
+    on: &mut SqliteConnection,
+    before: Timestamp,
+    limit: usize,
+) -> Result<u64> {
+    let done = sqlx::query(
+        "DELETE FROM operations WHERE id IN
+             (SELECT id FROM operations WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+    )
+    .bind(micros(before))
+    .bind(one_more(limit) - 1)
+    .execute(on)
+    .await
+    .map_err(failed("forget old operations"))?;
+    Ok(done.rows_affected())
 }
 
 pub(super) async fn of_job(on: &mut SqliteConnection, job_id: &str) -> Result<Vec<OperationRow>> {

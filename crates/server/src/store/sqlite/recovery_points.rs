@@ -5,8 +5,8 @@ use sqlx::{FromRow, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
-    RecoveryPointRow, Result, Rows, TimeCursor, failed, json, micros, one_more, optional_time,
-    time, uuid,
+    RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed, json, micros, one_more,
+    optional_time, time, uuid,
 };
 
 #[derive(FromRow)]
@@ -93,6 +93,56 @@ pub(super) async fn list(
         .map(Stored::read)
         .collect::<Result<Vec<_>>>()?;
     Ok(Rows::cut(rows, limit))
+}
+
+pub(super) async fn put_body(
+    on: &mut SqliteConnection,
+    id: Uuid,
+    body: &serde_json::Value,
+) -> Result<bool> {
+    let done = sqlx::query("UPDATE recovery_points SET body = $1 WHERE id = $2")
+        .bind(body.to_string())
+        .bind(id.to_string())
+        .execute(on)
+        .await
+        .map_err(failed("update a recovery point"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn put_repository(on: &mut SqliteConnection, row: &RepositoryRow) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO repositories (instance_key, container_id, prefix) VALUES ($1, $2, $3)
+         ON CONFLICT (instance_key, container_id, prefix) DO NOTHING",
+    )
+    .bind(&row.instance_key)
+    .bind(&row.container_id)
+    .bind(&row.prefix)
+    .execute(on)
+    .await
+    .map_err(failed("write where a repository is"))?;
+    Ok(())
+}
+
+pub(super) async fn repositories(
+    on: &mut SqliteConnection,
+    instance_key: &str,
+) -> Result<Vec<RepositoryRow>> {
+    let found: Vec<(String, String)> = sqlx::query_as(
+        "SELECT container_id, prefix FROM repositories WHERE instance_key = $1
+         ORDER BY container_id, prefix",
+    )
+    .bind(instance_key)
+    .fetch_all(on)
+    .await
+    .map_err(failed("list the repositories of an instance"))?;
+    Ok(found
+        .into_iter()
+        .map(|(container_id, prefix)| RepositoryRow {
+            instance_key: instance_key.to_owned(),
+            container_id,
+            prefix,
+        })
+        .collect())
 }
 
 pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> {
