@@ -4,6 +4,7 @@
 //! Contract: a worker takes no input but the store and what it observes, does the same at every
 //! look, and may be killed anywhere. [`run`] is one endless task; [`drive_due_jobs`] is one look.
 
+mod age_out;
 pub mod crash;
 mod drive_jobs;
 mod entropy;
@@ -14,7 +15,7 @@ mod remove_leftovers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use self::limits::{DUE_JOBS_PER_LOOK, FIRST_RETRY, JOBS_AT_ONCE, LONGEST_SLEEP, ORPHANS_EVERY};
+use self::limits::{
+    DUE_JOBS_PER_LOOK, FIRST_RETRY, JOBS_AT_ONCE, LONGEST_SLEEP, ORPHANS_EVERY, PLACES_PER_CLUSTER,
+};
 use crate::app::error::chain;
-use crate::app::{App, Result, extension, instances, validation};
+use crate::app::jobs::Step;
+use crate::app::{App, Result, extension, instances, preview, validation, verification};
 use crate::data_plane::DataPlane;
 use crate::store::JobRow;
 
@@ -37,10 +41,11 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
     if let Err(error) = take_up_operations(&app).await {
         tracing::error!(error = %chain(&error), "operations that were left open could not be taken up");
     }
+    let aging = tokio::spawn(age_out::age_out_now_and_then(Arc::clone(&app)));
     let pruning = tokio::spawn(prune_repositories::prune_now_and_then(Arc::clone(&app)));
     let leftovers = tokio::spawn(remove_leftovers_now_and_then(Arc::clone(&app), data_plane));
     let mut acting: JoinSet<Uuid> = JoinSet::new();
-    let mut in_hand: HashSet<Uuid> = HashSet::new();
+    let mut in_hand = InHand::default();
     while !*stop.borrow() {
         let sleep = match take_up(&app, &mut acting, &mut in_hand).await {
             Ok(next) => next,
@@ -56,13 +61,14 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
             Some(done) = acting.join_next() => {
                 // An act does not panic (see `act`), and is aborted only at the end.
                 if let Ok(id) = done {
-                    in_hand.remove(&id);
+                    in_hand.0.remove(&id);
                 }
             }
         }
     }
     leftovers.abort();
     pruning.abort();
+    aging.abort();
     acting.shutdown().await;
 }
 
@@ -70,34 +76,90 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
 async fn take_up_operations(app: &Arc<App>) -> Result<()> {
     validation::resume(app).await?;
     instances::resume(app).await?;
+    verification::resume(app).await?;
+    preview::resume(app).await?;
     extension::resume(app).await
+}
+
+/// Jobs that are acted on at this moment, each with the cluster whose place it takes; none for one that
+/// asks no cluster.
+#[derive(Debug, Default)]
+struct InHand(HashMap<Uuid, Option<String>>);
+
+impl InHand {
+    fn is_full(&self) -> bool {
+        self.0.len() >= JOBS_AT_ONCE
+    }
+
+    /// Takes a place for a job; `false` when its cluster has all of its places.
+    fn take(&mut self, row: &JobRow) -> bool {
+        // A purge asks the store alone, for hours, and has a limit of its own.
+        let cluster = (Step::of(row) != Step::Purge).then(|| row.cluster_key.clone());
+        let is_free = cluster
+            .as_ref()
+            .is_none_or(|cluster| self.places_of(cluster) < PLACES_PER_CLUSTER);
+        if is_free {
+            self.0.insert(row.id, cluster);
+        }
+        is_free
+    }
+
+    fn places_of(&self, cluster: &str) -> usize {
+        let of = |taken: &&Option<String>| taken.as_deref() == Some(cluster);
+        self.0.values().filter(of).count()
+    }
+
+    fn crowded(&self) -> Vec<String> {
+        let mut clusters: Vec<String> = self.0.values().flatten().cloned().collect();
+        clusters.sort_unstable();
+        clusters.dedup();
+        clusters.retain(|cluster| self.places_of(cluster) >= PLACES_PER_CLUSTER);
+        clusters
+    }
+
+    fn ids(&self) -> Vec<Uuid> {
+        self.0.keys().copied().collect()
+    }
 }
 
 /// Begins to act on due jobs that are not in hand, and returns how long nothing more is due.
 async fn take_up(
     app: &Arc<App>,
     acting: &mut JoinSet<Uuid>,
-    in_hand: &mut HashSet<Uuid>,
+    in_hand: &mut InHand,
 ) -> Result<Duration> {
     let now = app.now();
-    let mut session = app.store.read().await?;
-    let due = session.due_jobs(now, DUE_JOBS_PER_LOOK).await?;
-    let next = session.next_poll().await?;
-    drop(session);
-    for row in due {
-        if in_hand.len() >= JOBS_AT_ONCE {
+    loop {
+        if in_hand.is_full() {
+            // Whatever is done first wakes the worker.
             return Ok(LONGEST_SLEEP);
         }
-        if in_hand.insert(row.id) {
-            let app = Arc::clone(app);
-            acting.spawn(async move {
-                let id = row.id;
-                act(&app, row).await;
-                id
-            });
+        let mut session = app.store.read().await?;
+        let due = session
+            .due_jobs(now, &in_hand.crowded(), &in_hand.ids(), DUE_JOBS_PER_LOOK)
+            .await?;
+        let next = session.next_poll().await?;
+        drop(session);
+        let mut taken = 0;
+        for row in due {
+            if in_hand.is_full() {
+                break;
+            }
+            if in_hand.take(&row) {
+                taken += 1;
+                let app = Arc::clone(app);
+                acting.spawn(async move {
+                    let id = row.id;
+                    act(&app, row).await;
+                    id
+                });
+            }
+        }
+        // Jobs of a cluster that has all of its places now may have hidden those of others.
+        if taken == 0 {
+            return Ok(until(next, now, !in_hand.0.is_empty()));
         }
     }
-    Ok(until(next, now, !in_hand.is_empty()))
 }
 
 /// How long to sleep when the next job is due at `next`. Whatever is in hand wakes the worker when
@@ -148,7 +210,7 @@ pub async fn drive_due_jobs(app: &Arc<App>) -> Result<usize> {
         .store
         .read()
         .await?
-        .due_jobs(app.now(), DUE_JOBS_PER_LOOK)
+        .due_jobs(app.now(), &[], &[], DUE_JOBS_PER_LOOK)
         .await?;
     let count = due.len();
     for row in due {

@@ -134,6 +134,7 @@ pub async fn admit(app: &App, mut row: JobRow, most: usize) -> Result<Option<Job
     }
     let mut progress = Progress::of(&row)?;
     progress.waiting_for.clear();
+    progress.admitted_at = Some(app.now());
     row.progress = progress.to_column()?;
     row.step = Step::Create.as_str().to_owned();
     row.next_poll_at = Some(app.now());
@@ -160,6 +161,24 @@ pub async fn complete(
     .to_owned();
     row.result = outcome.to_column()?;
     end(app, row, recovery_point, None).await
+}
+
+/// Takes over the recovery point of a backup that was ended as failed while its store was away: it is
+/// whole, and lies there. Tells whether it was new.
+pub async fn adopt(app: &App, point: &RecoveryPointRow) -> Result<bool> {
+    let mut session = app.store.begin().await?;
+    if session.recovery_point(point.id).await?.is_some() {
+        return Ok(false);
+    }
+    session.insert_recovery_point(point).await?;
+    repositories::hold_container(&mut *session, point).await?;
+    session.commit().await?;
+    Ok(true)
+}
+
+/// When a job began to count against its limits: when its turn came.
+pub fn began(row: &JobRow) -> Result<Timestamp> {
+    Ok(Progress::of(row)?.admitted_at.unwrap_or(row.created_at))
 }
 
 /// Ends a job as failed.

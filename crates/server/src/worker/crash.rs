@@ -12,7 +12,9 @@ pub const POINTS: &[&str] = &[
     "job_recorded",
     // The job's turn has come.
     "job_admitted",
-    // Its custom resource is in the cluster; the store does not know it yet.
+    // The store knows the name of its custom resource; the cluster does not have it yet.
+    "resource_named",
+    // Its custom resource is in the cluster; the store does not know that it is.
     "resource_created",
     // The extension has been seen to work on it.
     "work_observed",

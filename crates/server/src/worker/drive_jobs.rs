@@ -20,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 use strongroom_core::error::{Code, Problem};
-use strongroom_kubernetes::crd::{BackupSpec, RestoreSpec};
+use strongroom_kubernetes::crd::{BackupMode, BackupSpec, RestoreSpec};
 use strongroom_kubernetes::sealed::{self, JobSecrets};
 use strongroom_kubernetes::{EXTENSION_NAMESPACE, jobs as names};
 
@@ -28,8 +28,8 @@ pub(super) use self::decide::retry_after;
 use self::decide::{Next, Running};
 use self::end::{complete, fail};
 use super::limits::{ADMIT_EVERY, JOBS_PER_CLUSTER, OBSERVE_EVERY, ORPHANS_EVERY};
-use super::purge_repositories;
-use crate::app::jobs::{self, Outcome, Progress, Request, Step};
+use super::purge_repositories::{self, Settled};
+use crate::app::jobs::{self, Outcome, Progress, Request, Step, Warning};
 use crate::app::{App, Error, Result, repositories, trusted_access};
 use crate::cluster_link::{JobKind, JobSpec, LinkError, Remedy, VaultAccess};
 use crate::store::JobRow;
@@ -68,7 +68,27 @@ async fn admit(app: &App, row: JobRow) -> Result<()> {
 async fn create(app: &App, row: JobRow, request: &Request) -> Result<()> {
     let kind = kind_of(request);
     let name = resource_name(kind, &row);
-    match try_create(app, &row, request, &name).await? {
+    let (access, spec) = match resource_of(app, &row, request, &name).await? {
+        Ok(prepared) => prepared,
+        Err(error) => return not_available(app, row, kind, error).await,
+    };
+    // The name is written down before the cluster is asked: whatever becomes of the request, of its
+    // answer or of this process, the job's end removes what is there under that name.
+    let row = if row.resource_name.is_some() {
+        row
+    } else {
+        let resource_name = Some(name);
+        let named = JobRow {
+            resource_name,
+            ..row
+        };
+        match jobs::advance(app, named).await? {
+            Some(row) => row,
+            None => return Ok(()),
+        }
+    };
+    app.crash.reach("resource_named");
+    match app.clusters.create(&access, &spec).await {
         Ok(()) => {
             app.crash.reach("resource_created");
             let now = app.now();
@@ -76,7 +96,6 @@ async fn create(app: &App, row: JobRow, request: &Request) -> Result<()> {
             progress.unavailable_since = None;
             progress.waiting_for.clear();
             let row = JobRow {
-                resource_name: Some(name),
                 step: Step::Observe.as_str().to_owned(),
                 started_at: Some(now),
                 progress: progress.to_column()?,
@@ -84,58 +103,28 @@ async fn create(app: &App, row: JobRow, request: &Request) -> Result<()> {
             };
             again(app, row, Some(now)).await
         }
-        Err(NotCreated { error, was_sent }) => {
-            // A create whose answer was lost may have been carried out: the job's end must remove
-            // whatever is there under its name.
-            let resource_name = row.resource_name.clone().or(was_sent.then_some(name));
-            not_available(
-                app,
-                JobRow {
-                    resource_name,
-                    ..row
-                },
-                kind,
-                error,
-            )
-            .await
-        }
+        Err(error) => not_available(app, row, kind, error).await,
     }
 }
 
-/// Why there is no custom resource.
-struct NotCreated {
-    error: LinkError,
-    /// Whether the cluster was asked to make it.
-    was_sent: bool,
-}
-
-impl From<LinkError> for NotCreated {
-    fn from(error: LinkError) -> Self {
-        Self {
-            error,
-            was_sent: false,
-        }
-    }
-}
-
-/// Makes the custom resource. The outer error is the server's own trouble, the inner one the
-/// cluster's or the user's.
-async fn try_create(
+/// The custom resource of a job, and the way to where it is made. The outer error is the server's own
+/// trouble, the inner one the cluster's or the user's.
+async fn resource_of(
     app: &App,
     row: &JobRow,
     request: &Request,
     name: &str,
-) -> Result<std::result::Result<(), NotCreated>> {
+) -> Result<std::result::Result<(VaultAccess, JobSpec), LinkError>> {
     let (access, secrets) = match prepared(app, row, request).await {
         Ok(prepared) => prepared,
-        Err(error) => return Ok(told(error)?.map_err(NotCreated::from)),
+        Err(error) => return told(error),
     };
     let status = match app.clusters.extension(&access).await {
         Ok(status) => status.unwrap_or_default(),
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => return Ok(Err(error)),
     };
     if !status.ready || status.public_key.is_empty() {
-        return Ok(Err(not_ready(app, row).into()));
+        return Ok(Err(not_ready(app, row)?));
     }
     let info = sealed::info(EXTENSION_NAMESPACE, name);
     let mut random = super::entropy::Random(&*app.entropy);
@@ -144,21 +133,18 @@ async fn try_create(
         Err(error) => {
             let message = format!("The job's secrets could not be sealed: {error}.");
             let code = Code::UserErrorKubernetesBackupExtensionHasErrors;
-            return Ok(Err(LinkError::lasting(code, message).into()));
+            return Ok(Err(LinkError::lasting(code, message)));
         }
     };
+    let began = jobs::began(row)?;
     let deadline = SignedDuration::try_from(app.job_limits.deadline)
         .ok()
-        .and_then(|limit| row.created_at.checked_add(limit).ok());
+        .and_then(|limit| began.checked_add(limit).ok());
     let Some(spec) = spec_of(row, request, sealed, deadline) else {
         let error = LinkError::lasting(Code::InternalServerError, "The job needs no cluster.");
-        return Ok(Err(error.into()));
+        return Ok(Err(error));
     };
-    let created = app.clusters.create(&access, &spec).await;
-    Ok(created.map_err(|error| NotCreated {
-        error,
-        was_sent: true,
-    }))
+    Ok(Ok((access, spec)))
 }
 
 /// What a job needs before it can be made: the way into the cluster, and its secrets.
@@ -201,6 +187,7 @@ fn spec_of(
             ..
         } => JobSpec::Backup(BackupSpec {
             job_id: row.id,
+            mode: BackupMode::Backup,
             recovery_point_id,
             backup_instance_id: about.instance_id,
             selection,
@@ -230,8 +217,8 @@ fn spec_of(
 }
 
 /// An extension that is not ready may be on its way, for a while.
-fn not_ready(app: &App, row: &JobRow) -> LinkError {
-    let waited = app.now().duration_since(row.created_at);
+fn not_ready(app: &App, row: &JobRow) -> Result<LinkError> {
+    let waited = app.now().duration_since(jobs::began(row)?);
     let limit =
         SignedDuration::try_from(app.job_limits.extension_wait).unwrap_or(SignedDuration::MAX);
     let remedy = if waited > limit {
@@ -240,10 +227,10 @@ fn not_ready(app: &App, row: &JobRow) -> LinkError {
         Remedy::Wait
     };
     let message = "The backup extension in the cluster is not ready.".to_owned();
-    LinkError {
+    Ok(LinkError {
         problem: Problem::new(Code::UserErrorKubernetesBackupExtensionUnhealthy, message),
         remedy,
-    }
+    })
 }
 
 async fn observe(app: &App, row: JobRow, request: &Request) -> Result<()> {
@@ -348,12 +335,9 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
                 ),
                 error => repositories::problem_of(error),
             };
-            let remedy = if error.is_transient() {
-                Remedy::Wait
-            } else {
-                Remedy::None
-            };
-            not_available(app, row, JobKind::Backup, LinkError { problem, remedy }).await
+            let next = running(app, &row, JobKind::Backup)?
+                .after_store_error(problem, repositories::is_of_the_point(&error));
+            follow(app, row, request, next).await
         }
     }
 }
@@ -388,15 +372,28 @@ async fn remove(app: &App, row: JobRow, request: &Request) -> Result<()> {
         return again(app, row, Some(now + OBSERVE_EVERY)).await;
     }
     app.crash.reach("resource_deleted");
+    let mut progress = Progress::of(&row)?;
     if !jobs::is_success(&row)
         && let Request::Backup { .. } = request
-        && let Err(error) = purge_repositories::remove_unsealed(app, &row, request).await
     {
-        tracing::warn!(job.id = %row.id, error = %error, "what a failed backup wrote stays for now");
-        return again(app, row, Some(later)).await;
+        match purge_repositories::settle_failed(app, &row, request).await {
+            Ok(Settled::Removed) => {}
+            Ok(Settled::Adopted) => progress.warnings.push(Warning {
+                message:
+                    "The storage location answered again: the recovery point that this job had \
+                          sealed is whole, and is kept."
+                        .to_owned(),
+                ..Warning::default()
+            }),
+            Err(error) => {
+                tracing::warn!(job.id = %row.id, error = %error, "what a failed backup wrote stays for now");
+                return again(app, row, Some(later)).await;
+            }
+        }
     }
     let row = JobRow {
         step: Step::Done.as_str().to_owned(),
+        progress: progress.to_column()?,
         ..row
     };
     again(app, row, None).await
@@ -412,7 +409,7 @@ fn running<'a>(app: &'a App, row: &'a JobRow, kind: JobKind) -> Result<Running<'
     Ok(Running {
         kind,
         resource_name: row.resource_name.as_deref().unwrap_or_default(),
-        created_at: row.created_at,
+        began: jobs::began(row)?,
         progress: Progress::of(row)?,
         now: app.now(),
         limits: &app.job_limits,
@@ -473,6 +470,7 @@ fn kind_of(request: &Request) -> JobKind {
 fn resource_name(kind: JobKind, row: &JobRow) -> String {
     match kind {
         JobKind::Backup => names::backup_name(row.id),
+        JobKind::Preview => names::preview_name(row.id),
         JobKind::Restore => names::restore_name(row.id),
     }
 }

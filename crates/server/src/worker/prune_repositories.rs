@@ -15,7 +15,7 @@ use strongroom_core::error::Code;
 use strongroom_repository::PruneReport;
 
 use super::limits::{PRUNE_AFTER_START, PRUNE_EVERY, PRUNE_MIN_AGE, PRUNE_PATIENCE};
-use super::purge_repositories::remove_unsealed;
+use super::purge_repositories::settle_failed;
 use crate::app::error::chain;
 use crate::app::instances::stored;
 use crate::app::jobs::{Location, Request};
@@ -136,7 +136,7 @@ async fn prune_one(
     for job in &lost {
         let request = Request::of(job)?;
         if request.repository() == Some(location) {
-            remove_unsealed(app, job, &request).await?;
+            settle_failed(app, job, &request).await?;
         }
     }
     let pruned = async {

@@ -104,32 +104,61 @@ async fn later(app: &App, mut row: JobRow, waiting_for: String, wait: Duration) 
     jobs::advance(app, row).await.map(|_| ())
 }
 
-/// Makes sure that a failed backup left no recovery point: the extension may have sealed one that
-/// the server then did not record. Its packs go with the next prune.
-pub(super) async fn remove_unsealed(app: &App, row: &JobRow, request: &Request) -> Result<()> {
+/// What became of what a failed backup wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// There is no recovery point of it, or nothing that could be reached.
+    Removed,
+    /// The server had seen that it was sealed, and it is whole: it is a recovery point now.
+    Adopted,
+}
+
+/// Makes sure that a failed backup leaves either no recovery point or one that the server knows. One
+/// whose seal the server had heard of, and then could not read for too long, is taken over; any other
+/// is removed, because its job was told to have failed. Its packs go with the next prune.
+pub(super) async fn settle_failed(app: &App, row: &JobRow, request: &Request) -> Result<Settled> {
     let Request::Backup {
         recovery_point_id,
         repository,
         ..
     } = request
     else {
-        return Ok(());
+        return Ok(Settled::Removed);
     };
     let mut session = app.store.read().await?;
     if session.recovery_point(*recovery_point_id).await?.is_some() {
-        return Ok(());
+        return Ok(Settled::Removed);
     }
     let key = &row.instance_key;
     let identity = repositories::identity_at(app, &mut *session, key, repository).await?;
     let Some(identity) = identity else {
-        return Ok(());
+        return Ok(Settled::Removed);
     };
     let config = match repositories::for_server(app, &mut *session, repository).await {
         Ok(config) => config,
-        Err(Error::Problem(_)) => return Ok(()),
+        Err(Error::Problem(_)) => return Ok(Settled::Removed),
         Err(error) => return Err(error),
     };
     drop(session);
+    let outcome = Outcome::of(row)?.unwrap_or_default();
+    if let Some(digest) = &outcome.manifest_digest {
+        let found = async {
+            let repository = repositories::open(&config, &identity.key).await?;
+            repository
+                .point_with_digest(*recovery_point_id, digest)
+                .await
+        };
+        match found.await {
+            Ok(point) => {
+                if let Some(point) = jobs::of_backup(row, request, &outcome, &point)? {
+                    jobs::adopt(app, &point).await?;
+                }
+                return Ok(Settled::Adopted);
+            }
+            Err(error) if repositories::is_of_the_point(&error) => {}
+            Err(error) => return Err(repositories::problem_of(&error).into()),
+        }
+    }
     let removed = async {
         repositories::open(&config, &identity.key)
             .await?
@@ -140,8 +169,8 @@ pub(super) async fn remove_unsealed(app: &App, row: &JobRow, request: &Request) 
         Err(error) if error.is_transient() => Err(repositories::problem_of(&error).into()),
         Err(error) => {
             tracing::warn!(job.id = %row.id, error = %error, "what a failed backup wrote cannot be removed");
-            Ok(())
+            Ok(Settled::Removed)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Settled::Removed),
     }
 }

@@ -7,14 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use strongroom_api::instance::BackupInstance;
 use tokio::sync::watch;
 
-use super::{run, take_up_operations, until};
+use super::{InHand, run, take_up_operations, until};
+use crate::app::jobs::Step;
 use crate::app::operations::{self, OperationKind};
 use crate::app::repositories::{self, StoredScopes};
 use crate::app::{ResourceId, validation};
 use crate::data_plane::{DataPlane, DataPlaneMetrics};
 use crate::store::OperationStatus;
 use crate::testing::protection::{Protected, adhoc};
-use crate::worker::limits::LONGEST_SLEEP;
+use crate::worker::limits::{LONGEST_SLEEP, PLACES_PER_CLUSTER};
 
 #[test]
 fn the_worker_sleeps_until_the_next_job_is_due_but_never_for_long() {
@@ -117,4 +118,28 @@ async fn what_a_killed_server_left_open_is_gone_on_with() {
     assert_eq!(found.error["code"], "ResourceNotFound");
     assert_eq!(ended(&unknown.id).await.error["code"], "ServiceUnavailable");
     assert!(found.request.is_null());
+}
+
+#[tokio::test]
+async fn a_crowded_cluster_leaves_places_for_others() {
+    let it = Protected::new().await;
+    it.post("backup", adhoc()).await;
+    let row = it.only_job().await;
+    let mut in_hand = InHand::default();
+    let of = |cluster: &str, number: u128| crate::store::JobRow {
+        id: uuid::Uuid::from_u128(number),
+        cluster_key: cluster.to_owned(),
+        ..row.clone()
+    };
+    let taken = (1..=10).filter(|number| in_hand.take(&of("/slow", *number)));
+    assert_eq!(taken.count(), PLACES_PER_CLUSTER);
+    assert_eq!(in_hand.crowded(), ["/slow"]);
+    assert!(in_hand.take(&of("/quick", 20)));
+    // A purge asks no cluster.
+    let purge = crate::store::JobRow {
+        step: Step::Purge.as_str().to_owned(),
+        ..of("/slow", 30)
+    };
+    assert!(in_hand.take(&purge));
+    assert!(!in_hand.is_full());
 }

@@ -142,6 +142,8 @@ impl Request {
 pub struct Progress {
     /// What is waited for, in words; empty when the work goes on.
     pub waiting_for: String,
+    /// When the job's turn came. Limits count from here: what a job waits in the queue is not its fault.
+    pub admitted_at: Option<Timestamp>,
     /// The extension's step.
     pub step: String,
     /// The steps that were seen, in order, with the time at which each was first seen.

@@ -21,11 +21,16 @@ use crate::app::error::refuse;
 use crate::app::operations::{self, End, OperationKind};
 use crate::app::{
     App, Error, ResourceId, Result, instances, repositories, resources, trusted_access,
+    verification,
 };
-use crate::store::{JobRow, OperationRow, RecoveryPointRow, Session};
+use crate::store::{JobRow, OperationRow, RecoveryPointRow, RepositoryRow, Session};
 
 /// Retention tag when none is asked for: the rule that every policy has.
 const DEFAULT_TAG: &str = "Default";
+
+/// Newest recovery points among which damage is looked for: a month of them, tried hourly. What is older
+/// shares next to nothing with the next one that the newer ones do not.
+const RECENT_POINTS: usize = 720;
 
 /// A job that was accepted.
 #[derive(Debug)]
@@ -63,9 +68,7 @@ pub async fn start_backup(
         container_id: container.as_str().to_owned(),
         prefix: identity.prefix.clone(),
     };
-    let parent_recovery_point_id = newest_point(&mut *session, &instance.key, &repository)
-        .await?
-        .map(|point| point.id);
+    let parent_recovery_point_id = parent(&mut *session, &instance.key, &repository).await?;
     let request = Request::Backup {
         about: instance.about,
         recovery_point_id: app.new_id(),
@@ -137,6 +140,15 @@ async fn accept(
         .into());
     }
     session.insert_job(&job).await?;
+    if let Some(repository) = request.repository() {
+        // Jobs are forgotten after a while; where they wrote to is not.
+        let row = RepositoryRow {
+            instance_key: job.instance_key.clone(),
+            container_id: repository.container_id.clone(),
+            prefix: repository.prefix.clone(),
+        };
+        session.put_repository(&row).await?;
+    }
     let id = Some(job.id.to_string());
     let location = &request.about().location;
     // Clients learn the job's id from the operation and then follow the job, so the operation of a
@@ -409,19 +421,23 @@ async fn point_of(
     }
 }
 
-/// The newest recovery point of an instance, if it is in this repository.
-async fn newest_point(
+/// The newest recovery point of an instance, if it is in this repository and no damage is known there
+/// that the next one would share.
+async fn parent(
     session: &mut dyn Session,
     instance_key: &str,
     repository: &Location,
-) -> Result<Option<RecoveryPointRow>> {
-    let newest = session
-        .recovery_points(instance_key, (None, None), None, 1)
+) -> Result<Option<Uuid>> {
+    let recent = session
+        .recovery_points(instance_key, (None, None), None, RECENT_POINTS)
         .await?
-        .rows
-        .pop();
-    Ok(newest.filter(|point| {
+        .rows;
+    let is_here = |point: &RecoveryPointRow| {
         serde_json::from_value::<Location>(point.body["repository"].clone())
             .is_ok_and(|l| l == *repository)
-    }))
+    };
+    if !recent.first().is_some_and(is_here) {
+        return Ok(None);
+    }
+    Ok(verification::sound_parent(&recent))
 }

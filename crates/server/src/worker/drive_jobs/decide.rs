@@ -8,7 +8,7 @@ use strongroom_kubernetes::crd::{JobState, JobStatus};
 
 use crate::app::jobs::{Outcome, Progress, StepSeen};
 use crate::cluster_link::{JobKind, LinkError, Remedy};
-use crate::worker::limits::{FIRST_RETRY, JobLimits, LONGEST_RETRY, OBSERVE_EVERY};
+use crate::worker::limits::{FIRST_RETRY, JobLimits, LONGEST_RETRY, OBSERVE_EVERY, OBSERVE_SHARE, OBSERVE_SOONEST};
 
 /// How much longer than the extension the server waits for a job's deadline: the extension ends the
 /// job by itself and says how far it came, which is worth more than "too late".
@@ -19,7 +19,8 @@ const DEADLINE_GRACE: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Running<'a> {
     pub(super) kind: JobKind,
     pub(super) resource_name: &'a str,
-    pub(super) created_at: Timestamp,
+    /// When its turn came: what limits count from.
+    pub(super) began: Timestamp,
     pub(super) progress: Progress,
     pub(super) now: Timestamp,
     pub(super) limits: &'a JobLimits,
@@ -111,6 +112,34 @@ impl Running<'_> {
         }
     }
 
+    /// What follows when the repository of a sealed backup could not be read. `is_lasting`: what was
+    /// read says that the recovery point is not what the extension claims; anything else is waited
+    /// for, because all of the job's work is done.
+    pub(super) fn after_store_error(mut self, problem: Problem, is_lasting: bool) -> Next {
+        if is_lasting {
+            return Next::Fail {
+                progress: self.progress,
+                problem,
+            };
+        }
+        let since = *self.progress.unavailable_since.get_or_insert(self.now);
+        self.progress.waiting_for.clone_from(&problem.message);
+        if !is_over(since, self.now, self.limits.sealed) {
+            let at = self.now + retry_after(since, self.now);
+            return Next::Again {
+                progress: self.progress,
+                at,
+            };
+        }
+        let message = format!(
+            "The backup is sealed, but its storage location could not be read for {} hours. The \
+             recovery point appears by itself once it can. {}",
+            self.limits.sealed.as_secs() / 3600,
+            problem.message
+        );
+        self.fail(problem.code, message)
+    }
+
     fn take_over(&mut self, status: &JobStatus) {
         let progress = &mut self.progress;
         progress.unavailable_since = None;
@@ -138,7 +167,7 @@ impl Running<'_> {
     fn after_sign_of_life(self, status: &JobStatus) -> Next {
         let deadline =
             SignedDuration::try_from(self.limits.deadline).unwrap_or(SignedDuration::MAX);
-        if self.now.duration_since(self.created_at) > deadline.saturating_add(DEADLINE_GRACE) {
+        if self.now.duration_since(self.began) > deadline.saturating_add(DEADLINE_GRACE) {
             let message = format!(
                 "The job did not end within {} minutes; it stood at step {}.",
                 self.limits.deadline.as_secs() / 60,
@@ -153,7 +182,7 @@ impl Running<'_> {
         let seen = self.progress.heartbeat_seen_at.unwrap_or(self.now);
         if !is_over(seen, self.now, self.limits.silence) {
             return Next::Again {
-                at: self.now + OBSERVE_EVERY,
+                at: self.now + next_look(self.began, self.now),
                 progress: self.progress,
             };
         }
@@ -169,7 +198,9 @@ impl Running<'_> {
             );
         }
         let code = match self.kind {
-            JobKind::Backup => Code::UserErrorBackupPluginPodRestartedDuringBackup,
+            JobKind::Backup | JobKind::Preview => {
+                Code::UserErrorBackupPluginPodRestartedDuringBackup
+            }
             JobKind::Restore => Code::UserErrorBackupPluginPodRestartedDuringRestore,
         };
         let message = format!(
@@ -193,6 +224,12 @@ impl Running<'_> {
 pub(in crate::worker) fn retry_after(since: Timestamp, now: Timestamp) -> Duration {
     let elapsed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
     elapsed.clamp(FIRST_RETRY, LONGEST_RETRY)
+}
+
+/// How long after this look at a job that began then the next one comes.
+fn next_look(began: Timestamp, now: Timestamp) -> Duration {
+    let ran = Duration::try_from(now.duration_since(began)).unwrap_or_default();
+    (ran / OBSERVE_SHARE).clamp(OBSERVE_SOONEST, OBSERVE_EVERY)
 }
 
 fn is_over(since: Timestamp, now: Timestamp, limit: Duration) -> bool {
@@ -236,226 +273,4 @@ fn failure(status: &JobStatus) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use strongroom_kubernetes::crd::JobError;
-
-    const START: Timestamp = Timestamp::UNIX_EPOCH;
-
-    fn after(seconds: i64) -> Timestamp {
-        START + SignedDuration::from_secs(seconds)
-    }
-
-    fn running(progress: Progress, now: Timestamp) -> Running<'static> {
-        static LIMITS: std::sync::LazyLock<JobLimits> = std::sync::LazyLock::new(|| JobLimits {
-            unavailable: Duration::from_secs(120),
-            silence: Duration::from_secs(60),
-            ..JobLimits::default()
-        });
-        Running {
-            kind: JobKind::Backup,
-            resource_name: "backup-1",
-            created_at: START,
-            progress,
-            now,
-            limits: &LIMITS,
-        }
-    }
-
-    fn collecting(heartbeat: i64, attempt: u32) -> JobStatus {
-        JobStatus {
-            state: JobState::Running,
-            step: "collect".into(),
-            attempt,
-            heartbeat: Some(after(heartbeat)),
-            ..JobStatus::default()
-        }
-    }
-
-    fn unreachable() -> LinkError {
-        LinkError {
-            problem: Problem::new(Code::UserErrorClusterUnreachable, "Nobody answers."),
-            remedy: Remedy::Wait,
-        }
-    }
-
-    fn progress_of(next: &Next) -> Progress {
-        match next {
-            Next::Again { progress, .. }
-            | Next::Ended { progress, .. }
-            | Next::Fail { progress, .. } => progress.clone(),
-        }
-    }
-
-    fn code_of(next: &Next) -> Option<Code> {
-        match next {
-            Next::Fail { problem, .. } => Some(problem.code),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn a_running_job_is_looked_at_again_and_its_steps_are_remembered() {
-        let next = running(Progress::default(), after(1)).after_look(Ok(Some(collecting(1, 1))));
-        let Next::Again { progress, at } = next else {
-            panic!("{next:?}")
-        };
-        assert_eq!(at, after(2));
-        assert_eq!(
-            progress.steps,
-            [StepSeen {
-                name: "collect".into(),
-                since: after(1)
-            }]
-        );
-        let mut sealing = collecting(2, 1);
-        sealing.step = "seal".into();
-        let next = running(progress, after(2)).after_look(Ok(Some(sealing)));
-        assert_eq!(progress_of(&next).steps.len(), 2);
-    }
-
-    #[test]
-    fn an_extension_that_comes_back_within_the_limit_goes_on() {
-        let mut progress = Progress::default();
-        // The heartbeat stands still for less than the limit, then a second attempt begins.
-        for (now, heartbeat, attempt) in
-            [(1, 1, 1), (30, 1, 1), (60, 1, 1), (61, 61, 2), (120, 61, 2)]
-        {
-            let next =
-                running(progress, after(now)).after_look(Ok(Some(collecting(heartbeat, attempt))));
-            assert_eq!(code_of(&next), None, "at {now}");
-            progress = progress_of(&next);
-        }
-    }
-
-    #[test]
-    fn an_extension_that_does_not_come_back_fails_the_job() {
-        let first = running(Progress::default(), after(1)).after_look(Ok(Some(collecting(1, 3))));
-        let next = running(progress_of(&first), after(62)).after_look(Ok(Some(collecting(1, 3))));
-        assert_eq!(
-            code_of(&next),
-            Some(Code::UserErrorBackupPluginPodRestartedDuringBackup)
-        );
-    }
-
-    #[test]
-    fn clocks_that_differ_do_not_matter() {
-        // The cluster's clock is a day behind: only that the heartbeat changes counts.
-        let mut progress = Progress::default();
-        for second in 0..100 {
-            let status = collecting(second - 86_400, 1);
-            let next = running(progress, after(second)).after_look(Ok(Some(status)));
-            assert_eq!(code_of(&next), None);
-            progress = progress_of(&next);
-        }
-    }
-
-    #[test]
-    fn a_job_that_nobody_takes_is_said_so() {
-        let first =
-            running(Progress::default(), after(1)).after_look(Ok(Some(JobStatus::default())));
-        let next =
-            running(progress_of(&first), after(62)).after_look(Ok(Some(JobStatus::default())));
-        assert_eq!(
-            code_of(&next),
-            Some(Code::KubernetesBackupCustomResourcesTrackingTimeOutError)
-        );
-    }
-
-    #[test]
-    fn a_cluster_that_comes_back_costs_nothing_and_one_that_stays_away_the_job() {
-        let began = running(Progress::default(), after(1)).after_look(Ok(Some(collecting(1, 1))));
-        let lost = running(progress_of(&began), after(2)).after_look(Err(unreachable()));
-        let Next::Again { progress, at } = lost else {
-            panic!("{lost:?}")
-        };
-        assert_eq!(at, after(3));
-        assert_eq!(progress.unavailable_since, Some(after(2)));
-
-        let back = running(progress.clone(), after(100)).after_look(Ok(Some(collecting(99, 1))));
-        assert_eq!(progress_of(&back).unavailable_since, None);
-
-        let still_lost = running(progress.clone(), after(62)).after_look(Err(unreachable()));
-        assert!(
-            matches!(still_lost, Next::Again { at, .. } if at == after(62 + 30)),
-            "{still_lost:?}"
-        );
-        let lost_for_good = running(progress, after(123)).after_look(Err(unreachable()));
-        assert_eq!(code_of(&lost_for_good), Some(Code::ClusterLostDuringJob));
-    }
-
-    #[test]
-    fn a_job_that_never_began_fails_with_what_kept_it_from_beginning() {
-        let progress = Progress {
-            unavailable_since: Some(after(0)),
-            ..Progress::default()
-        };
-        let next = running(progress, after(121)).after_error(unreachable());
-        assert_eq!(code_of(&next), Some(Code::UserErrorClusterUnreachable));
-    }
-
-    #[test]
-    fn an_error_that_stays_fails_at_once() {
-        let error = LinkError::lasting(Code::AdmissionRefused, "A webhook says no.");
-        let next = running(Progress::default(), after(1)).after_look(Err(error));
-        assert_eq!(code_of(&next), Some(Code::AdmissionRefused));
-    }
-
-    #[test]
-    fn a_custom_resource_that_somebody_removed_fails_the_job() {
-        let next = running(Progress::default(), after(1)).after_look(Ok(None));
-        assert_eq!(
-            code_of(&next),
-            Some(Code::KubernetesBackupCustomResourcesTrackingTimeOutError)
-        );
-    }
-
-    #[test]
-    fn the_extensions_reason_is_taken_over_and_an_unknown_code_keeps_its_name() {
-        let failed = |code: &str| JobStatus {
-            state: JobState::Failed,
-            error: Some(JobError {
-                code: code.into(),
-                message: "No room.".into(),
-                ..JobError::default()
-            }),
-            ..JobStatus::default()
-        };
-        let look = |status| running(Progress::default(), after(1)).after_look(Ok(Some(status)));
-        assert_eq!(
-            code_of(&look(failed("BackupStorageLocationFull"))),
-            Some(Code::BackupStorageLocationFull)
-        );
-        let Next::Fail { problem, .. } = look(failed("FromTheFuture")) else {
-            panic!()
-        };
-        assert_eq!(problem.code, Code::InternalServerError);
-        assert!(problem.message.contains("FromTheFuture"));
-    }
-
-    #[test]
-    fn the_deadline_ends_a_job_that_still_beats() {
-        let hours = JobLimits::default().deadline.as_secs().cast_signed();
-        let now = hours + 61;
-        let next =
-            running(Progress::default(), after(now)).after_look(Ok(Some(collecting(now, 1))));
-        assert_eq!(code_of(&next), Some(Code::JobDeadlineExceeded));
-    }
-
-    #[test]
-    fn success_carries_what_the_extension_claims() {
-        let status = JobStatus {
-            state: JobState::CompletedWithWarnings,
-            manifest_digest: Some("abc".into()),
-            findings: 2,
-            ..JobStatus::default()
-        };
-        let next = running(Progress::default(), after(1)).after_look(Ok(Some(status)));
-        let Next::Ended { outcome, .. } = next else {
-            panic!("{next:?}")
-        };
-        assert!(outcome.with_warnings);
-        assert_eq!(outcome.manifest_digest.as_deref(), Some("abc"));
-        assert_eq!(outcome.findings, 2);
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! Whole jobs against a cluster in memory: crashes between any two steps, clusters that go away, and
 //! extensions that claim what is not so.
 
+mod patience;
+
 use std::time::Duration;
 
 use strongroom_kubernetes::crd::{JobError, JobState};
