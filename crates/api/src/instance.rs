@@ -266,6 +266,14 @@ pub struct ValidateForBackupRequest {
     pub backup_instance: BackupInstance,
 }
 
+/// What a successful `validateForBackup` answers: `OperationJobExtendedInfo` and our warnings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Validated {
+    /// Ours: what is worth a look, though a backup can run.
+    pub warnings: Vec<UserFacingError>,
+}
+
 /// `ValidateForModifyBackupRequest`: body of `POST …/validateForModifyBackup` on an instance.
 pub type ValidateForModifyBackupRequest = ValidateForBackupRequest;
 

@@ -26,6 +26,9 @@ pub struct OperationStatus {
     pub start_time: Option<Timestamp>,
     /// `Inprogress` until one of [`SUCCEEDED`], [`FAILED`], [`CANCELED`].
     pub status: String,
+    /// How much of the work is done, 0 to 100, where that is known; a property that Azure Resource
+    /// Manager names for every provider.
+    pub percent_complete: Option<f64>,
 }
 
 /// Still running, spelt as the published examples spell it.

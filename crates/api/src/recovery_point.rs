@@ -57,6 +57,60 @@ pub struct AzureBackupDiscreteRecoveryPoint {
     pub job_id: Option<String>,
     /// Ours: `cut at R` or `smeared A..B`: how consistent in time it is.
     pub consistency: Option<String>,
+    /// Ours: what the last verification found; absent until there was one. It lists the first few
+    /// problems, the operation's own result more.
+    pub verification: Option<Verification>,
+}
+
+/// Ours: what the verification of a recovery point found, also the result of the operation.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// The recovery point's id.
+    pub recovery_point_id: String,
+    /// Is it what was written?
+    pub state: VerificationState,
+    /// When the verification ended.
+    pub verified_time: Timestamp,
+    /// Objects whose content was read and compared.
+    #[serde(default)]
+    pub entries: u64,
+    /// Bytes of their content.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Stored packs read.
+    #[serde(default)]
+    pub packs: u64,
+    /// Number of problems.
+    #[serde(default)]
+    pub problem_count: u64,
+    /// The first of them.
+    pub problems: Option<Vec<VerificationProblem>>,
+}
+
+/// Ours: the verdict of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerificationState {
+    /// Every byte is as it was written.
+    Whole,
+    /// Something is not.
+    Damaged,
+}
+
+/// Ours: one thing that is not as it was written.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationProblem {
+    /// Its code.
+    pub code: String,
+    /// What is damaged.
+    pub object: String,
+    /// How.
+    pub message: String,
+    /// What to do.
+    pub recommended_action: Option<Vec<String>>,
 }
 
 /// `RecoveryPointCompletionState`.

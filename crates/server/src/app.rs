@@ -15,6 +15,8 @@ pub mod jobs;
 pub mod limits;
 pub mod operations;
 pub mod policies;
+pub mod preview;
+pub mod readiness;
 pub mod recovery_points;
 pub mod report;
 pub mod repositories;
@@ -24,6 +26,7 @@ pub mod storage_accounts;
 pub mod trusted_access;
 pub mod validation;
 pub mod vaults;
+pub mod verification;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,6 +81,10 @@ pub struct App {
     pub job_limits: JobLimits,
     /// Turns of purges; see [`PURGES_AT_ONCE`](crate::worker::limits::PURGES_AT_ONCE).
     pub purges: Semaphore,
+    /// Verifications of recovery points at work.
+    pub verifications: verification::Verifications,
+    /// Whether the store was seen to take writes.
+    pub readiness: readiness::Readiness,
     /// Where a test ends this process.
     pub crash: CrashPoint,
 }

@@ -138,6 +138,8 @@ impl Harness {
             extension_image: "localhost/strongroom:test".to_owned(),
             job_limits: crate::worker::limits::JobLimits::default(),
             purges: tokio::sync::Semaphore::new(crate::worker::limits::PURGES_AT_ONCE),
+            verifications: crate::app::verification::Verifications::default(),
+            readiness: crate::app::readiness::Readiness::default(),
             crash: crate::worker::crash::CrashPoint::default(),
         });
         let router = crate::http::router(Arc::clone(&app), Duration::from_secs(30));

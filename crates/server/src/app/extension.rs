@@ -158,9 +158,19 @@ pub async fn settle(app: Arc<App>, operation: OperationRow) {
         }
         Err(error) => Err(error),
     };
-    if let Err(error) = record(&app, &id, operation, outcome).await {
-        tracing::error!(resource.id = %id, error = %error, "the end of an installation was not recorded");
-    }
+    let outcome = outcome.map_err(|error| {
+        error.problem().cloned().unwrap_or_else(|| {
+            tracing::error!(resource.id = %id, error = %error, "an installation failed");
+            Problem::new(
+                Code::InternalServerError,
+                "The server failed; its log says how.",
+            )
+        })
+    });
+    operations::written("the end of an installation", || {
+        record(&app, &id, operation.clone(), outcome.clone())
+    })
+    .await;
 }
 
 /// Takes up what a killed server left open.
@@ -278,7 +288,7 @@ async fn record(
     app: &App,
     id: &ResourceId,
     operation: OperationRow,
-    outcome: Result<Option<String>>,
+    outcome: std::result::Result<Option<String>, Problem>,
 ) -> Result<()> {
     let mut session = app.store.begin().await?;
     let row = session.resource(&id.key()).await?;
@@ -295,14 +305,7 @@ async fn record(
             }
             succeed(app, &mut *session, operation).await?;
         }
-        (Err(error), row) => {
-            let problem = error.problem().cloned().unwrap_or_else(|| {
-                tracing::error!(resource.id = %id, error = %error, "an installation failed");
-                Problem::new(
-                    Code::InternalServerError,
-                    "The server failed; its log says how.",
-                )
-            });
+        (Err(problem), row) => {
             if let Some(row) = row {
                 write_state(app, &mut *session, &row, FAILED, None, Some(&problem)).await?;
             }

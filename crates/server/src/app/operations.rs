@@ -4,8 +4,10 @@
 use serde_json::Value;
 use strongroom_core::error::{Code, Problem};
 
-use super::{App, ResourceId, Result};
-use crate::store::{OperationRow, OperationStatus, Session};
+use super::error::chain;
+use super::limits::{FIRST_WRITE_PAUSE, LONGEST_WRITE_PAUSE};
+use super::{App, Error, ResourceId, Result};
+use crate::store::{OperationRow, OperationStatus, Session, StoreError};
 
 /// What an operation does; tells a restarted server how to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +20,14 @@ pub enum OperationKind {
     StartJob,
     /// Runs to the end of a validation job.
     Validate,
+    /// Counts what a backup would take.
+    Preview,
     /// Brings an extension to the wanted state or removes it.
     Extension,
     /// Writes or removes a trusted access binding.
     TrustedAccess,
+    /// Verifies a recovery point.
+    Verify,
 }
 
 impl OperationKind {
@@ -33,8 +39,10 @@ impl OperationKind {
             Self::DeleteInstance => "DeleteInstance",
             Self::StartJob => "StartJob",
             Self::Validate => "Validate",
+            Self::Preview => "Preview",
             Self::Extension => "Extension",
             Self::TrustedAccess => "TrustedAccess",
+            Self::Verify => "VerifyRecoveryPoint",
         }
     }
 }
@@ -128,6 +136,30 @@ pub async fn finish(
     Ok(row)
 }
 
+/// Writes the end of an operation, again and again while the database does not take it (its disk is full,
+/// say): a client polls the operation for as long. A process that ends before takes it up at its next
+/// start. Anything but the database's trouble is logged, and the operation stays open until then.
+pub async fn written<F>(what: &'static str, mut write: impl FnMut() -> F)
+where
+    F: Future<Output = Result<()>>,
+{
+    let mut pause = FIRST_WRITE_PAUSE;
+    loop {
+        match write().await {
+            Ok(()) => return,
+            Err(Error::Store(error @ StoreError::Database { .. })) => {
+                tracing::warn!(error = %chain(&error), what, "not written, trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_WRITE_PAUSE);
+            }
+            Err(error) => {
+                tracing::error!(error = %chain(&error), what, "not written");
+                return;
+            }
+        }
+    }
+}
+
 /// The operation that a polling address names: its last segment, within the scope of the address.
 pub async fn get(app: &App, address: &ResourceId) -> Result<OperationRow> {
     let scope = match address.key().split_once("/providers/") {
@@ -194,6 +226,25 @@ pub(crate) mod tests {
         let row = session.operation(id).await.unwrap().unwrap();
         finish(app, &mut *session, row, end).await.unwrap();
         session.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_end_is_written_again_until_the_database_takes_it() {
+        let mut tries = 0;
+        written("a test", || {
+            tries += 1;
+            let taken = tries > 1;
+            async move {
+                let source = sqlx::Error::PoolTimedOut;
+                let doing = "commit";
+                match taken {
+                    true => Ok(()),
+                    false => Err(StoreError::Database { doing, source }.into()),
+                }
+            }
+        })
+        .await;
+        assert_eq!(tries, 2);
     }
 
     #[tokio::test]

@@ -5,22 +5,30 @@ use strongroom_api::recovery_point::{RecoveryPoint, RecoveryPointResource};
 use uuid::Uuid;
 
 use super::{App, Error, ResourceId, Result, resources};
-use crate::store::{RecoveryPointRow, StoreError, TimeCursor};
+use crate::store::{RecoveryPointRow, ResourceRow, Session, StoreError, TimeCursor};
 
 /// Published type of a recovery point.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints";
 
 /// One recovery point.
 pub async fn get(app: &App, id: &ResourceId) -> Result<RecoveryPointResource> {
-    let instance = id.without(2);
     let mut session = app.store.read().await?;
-    let instance = resources::existing(&mut *session, &instance).await?;
+    let (instance, point) = existing(&mut *session, id).await?;
+    document(&instance.id, &point)
+}
+
+/// A recovery point and its instance.
+pub async fn existing(
+    session: &mut dyn Session,
+    id: &ResourceId,
+) -> Result<(ResourceRow, RecoveryPointRow)> {
+    let instance = resources::existing(session, &id.without(2)).await?;
     let found = match id.name().parse::<Uuid>() {
         Ok(point) => session.recovery_point(point).await?,
         Err(_) => None,
     };
     match found.filter(|point| point.instance_key == instance.key) {
-        Some(point) => document(&instance.id, &point),
+        Some(point) => Ok((instance, point)),
         None => Err(resources::not_found(id)),
     }
 }

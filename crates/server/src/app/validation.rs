@@ -115,14 +115,12 @@ pub async fn settle(app: Arc<App>, operation: OperationRow) {
             "The server was replaced during the validation; ask again.",
         )),
     };
-    let ended = async {
+    operations::written("the end of a validation", || async {
         let mut session = app.store.begin().await?;
-        operations::finish(&app, &mut *session, operation, end).await?;
-        Ok::<_, Error>(session.commit().await?)
-    };
-    if let Err(error) = ended.await {
-        tracing::error!(error = %chain(&error), "the end of a validation was not recorded");
-    }
+        operations::finish(&app, &mut *session, operation.clone(), end.clone()).await?;
+        Ok(session.commit().await?)
+    })
+    .await;
 }
 
 async fn carry_out(app: &App, asked: Validation) -> End {

@@ -101,8 +101,8 @@ impl Polling {
         (status, headers, Json(document)).into_response()
     }
 
-    /// The answer of `operationStatus`.
-    pub(crate) fn status(&self, operation: &OperationRow) -> Response {
+    /// The answer of `operationStatus`; `percent` of the work is done, where that is known.
+    pub(crate) fn status(&self, operation: &OperationRow, percent: Option<f64>) -> Response {
         let done = operation.status.is_final();
         let wire = WireStatus {
             id: Some(format!(
@@ -121,6 +121,7 @@ impl Polling {
             end_time: operation.ended_at,
             error: failure(operation).as_ref().map(body),
             properties: operation.job_id.clone().map(OperationExtendedInfo::job),
+            percent_complete: percent,
         };
         let mut headers = HeaderMap::new();
         if !done {

@@ -44,10 +44,10 @@ pub async fn configure(app: Arc<App>, operation: OperationRow) {
             ))
         }
     };
-    if let Err(error) = settle(&app, &id, operation, found).await {
-        // The operation stays open and is taken up at the next start.
-        tracing::error!(error = chain(&error), instance.id = %id, "the outcome was not recorded");
-    }
+    operations::written("the outcome of a configuration", || {
+        settle(&app, &id, operation.clone(), found.clone())
+    })
+    .await;
 }
 
 /// What keeps the instance from being protected, if anything.

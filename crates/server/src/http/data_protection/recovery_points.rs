@@ -2,10 +2,14 @@
 
 mod get;
 mod list;
+mod verify;
 
 use crate::http::route::Route;
 
 const READ: &str = "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints/read";
+
+const VERIFY: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints/verify/action";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -13,5 +17,7 @@ pub(super) fn routes() -> Vec<Route> {
             .get(READ, get::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/recoveryPoints")
             .get(READ, list::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/recoveryPoints/{point}/verify")
+            .post(VERIFY, verify::handle),
     ]
 }

@@ -14,7 +14,9 @@ pub(super) async fn handle(
     Target(id): Target,
     polling: Polling,
 ) -> Result<Response> {
-    Ok(polling.status(&operations::get(&app, &id).await?))
+    let operation = operations::get(&app, &id).await?;
+    let percent = app.verifications.percent(&operation.id);
+    Ok(polling.status(&operation, percent))
 }
 
 #[cfg(test)]
