@@ -8,6 +8,7 @@
 pub mod app;
 pub mod cluster_link;
 pub mod config;
+mod connections;
 pub mod data_dir;
 pub mod data_plane;
 pub mod environment;

@@ -20,6 +20,7 @@ use crate::app::repositories::{self, StoredScopes};
 use crate::app::{self, App};
 use crate::cluster_link::KubernetesLink;
 use crate::config::{Config, ConfigError, ServerOptions};
+use crate::connections;
 use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_public};
 use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -140,10 +141,11 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         extension_image: config.extension.image.clone(),
         job_limits: config.jobs.limits(),
         purges: Semaphore::new(PURGES_AT_ONCE),
+        verifications: crate::app::verification::Verifications::default(),
+        readiness: crate::app::readiness::Readiness::default(),
         crash: CrashPoint::from_environment(dir.root()),
     });
     app::resource_groups::ensure_default_subscription(&app).await?;
-    app::instances::resume(&app).await?;
     if config.admin_token_lifetime().is_some() {
         tokio::spawn(renew_admin_token(Arc::clone(&app)));
     }
@@ -203,7 +205,7 @@ async fn serve(
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     tell_address(dir, address)?;
-    axum_server::from_tcp_rustls(listener, certificates)
+    connections::bounded(listener, certificates)
         .map_err(RunError::Serve)?
         .handle(handle)
         .serve(service.into_make_service())

@@ -64,6 +64,13 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let problem = match self {
             Self::Problem(problem) => *problem,
+            Self::Store(error) if error.is_unavailable() => {
+                tracing::warn!(error = chain(&error), "the store is busy or full");
+                Problem::new(
+                    Code::ServiceUnavailable,
+                    "The server's own database is busy or its disk is full; nothing was changed.",
+                )
+            }
             other => {
                 tracing::error!(error = chain(&other), "a request failed inside the server");
                 Problem::new(
@@ -108,4 +115,22 @@ pub(crate) fn respond(problem: &Problem) -> Response {
         );
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_store_that_is_busy_asks_to_come_again_and_one_that_is_broken_does_not() {
+        let doing = "begin a transaction";
+        let refused = |source| Error::from(StoreError::Database { doing, source }).into_response();
+        let busy = refused(sqlx::Error::PoolTimedOut);
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers()[header::RETRY_AFTER], BUSY_RETRY_SECONDS);
+        assert_eq!(busy.headers()[X_MS_ERROR_CODE], "ServiceUnavailable");
+        let broken = refused(sqlx::Error::RowNotFound);
+        assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

@@ -7,8 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::route::{Access, Route};
-use crate::app::App;
-use crate::app::admin_token::ADMIN_TOKEN_DIGEST;
+use crate::app::{App, readiness};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -23,15 +22,13 @@ async fn healthz() -> &'static str {
     "ok"
 }
 
-/// The store answers too.
+/// The store takes writes too.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let asked = async { app.store.read().await?.setting(ADMIN_TOKEN_DIGEST).await };
-    match asked.await {
-        Ok(_) => "ok".into_response(),
-        Err(error) => {
-            tracing::warn!(error = %error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response()
-        }
+    if readiness::is_ready(&app).await {
+        "ok".into_response()
+    } else {
+        let why = "the store takes no writes";
+        (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
     }
 }
 
@@ -43,6 +40,24 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 #[cfg(test)]
 mod tests {
     use crate::testing::Harness;
+
+    #[tokio::test]
+    async fn a_server_whose_store_takes_no_writes_is_alive_and_not_ready() {
+        let harness = Harness::new().await;
+        harness.app.store.close().await;
+        assert_eq!(harness.anonymous("GET", "/healthz").await.status, 200);
+        assert_eq!(harness.anonymous("GET", "/readyz").await.status, 503);
+    }
+
+    #[tokio::test]
+    async fn the_question_does_not_cost_a_write_each_time() {
+        let harness = Harness::new().await;
+        assert_eq!(harness.anonymous("GET", "/readyz").await.status, 200);
+        harness.app.store.close().await;
+        assert_eq!(harness.anonymous("GET", "/readyz").await.status, 200);
+        harness.clock.advance(crate::app::limits::READINESS_AGE);
+        assert_eq!(harness.anonymous("GET", "/readyz").await.status, 503);
+    }
 
     #[tokio::test]
     async fn probes_are_open_and_metrics_need_the_token() {
