@@ -11,6 +11,7 @@
 
 mod actions;
 pub mod collection;
+pub mod download;
 pub mod error;
 pub mod id;
 pub mod operation;
@@ -21,6 +22,7 @@ mod transport;
 mod tests;
 
 pub use collection::Collection;
+pub use download::Download;
 pub use error::{ApiError, ClientError};
 pub use operation::{LongRunning, Progress};
 pub use paging::Pages;

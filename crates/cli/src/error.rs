@@ -31,6 +31,8 @@ pub(crate) enum CliError {
     },
     /// The job ran and did not succeed.
     Job(Box<Job>),
+    /// A recovery point is not what was written; each problem is told already.
+    Damaged { point: String, problems: u64 },
     /// `doctor` found this many problems; they are told already.
     Unhealthy(usize),
     /// Whoever read our output has gone; nobody is left to tell.
@@ -87,6 +89,7 @@ impl CliError {
                 exit_code::JOB_CANCELLED
             }
             Self::Job(_) => exit_code::JOB_FAILED,
+            Self::Damaged { .. } => exit_code::CORRUPT,
             Self::Unhealthy(_) => exit_code::UNHEALTHY,
             Self::OutputClosed => exit_code::SUCCESS,
         }
@@ -116,6 +119,12 @@ impl Display for CliError {
                 way_out(&mut text, out)?;
             }
             Self::Job(job) => job_error(&mut text, job)?,
+            Self::Damaged { point, problems } => {
+                let code = Code::RecoveryPointCorrupt.as_str();
+                let what = format!("the recovery point {point} is damaged, problems: {problems}");
+                headline(&mut text, code, &what)?;
+                page(&mut text, code)?;
+            }
             Self::Unhealthy(count) => {
                 let problems = if *count == 1 {
                     "1 problem".to_owned()

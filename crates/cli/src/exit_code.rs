@@ -51,7 +51,7 @@ Exit codes:
 #[must_use]
 pub fn of_client_error(error: &ClientError) -> u8 {
     match error {
-        ClientError::Settings { .. } => INVALID,
+        ClientError::Settings { .. } => USAGE,
         ClientError::Unreachable { .. } | ClientError::CertificateNotTrusted { .. } => UNREACHABLE,
         ClientError::Timeout { .. } => NOT_READY,
         ClientError::Protocol { .. } => INTERNAL,
@@ -98,6 +98,12 @@ mod tests {
         ] {
             assert_eq!(of_code(code, 418), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn what_this_machine_was_told_wrong_is_a_usage_error_as_the_help_says() {
+        let message = "'ftp://x' is not a server URL".to_owned();
+        assert_eq!(of_client_error(&ClientError::Settings { message }), USAGE);
     }
 
     #[test]

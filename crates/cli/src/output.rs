@@ -15,6 +15,8 @@ pub(crate) enum Format {
     Json,
     /// The same as YAML.
     Yaml,
+    /// JSON, one document a line: of a list each item, streamed where it is long.
+    Jsonl,
 }
 
 /// The columns of a table over `T`: a heading and how to read the cell.
@@ -32,6 +34,7 @@ pub(crate) fn list<T: Serialize>(
     match format {
         Format::Table => Ok(table(columns, items)),
         Format::Json => json(&items),
+        Format::Jsonl => items.iter().map(json_line).collect(),
         Format::Yaml => yaml(&items),
     }
 }
@@ -45,6 +48,7 @@ pub(crate) fn item<T: Serialize>(
     match format {
         Format::Table => Ok(table(columns, std::slice::from_ref(item))),
         Format::Json => json(item),
+        Format::Jsonl => json_line(item),
         Format::Yaml => yaml(item),
     }
 }
@@ -79,7 +83,7 @@ fn table<T>(columns: Columns<T>, items: &[T]) -> String {
         .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().map(|(heading, _)| *heading));
     for item in items {
-        table.add_row(columns.iter().map(|(_, cell)| cell(item)));
+        table.add_row(columns.iter().map(|(_, value)| cell(&value(item))));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -88,6 +92,19 @@ fn table<T>(columns: Columns<T>, items: &[T]) -> String {
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.push("");
     lines.join("\n")
+}
+
+/// A cell is one line: a line break or a tab in it would push all that follows out of its column.
+pub(crate) fn cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn json_line<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
+    serde_json::to_string(value)
+        .map(|text| text + "\n")
+        .map_err(|error| {
+            CliError::internal(format!("the answer cannot be written as JSON: {error}"))
+        })
 }
 
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {

@@ -79,7 +79,7 @@ impl<'t> Session<'t> {
         }
         let mut progress = self.progress(title);
         Ok(running
-            .wait_with(|seen| progress.tell(&seen.status, None))
+            .wait_with(|seen| progress.tell(&seen.status, whole(seen.percent)))
             .await?)
     }
 
@@ -184,6 +184,16 @@ impl<'t> Session<'t> {
         }
         id_of(&self.cluster(cluster).await?)
     }
+}
+
+/// A percentage as the progress bar takes it.
+pub(crate) fn whole(percent: Option<f64>) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0 … 100"
+    )]
+    percent.map(|percent| percent.clamp(0.0, 100.0) as u64)
 }
 
 /// The id of a resource that the server answered.

@@ -49,8 +49,13 @@ impl Terminal {
 
     /// Writes data, as it is.
     pub(crate) fn data(&self, text: &str) -> Result<(), CliError> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Writes a part of data that need not end where a character does.
+    pub(crate) fn bytes(&self, part: &[u8]) -> Result<(), CliError> {
         let mut out = self.out.borrow_mut();
-        out.write_all(text.as_bytes())
+        out.write_all(part)
             .and_then(|()| out.flush())
             .map_err(|error| match error.kind() {
                 io::ErrorKind::BrokenPipe => CliError::OutputClosed,

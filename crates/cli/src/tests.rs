@@ -5,6 +5,7 @@ mod commands;
 mod errors;
 mod help;
 mod tokens;
+mod verdicts;
 
 use std::cell::RefCell;
 use std::io::Write;

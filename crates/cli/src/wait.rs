@@ -6,16 +6,20 @@ use strongroom_api::client::id;
 use strongroom_api::client::{Client, LongRunning};
 use strongroom_api::job::{Job, JobResource};
 use strongroom_api::operation::OperationExtendedInfo;
+use tokio::time::Instant;
 
 use crate::commands::job::COLUMNS;
 use crate::error::CliError;
-use crate::session::Session;
+use crate::session::{Session, whole};
 
-/// The pauses between looks at a job: short at first, because a small backup ends within a second,
-/// then longer, because a long one is not hurried by looking.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The pauses between looks at a job, each a twentieth of the time that it has been watched, within
+/// these two: a small backup ends within a second and is seen to, and a long one is not hurried by
+/// looking.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// See [`FIRST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// See [`FIRST_PAUSE`].
+const PAUSE_SHARE: u32 = 20;
 /// How long the server may be out of reach while a job is watched: it restarts within seconds, and
 /// jobs survive that.
 const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
@@ -75,7 +79,7 @@ pub(crate) async fn started_or_done(
     session.say(&format!("job {}", id::name(&job)));
     let finished = follow(session, vault_id, id::name(&job), title).await?;
     session.show(COLUMNS, &finished)?;
-    verdict(session, finished.properties)?;
+    verdict(session, id::name(vault_id), finished)?;
     Ok(End::Succeeded)
 }
 
@@ -85,6 +89,7 @@ fn print_id(session: &Session<'_>, job: &str) -> Result<(), CliError> {
     let text = match session.args.output {
         crate::output::Format::Table => format!("{name}\n"),
         crate::output::Format::Json => crate::output::json(&value)?,
+        crate::output::Format::Jsonl => format!("{value}\n"),
         crate::output::Format::Yaml => crate::output::yaml(&value)?,
     };
     session.terminal.data(&text)
@@ -99,26 +104,31 @@ pub(crate) async fn follow(
 ) -> Result<JobResource, CliError> {
     let client = session.client()?;
     let mut progress = session.progress(title);
-    let mut out_for = Duration::ZERO;
-    let mut pause = FIRST_PAUSE;
+    // Since when the server is out of reach. The time of the calls themselves counts: each of them
+    // tries several times before it gives up.
+    let mut out_since: Option<Instant> = None;
+    let began = Instant::now();
     loop {
         match look(&client, vault_id, job).await {
             Ok(found) => {
-                out_for = Duration::ZERO;
+                out_since = None;
                 let (state, percent) = describe(&found.properties);
                 progress.tell(&state, percent);
                 if found.properties.is_final() {
                     return Ok(found);
                 }
             }
-            Err(CliError::Client(error)) if error.is_transient() && out_for < OUTAGE_TOLERANCE => {
+            Err(CliError::Client(error)) if error.is_transient() => {
+                let since = *out_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= OUTAGE_TOLERANCE {
+                    return Err(error.into());
+                }
                 progress.tell("the server is out of reach, trying again", None);
-                out_for += pause;
             }
             Err(error) => return Err(error),
         }
+        let pause = (began.elapsed() / PAUSE_SHARE).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -126,11 +136,15 @@ async fn look(client: &Client, vault_id: &str, job: &str) -> Result<JobResource,
     Ok(client.jobs(vault_id).get(job).await?)
 }
 
-/// A job that did not succeed is the command's error; warnings are remarks.
-pub(crate) fn verdict(session: &Session<'_>, job: Job) -> Result<(), CliError> {
-    if !job.is_success() {
-        return Err(CliError::Job(Box::new(job)));
-    }
+/// Says what a job did and what to look at next. A job that did not succeed is the command's error;
+/// warnings are remarks, whatever the end.
+pub(crate) fn verdict(
+    session: &Session<'_>,
+    vault: &str,
+    job: JobResource,
+) -> Result<(), CliError> {
+    let name = job.name.unwrap_or_default();
+    let job = job.properties;
     let warnings = job
         .extended_info
         .as_ref()
@@ -146,8 +160,55 @@ pub(crate) fn verdict(session: &Session<'_>, job: Job) -> Result<(), CliError> {
         let message = warning.warning.message.as_deref().unwrap_or_default();
         session.say(&format!("warning[{code}]: {resource}{message}"));
     }
-    Ok(())
+    for line in account(&job, &name, vault) {
+        session.say(&line);
+    }
+    if job.is_success() {
+        Ok(())
+    } else {
+        Err(CliError::Job(Box::new(job)))
+    }
 }
+
+/// What a job did, in plain words, and the commands that lead on from there.
+fn account(job: &Job, name: &str, vault: &str) -> Vec<String> {
+    let details = job
+        .extended_info
+        .as_ref()
+        .and_then(|info| info.additional_details.clone())
+        .unwrap_or_default();
+    let count = |outcome: &str| -> u64 {
+        let text = details.get(outcome);
+        text.and_then(|text| text.parse().ok()).unwrap_or_default()
+    };
+    let is_plan = job.operation.starts_with("Validate");
+    let done: Vec<String> = WORDS
+        .iter()
+        .map(|(outcome, word)| (count(outcome), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let mut lines = Vec::new();
+    if !done.is_empty() {
+        let what = if is_plan { "it would be" } else { "done" };
+        lines.push(format!("{what}: {}", done.join(", ")));
+        let failed = if count("Failed") > 0 { " --failed" } else { "" };
+        lines.push(format!(
+            "next: object by object: strongroom job report {name} --vault {vault}{failed}"
+        ));
+    }
+    lines
+}
+
+/// Outcomes as sentences have them.
+const WORDS: [(&str, &str); 6] = [
+    ("BackedUp", "backed up"),
+    ("Created", "created"),
+    ("Patched", "changed"),
+    ("Unchanged", "equal already"),
+    ("Skipped", "left alone"),
+    ("Failed", "failed"),
+];
 
 /// The step that runs, and how far it is when the server knows.
 fn describe(job: &Job) -> (String, Option<u64>) {
@@ -165,13 +226,10 @@ fn describe(job: &Job) -> (String, Option<u64>) {
                 .task_progress
                 .as_deref()
                 .and_then(|text| text.trim_end_matches('%').trim().parse::<f64>().ok());
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "clamped to 0 … 100"
-            )]
-            let percent = percent.map(|percent| percent.clamp(0.0, 100.0) as u64);
-            (format!("{}, {}", job.status, task.task_name), percent)
+            (
+                format!("{}, {}", job.status, task.task_name),
+                whole(percent),
+            )
         }
         _ => (job.status.clone(), None),
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
 use super::transport::{Answer, Call};
@@ -33,6 +34,8 @@ pub struct Progress {
     pub status: String,
     /// The job behind it, once known.
     pub job_id: Option<String>,
+    /// How much is done, 0 to 100, where the server says so.
+    pub percent: Option<f64>,
 }
 
 /// Where the result of an operation is.
@@ -202,6 +205,7 @@ impl<T: DeserializeOwned> LongRunning<T> {
                 tell(&Progress {
                     status: status.status.clone(),
                     job_id: status.job_id().map(str::to_owned),
+                    percent: status.percent_complete,
                 });
                 if status.is_final() {
                     if !status.is_success() {
@@ -216,6 +220,7 @@ impl<T: DeserializeOwned> LongRunning<T> {
                 tell(&Progress {
                     status: "Inprogress".to_owned(),
                     job_id: job_of(&answer.body),
+                    percent: None,
                 });
                 if answer.status != 202 {
                     self.first.body = answer.body;
@@ -229,6 +234,7 @@ impl<T: DeserializeOwned> LongRunning<T> {
                 tell(&Progress {
                     status: state.clone(),
                     job_id: None,
+                    percent: None,
                 });
                 if is_terminal(&state) {
                     if !state.eq_ignore_ascii_case("Succeeded") {
@@ -294,7 +300,8 @@ async fn patient_get(
     tell: &mut impl FnMut(&Progress),
 ) -> Result<Answer, ClientError> {
     let pause = client.inner.pace.outage;
-    let mut out_for = Duration::ZERO;
+    // The time of the calls themselves counts: each of them tries several times before it gives up.
+    let began = Instant::now();
     loop {
         let call = Call {
             method: Method::GET,
@@ -303,13 +310,13 @@ async fn patient_get(
             if_match: None,
         };
         match client.send(call).await {
-            Err(error) if error.is_transient() && out_for < OUTAGE_TOLERANCE => {
+            Err(error) if error.is_transient() && began.elapsed() < OUTAGE_TOLERANCE => {
                 tell(&Progress {
                     status: "Unreachable".to_owned(),
                     job_id: None,
+                    percent: None,
                 });
                 tokio::time::sleep(pause).await;
-                out_for += pause;
             }
             other => return other,
         }

@@ -18,6 +18,8 @@ const MAX_ATTEMPTS: u32 = 4;
 /// The longest `Retry-After` that is waited for before one more attempt; a longer one is the
 /// caller's to decide about.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest that a download may take, a million lines over a slow line included.
+const LONGEST_DOWNLOAD: Duration = Duration::from_hours(1);
 /// The longest answer that is read: far above any page of a list.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -206,7 +208,44 @@ impl Client {
         }
     }
 
-    fn network(&self, error: &reqwest::Error, what: &str) -> ClientError {
+    /// Sends a GET once and gives the answer with its body unread.
+    pub(crate) async fn begin(
+        &self,
+        url: Url,
+        accept: &str,
+        what: &str,
+    ) -> Result<reqwest::Response, ClientError> {
+        let mut request = self
+            .inner
+            .http
+            .get(url)
+            .header("accept", accept)
+            .timeout(LONGEST_DOWNLOAD);
+        if let Some(token) = &self.inner.token {
+            request = request.bearer_auth(token.expose());
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.network(&error, what))?;
+        let status = response.status().as_u16();
+        if status < 300 {
+            return Ok(response);
+        }
+        let headers = response.headers().clone();
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.network(&error, what))?;
+        Err(refused(&Answer {
+            status,
+            headers,
+            body: body.to_vec(),
+            what: what.to_owned(),
+        }))
+    }
+
+    pub(crate) fn network(&self, error: &reqwest::Error, what: &str) -> ClientError {
         let server = self.inner.base.to_string();
         let text = chain(error);
         if text.contains("invalid peer certificate") || text.contains("UnknownIssuer") {

@@ -352,11 +352,41 @@ async fn instances(
                             ),
                         );
                     }
-                    (Some(state), None) => findings.fine(check, format!("{state:?}")),
-                    (None, None) => findings.fine(check, ""),
+                    (state, None) => {
+                        let state = state.map(|state| format!("{state:?}")).unwrap_or_default();
+                        let cluster_id = &instance.properties.data_source_info.resource_id;
+                        match bound(client, cluster_id, &vault_id).await {
+                            Ok(true) => findings.fine(check, state),
+                            Ok(false) => findings.problem(
+                                check,
+                                "[UserErrorTrustedAccessMissing] the vault has no access to the cluster: no backup can run",
+                                format!(
+                                    "strongroom cluster grant {} --vault {}",
+                                    id::name(cluster_id),
+                                    id::name(&vault_id)
+                                ),
+                            ),
+                            Err(error) => findings.failed(check, &error.into()),
+                        }
+                    }
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Whether a vault may reach a cluster.
+async fn bound(client: &Client, cluster_id: &str, vault_id: &str) -> Result<bool, ClientError> {
+    let mut pages = client.trusted_access(cluster_id).list()?;
+    while let Some(page) = pages.next().await? {
+        let of_vault = |source: &str| source.eq_ignore_ascii_case(vault_id);
+        if page
+            .iter()
+            .any(|binding| of_vault(&binding.properties.source_resource_id))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

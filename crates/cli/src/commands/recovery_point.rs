@@ -1,16 +1,21 @@
 //! `strongroom recovery-point`.
 
+use strongroom_api::client::id;
 use strongroom_api::recovery_point::{
     AzureBackupDiscreteRecoveryPoint, RecoveryPoint, RecoveryPointResource,
 };
 
+use crate::error::CliError;
 use crate::output::{self, Columns};
+use crate::session::Session;
 
 super::verbs! {
     /// List the recovery points of an instance
     List(list),
     /// Show a recovery point
     Show(show),
+    /// Read all of a recovery point and say what is not as it was written
+    Verify(verify),
 }
 
 const COLUMNS: Columns<RecoveryPointResource> = &[
@@ -45,7 +50,42 @@ const COLUMNS: Columns<RecoveryPointResource> = &[
             .recovery_point_state
             .map_or_else(|| output::NOTHING.to_owned(), |state| format!("{state:?}"))
     }),
+    ("VERIFIED", |point| {
+        own(point).verification.as_ref().map_or_else(
+            || output::NOTHING.to_owned(),
+            |found| format!("{:?}", found.state),
+        )
+    }),
 ];
+
+/// Stands for the newest recovery point.
+const LATEST: &str = "latest";
+
+/// The name of a recovery point, from an id, a name or [`LATEST`].
+pub(super) async fn named(
+    session: &Session<'_>,
+    instance_id: &str,
+    point: &str,
+) -> Result<String, CliError> {
+    if point != LATEST {
+        return Ok(id::name(point).to_owned());
+    }
+    // The newest one, whatever the order of the list.
+    let mut pages = session.client()?.recovery_points(instance_id).list()?;
+    let mut newest = None;
+    while let Some(points) = pages.next().await? {
+        newest = points
+            .into_iter()
+            .chain(newest)
+            .max_by_key(|point| own(point).recovery_point_time);
+    }
+    newest.and_then(|point| point.name).ok_or_else(|| {
+        CliError::not_found(
+            format!("'{}' has no recovery point", id::name(instance_id)),
+            "Make one: strongroom backup start INSTANCE --vault VAULT.",
+        )
+    })
+}
 
 /// The part that is about the point itself.
 pub(super) fn own(point: &RecoveryPointResource) -> &AzureBackupDiscreteRecoveryPoint {

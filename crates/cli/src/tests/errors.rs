@@ -126,7 +126,7 @@ fn settings_that_make_no_sense_are_told_before_anything_is_sent() {
         ),
         (
             "vault list --server ftp://x",
-            exit_code::INVALID,
+            exit_code::USAGE,
             "not a server URL",
         ),
         (
@@ -134,10 +134,10 @@ fn settings_that_make_no_sense_are_told_before_anything_is_sent() {
             exit_code::USAGE,
             "'/nowhere' cannot be read",
         ),
-        ("vault show ..", exit_code::INVALID, "is not a resource id"),
+        ("vault show ..", exit_code::USAGE, "is not a resource id"),
         (
             "vault show a/b",
-            exit_code::INVALID,
+            exit_code::USAGE,
             "not the name of a resource",
         ),
         (

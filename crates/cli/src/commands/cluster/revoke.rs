@@ -15,6 +15,9 @@ pub struct Args {
     /// Name of the binding [default: the vault's name]
     #[arg(long, value_name = "NAME")]
     binding: Option<String>,
+    /// Although instances of the vault protect the cluster: their backups will fail
+    #[arg(long)]
+    force: bool,
 }
 
 impl Args {
@@ -22,7 +25,13 @@ impl Args {
         let vault_id = session.vault_id(&self.vault)?;
         let cluster_id = session.cluster_id(&self.name).await?;
         let name = self.binding.as_deref().unwrap_or_else(|| id::name(&vault_id));
-        let running = session.client()?.trusted_access(&cluster_id).delete(name).await?;
+        let client = session.client()?;
+        let bindings = client.trusted_access(&cluster_id);
+        let running = if self.force {
+            client.force_revoke(&bindings.id(name)).await?
+        } else {
+            bindings.delete(name).await?
+        };
         session.finish_delete(&format!("access of {} to {}", id::name(&vault_id), id::name(&cluster_id)), running).await
     }
 }

@@ -1,9 +1,13 @@
 //! `strongroom job report`: one line per object, streamed, so that a job over a million objects
-//! needs no more memory here than one over ten.
+//! needs no more memory here than one over ten. What is wanted is chosen by the server.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::Value;
-use strongroom_api::client::id;
-use strongroom_core::report::ObjectOutcome;
+use strongroom_api::client::{Download, id};
+use strongroom_core::report::{ObjectOutcome, Outcome};
 
 use crate::error::CliError;
 use crate::output::{self, Format};
@@ -19,71 +23,171 @@ pub struct Args {
     /// Only what failed
     #[arg(long)]
     failed: bool,
-    /// Only this outcome: BackedUp, Created, Patched, Unchanged, Skipped, Failed
-    #[arg(long, conflicts_with = "failed")]
-    outcome: Option<String>,
+    /// Only this outcome
+    #[arg(long, conflicts_with = "failed", ignore_case = true, value_parser = outcomes())]
+    outcome: Option<Outcome>,
+    /// Only objects of this kind, for example Deployment
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only objects in this namespace
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Write to this file, which appears once all of the report is in it; with -o jsonl
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+fn outcomes() -> impl clap::builder::TypedValueParser<Value = Outcome> {
+    PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).map(|name| {
+        // The parser lets nothing else through.
+        let known = Outcome::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(&name));
+        known.unwrap_or(Outcome::Failed)
+    })
 }
 
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
-        let wanted = if self.failed { Some("Failed") } else { self.outcome.as_deref() };
         let job_id = id::child(&session.vault_id(&self.vault)?, "backupJobs", id::name(&self.job));
-        let mut pages = session.client()?.job_report(&job_id)?;
-        let mut writer = LineWriter { format: session.args.output, written: 0 };
+        let filter = self.filter();
+        let client = session.client()?;
+        if session.args.output == Format::Jsonl {
+            let download = client.job_report_lines(&job_id, filter.as_deref()).await?;
+            return match &self.file {
+                Some(path) => save(session, download, path).await,
+                None => pass_on(session, download).await,
+            };
+        }
+        if self.file.is_some() {
+            return Err(CliError::invalid("--file takes JSON lines", "Give -o jsonl as well."));
+        }
+        let mut pages = client.job_report(&job_id, filter.as_deref())?;
+        let mut writer = LineWriter::new(session.args.output);
         while let Some(page) = pages.next().await? {
-            let mut text = String::new();
-            for line in page.into_iter().filter(|line| fits(line, wanted)) {
-                text.push_str(&writer.line(&line)?);
-            }
-            session.terminal.data(&text)?;
+            session.terminal.data(&writer.page(&page)?)?;
         }
         session.terminal.data(writer.end())
     }
+
+    /// What is wanted, as the server takes it: a quote inside a value is written twice.
+    fn filter(&self) -> Option<String> {
+        let outcome = if self.failed { Some(Outcome::Failed) } else { self.outcome };
+        let parts: Vec<String> = [
+            ("outcome", outcome.map(|outcome| outcome.as_str().to_owned())),
+            ("kind", self.kind.clone()),
+            ("namespace", self.namespace.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name} eq '{}'", value?.replace('\'', "''"))))
+        .collect();
+        (!parts.is_empty()).then(|| parts.join(" and "))
+    }
 }
 
-fn fits(line: &Value, wanted: Option<&str>) -> bool {
-    let outcome = line.get("outcome").and_then(Value::as_str).unwrap_or_default();
-    wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(outcome))
+async fn pass_on(session: &Session<'_>, mut download: Download) -> Result<(), CliError> {
+    while let Some(part) = download.next().await? {
+        session.terminal.bytes(&part)?;
+    }
+    Ok(())
+}
+
+/// Writes into a file beside the one that is wanted, and renames it at the end: a download that breaks
+/// off leaves nothing that looks like a whole report.
+async fn save(session: &Session<'_>, mut download: Download, path: &Path) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::file(format!("'{}' cannot be written: {error}", path.display()))
+    };
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let mut file = std::fs::File::create(&partial).map_err(failed)?;
+    let mut lines = 0;
+    while let Some(part) = download.next().await? {
+        lines += part.iter().filter(|byte| **byte == b'\n').count();
+        file.write_all(&part).map_err(failed)?;
+    }
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&partial, path).map_err(failed)?;
+    session.say(&format!("{lines} lines are in {}", path.display()));
+    Ok(())
 }
 
 /// Writes a list without having it whole.
 struct LineWriter {
     format: Format,
     written: u64,
+    /// Width of the column of objects: what the longest seen so far needs, so that columns only ever
+    /// widen, and are straight within each page.
+    width: usize,
 }
 
+/// Beyond this an object's name stands over its column rather than pushing all others out of sight.
+const WIDEST: usize = 100;
+
 impl LineWriter {
+    fn new(format: Format) -> Self {
+        Self { format, written: 0, width: "OBJECT".len() }
+    }
+
+    fn page(&mut self, lines: &[Value]) -> Result<String, CliError> {
+        if self.format == Format::Table {
+            return Ok(self.rows(lines));
+        }
+        lines.iter().map(|line| self.line(line)).collect()
+    }
+
     fn line(&mut self, line: &Value) -> Result<String, CliError> {
         let first = self.written == 0;
         self.written += 1;
         match self.format {
-            Format::Table => Ok(if first { format!("{}{}", HEADING, row(line)) } else { row(line) }),
             Format::Json => Ok(format!("{}{line}", if first { "[\n" } else { ",\n" })),
             Format::Yaml => output::yaml(std::slice::from_ref(line)),
+            Format::Table | Format::Jsonl => Ok(format!("{line}\n")),
         }
+    }
+
+    fn rows(&mut self, lines: &[Value]) -> String {
+        let read: Vec<Result<ObjectOutcome, &Value>> =
+            lines.iter().map(|line| serde_json::from_value(line.clone()).map_err(|_| line)).collect();
+        let widths = read.iter().flatten().map(|line| line.object.to_string().chars().count());
+        self.width = widths.chain([self.width]).max().unwrap_or(0).min(WIDEST);
+        let mut text = String::new();
+        if self.written == 0 && !lines.is_empty() {
+            text.push_str(&self.row(["OUTCOME", "OBJECT", "BYTES", "MS", "REASON"]));
+        }
+        self.written += lines.len() as u64;
+        for line in &read {
+            match line {
+                Ok(line) => {
+                    let code = line.code.as_ref().map(|code| format!("[{code}] ")).unwrap_or_default();
+                    let reason = format!("{code}{}", output::cell(&line.reason));
+                    text.push_str(&self.row([
+                        line.outcome.as_str(),
+                        &line.object.to_string(),
+                        &line.bytes.to_string(),
+                        &line.millis.to_string(),
+                        &reason,
+                    ]));
+                }
+                // Of a newer server; this version cannot read it and shows it as it is.
+                Err(line) => text.push_str(&format!("{line}\n")),
+            }
+        }
+        text
+    }
+
+    fn row(&self, [outcome, object, bytes, millis, reason]: [&str; 5]) -> String {
+        let width = self.width;
+        let text = format!("{outcome:<10} {object:<width$} {bytes:>9} {millis:>6}  {reason}");
+        format!("{}\n", text.trim_end())
     }
 
     fn end(&self) -> &'static str {
         match (self.format, self.written) {
             (Format::Json, 0) | (Format::Yaml, 0) => "[]\n",
             (Format::Json, _) => "\n]\n",
-            (Format::Table, 0) => HEADING,
+            (Format::Table, 0) => "nothing fits\n",
             _ => "",
         }
     }
-}
-
-const HEADING: &str = "OUTCOME    OBJECT                                                        REASON\n";
-
-/// One row; a line of a newer server that this version cannot read is shown as it is.
-fn row(line: &Value) -> String {
-    let Ok(line) = serde_json::from_value::<ObjectOutcome>(line.clone()) else {
-        return format!("{line}\n");
-    };
-    let code = line.code.map(|code| format!("[{code}] ")).unwrap_or_default();
-    let reason = line.reason.replace(['\n', '\r'], " ");
-    let text = format!("{:<10} {:<61} {code}{reason}", line.outcome.as_str(), line.object.to_string());
-    format!("{}\n", text.trim_end())
 }
 
 #[cfg(test)]
@@ -102,8 +206,8 @@ mod tests {
     }
 
     fn written(format: Format, lines: &[Value]) -> String {
-        let mut writer = LineWriter { format, written: 0 };
-        let mut text: String = lines.iter().map(|line| writer.line(line).unwrap()).collect();
+        let mut writer = LineWriter::new(format);
+        let mut text = writer.page(lines).unwrap();
         text.push_str(writer.end());
         text
     }
@@ -125,9 +229,28 @@ mod tests {
     }
 
     #[test]
-    fn lines_can_be_chosen_by_outcome() {
-        assert!(fits(&line("Failed", None), Some("failed")));
-        assert!(!fits(&line("Created", None), Some("Failed")));
-        assert!(fits(&line("Created", None), None));
+    fn columns_stand_straight_whatever_the_names_are() {
+        let mut long = line("Created", None);
+        long["object"]["name"] = "n".repeat(60).into();
+        let text = written(Format::Table, &[line("Created", None), long]);
+        let starts: Vec<usize> = text.lines().map(|line| line.find("because").or(line.find("REASON")).unwrap()).collect();
+        assert!(starts.iter().all(|start| *start == starts[0]), "{text}");
+    }
+
+    #[test]
+    fn what_is_wanted_is_said_to_the_server() {
+        let args = |outcome: Option<Outcome>, kind: Option<&str>| Args {
+            job: "j".into(),
+            vault: "v".into(),
+            failed: false,
+            outcome,
+            kind: kind.map(str::to_owned),
+            namespace: None,
+            file: None,
+        };
+        assert_eq!(args(None, None).filter(), None);
+        assert_eq!(args(Some(Outcome::Skipped), Some("it's")).filter().unwrap(), "outcome eq 'Skipped' and kind eq 'it''s'");
+        let failed = Args { failed: true, ..args(None, None) };
+        assert_eq!(failed.filter().unwrap(), "outcome eq 'Failed'");
     }
 }

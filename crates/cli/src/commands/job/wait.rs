@@ -20,6 +20,6 @@ impl Args {
         let job = id::name(&self.job);
         let finished = crate::wait::follow(session, &vault_id, job, &format!("job {job}")).await?;
         session.show(super::COLUMNS, &finished)?;
-        crate::wait::verdict(session, finished.properties)
+        crate::wait::verdict(session, id::name(&vault_id), finished)
     }
 }

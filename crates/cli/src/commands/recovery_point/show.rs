@@ -1,11 +1,11 @@
-//! `strongroom recovery_point show`.
+//! `strongroom recovery-point show`.
 
 use crate::error::CliError;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name of the recovery point
+    /// Recovery point: id, or latest
     name: String,
     /// Vault: name or id
     #[arg(long, env = "STRONGROOM_VAULT", hide_env_values = true)]
@@ -17,7 +17,9 @@ pub struct Args {
 
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
-        let found = session.client()?.recovery_points(&session.vault_child(&self.vault, "backupInstances", &self.instance)?).get(&self.name).await?;
+        let instance_id = session.vault_child(&self.vault, "backupInstances", &self.instance)?;
+        let name = super::named(session, &instance_id, &self.name).await?;
+        let found = session.client()?.recovery_points(&instance_id).get(&name).await?;
         session.show(super::COLUMNS, &found)
     }
 }

@@ -13,9 +13,6 @@ use crate::commands::recovery_point;
 use crate::error::CliError;
 use crate::session::{Session, id_of};
 
-/// Stands for the newest recovery point.
-const LATEST: &str = "latest";
-
 #[derive(Debug, clap::Args)]
 pub(super) struct RequestArgs {
     /// Instance: name or id
@@ -120,10 +117,8 @@ impl RequestArgs {
                 }
             }
         };
-        let recovery_point_id = match self.recovery_point.as_str() {
-            LATEST => latest(session, &instance_id).await?,
-            point => id::name(point).to_owned(),
-        };
+        let recovery_point_id =
+            recovery_point::named(session, &instance_id, &self.recovery_point).await?;
         let restore_location = target
             .resource_location
             .clone()
@@ -185,22 +180,4 @@ impl SelectionArgs {
             include_secrets: Some(self.include_secrets),
         }
     }
-}
-
-/// The newest recovery point of the instance, whatever the order of the list.
-async fn latest(session: &Session<'_>, instance_id: &str) -> Result<String, CliError> {
-    let mut pages = session.client()?.recovery_points(instance_id).list()?;
-    let mut newest = None;
-    while let Some(points) = pages.next().await? {
-        newest = points
-            .into_iter()
-            .chain(newest)
-            .max_by_key(|point| recovery_point::own(point).recovery_point_time);
-    }
-    newest.and_then(|point| point.name).ok_or_else(|| {
-        CliError::not_found(
-            format!("'{}' has no recovery point", id::name(instance_id)),
-            "Make one: strongroom backup start INSTANCE --vault VAULT.",
-        )
-    })
 }

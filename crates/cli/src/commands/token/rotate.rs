@@ -71,6 +71,7 @@ fn tell(session: &Session<'_>, rotated: &RotatedToken) -> Result<(), CliError> {
     session.terminal.data(&match session.args.output {
         output::Format::Table => format!("{}\n", rotated.token.expose()),
         output::Format::Json => output::json(rotated)?,
+        output::Format::Jsonl => output::json_line(rotated)?,
         output::Format::Yaml => output::yaml(rotated)?,
     })
 }

@@ -23,6 +23,11 @@ impl Args {
         let body = BlobContainerResource::of(BlobContainer { bucket: self.bucket, public_access: None });
         let running = session.client()?.blob_containers(&account_id).put(&self.name, &body).await?;
         let container = session.finish(&format!("container {}", self.name), running).await?;
-        session.show(super::COLUMNS, &container)
+        session.show(super::COLUMNS, &container)?;
+        session.say(&format!(
+            "container {0} is ready to take backups\nnext: strongroom extension install --cluster CLUSTER --account {1} --container {0}",
+            self.name, self.account
+        ));
+        Ok(())
     }
 }
