@@ -1,13 +1,14 @@
 //! Wiring: arguments to the part that they are for, and its end to an exit code.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use strongroom_cli::{Command, exit_code};
 use strongroom_extension::ExtensionOptions;
-use strongroom_server::ServerOptions;
+use strongroom_server::data_dir::DataDirError;
+use strongroom_server::{RunError, ServerOptions};
 
 use crate::arguments::{ExtensionArgs, ExtensionRunArgs, Program, ProgramCommand, ServerArgs};
 
@@ -43,7 +44,7 @@ fn server(args: ServerArgs) -> ExitCode {
         return end(&error, exit_code::USAGE);
     }
     install_tls();
-    serve(strongroom_server::run(options))
+    serve(strongroom_server::run(options), server_exit_code)
 }
 
 fn extension(args: ExtensionArgs) -> ExitCode {
@@ -59,16 +60,39 @@ fn be_extension(args: ExtensionRunArgs) -> ExitCode {
     }
     install_tls();
     let defaults = ExtensionOptions::default();
-    serve(strongroom_extension::run(ExtensionOptions {
-        namespace: args.namespace.unwrap_or(defaults.namespace),
-        kubeconfig: args.kubeconfig,
-        health_listen: args.health_listen.unwrap_or(defaults.health_listen),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    }))
+    serve(
+        strongroom_extension::run(ExtensionOptions {
+            namespace: args.namespace.unwrap_or(defaults.namespace),
+            kubeconfig: args.kubeconfig,
+            health_listen: args.health_listen.unwrap_or(defaults.health_listen),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        |_| exit_code::INTERNAL,
+    )
 }
 
-/// Runs a long-running part to its end.
-fn serve<E: Error>(part: impl Future<Output = Result<(), E>>) -> ExitCode {
+/// What kind of trouble keeps a server from running, in the codes of the command line.
+fn server_exit_code(error: &RunError) -> u8 {
+    match error {
+        RunError::Config(_) | RunError::Tls(_) => exit_code::USAGE,
+        RunError::DataDir(DataDirError::InUse { .. }) => exit_code::CONFLICT,
+        RunError::DataDir(DataDirError::TooOpen { .. }) => exit_code::DENIED,
+        RunError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            exit_code::CONFLICT
+        }
+        RunError::Listen { .. } => exit_code::USAGE,
+        RunError::MasterKey(_) | RunError::MasterKeyLost { .. } => exit_code::CORRUPT,
+        RunError::DataDir(DataDirError::Io { .. })
+        | RunError::Store(_)
+        | RunError::App(_)
+        | RunError::DataPlane(_)
+        | RunError::Serve(_) => exit_code::INTERNAL,
+    }
+}
+
+/// Runs a long-running part to its end. Its error is told once, on standard error, whatever the log is
+/// set to.
+fn serve<E: Error>(part: impl Future<Output = Result<(), E>>, code: impl Fn(&E) -> u8) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -83,11 +107,7 @@ fn serve<E: Error>(part: impl Future<Output = Result<(), E>>) -> ExitCode {
     };
     match runtime.block_on(part) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let text = told(&error);
-            tracing::error!(error = %text, "stopped");
-            end(&text, exit_code::INTERNAL)
-        }
+        Err(error) => end(&told(&error), code(&error)),
     }
 }
 
@@ -134,6 +154,33 @@ mod tests {
     #[test]
     fn the_arguments_are_sound() {
         Program::command().debug_assert();
+    }
+
+    #[test]
+    fn a_server_that_does_not_start_says_by_its_exit_code_what_is_to_be_done() {
+        let listen = |kind: ErrorKind| RunError::Listen {
+            address: ([127, 0, 0, 1], 8443).into(),
+            source: kind.into(),
+        };
+        let path = std::path::PathBuf::from("/data");
+        for (error, code) in [
+            (listen(ErrorKind::AddrInUse), exit_code::CONFLICT),
+            (listen(ErrorKind::AddrNotAvailable), exit_code::USAGE),
+            (
+                DataDirError::InUse { path: path.clone() }.into(),
+                exit_code::CONFLICT,
+            ),
+            (
+                RunError::MasterKeyLost { path: "k".into() },
+                exit_code::CORRUPT,
+            ),
+            (
+                RunError::Serve(ErrorKind::Other.into()),
+                exit_code::INTERNAL,
+            ),
+        ] {
+            assert_eq!(server_exit_code(&error), code, "{error}");
+        }
     }
 
     #[test]
