@@ -22,6 +22,8 @@ pub struct ClusterProperties {
     pub has_kubeconfig: Option<bool>,
     /// Ours, read-only: the API server's URL in it.
     pub api_server: Option<String>,
+    /// Ours, read-only: uid of its namespace `kube-system`, which tells one cluster from another.
+    pub cluster_uid: Option<String>,
     /// Kept as sent; published clients require it of connected clusters.
     pub agent_public_key_certificate: Option<String>,
     /// Read-only.

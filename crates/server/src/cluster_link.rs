@@ -55,6 +55,8 @@ pub struct VaultAccess {
 pub enum JobKind {
     /// A `Backup`.
     Backup,
+    /// A `Backup` that only counts.
+    Preview,
     /// A `Restore`, validating or applying.
     Restore,
 }
@@ -62,7 +64,7 @@ pub enum JobKind {
 /// A custom resource that asks the extension for work.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobSpec {
-    /// Make a recovery point.
+    /// Make a recovery point, or count what it would hold.
     Backup(BackupSpec),
     /// Restore from one, or say what a restore would do.
     Restore(RestoreSpec),
@@ -135,6 +137,10 @@ pub type Result<T> = std::result::Result<T, LinkError>;
 pub trait ClusterLink: Send + Sync {
     /// The cluster's version: proof that it answers and takes the credential.
     async fn version(&self, cluster: &ClusterAccess) -> Result<String>;
+
+    /// What tells this cluster from every other: the uid of its namespace `kube-system`, which lives as
+    /// long as the cluster.
+    async fn identity(&self, cluster: &ClusterAccess) -> Result<String>;
 
     /// What the credential lacks of the rights that protecting the cluster takes: each as the RBAC
     /// rule that grants it.

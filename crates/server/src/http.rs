@@ -7,12 +7,11 @@
 mod administration;
 mod api_version;
 pub mod auth;
-mod container_service;
+mod clusters;
 mod correlation;
 mod data_protection;
 mod error;
 mod filter;
-mod kubernetes;
 mod kubernetes_configuration;
 mod limits;
 mod long_running;
@@ -48,8 +47,7 @@ pub(crate) use limits::SHUTDOWN_GRACE;
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = process::routes();
     routes.extend(resources::routes());
-    routes.extend(kubernetes::routes());
-    routes.extend(container_service::routes());
+    routes.extend(clusters::routes());
     routes.extend(storage::routes());
     routes.extend(data_protection::routes());
     routes.extend(trusted_access_role_bindings::routes());

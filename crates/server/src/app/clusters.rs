@@ -21,6 +21,19 @@ pub const CONNECTED: &str = "Microsoft.Kubernetes/connectedClusters";
 /// Published type of an AKS cluster.
 pub const MANAGED: &str = "Microsoft.ContainerService/managedClusters";
 
+/// Both types.
+pub const TYPES: [&str; 2] = [CONNECTED, MANAGED];
+
+/// The type of the cluster, or of the clusters, that an address names.
+#[must_use]
+pub fn type_of(id: &ResourceId) -> &'static str {
+    let is_managed = id
+        .key()
+        .split('/')
+        .any(|segment| segment == "managedclusters");
+    if is_managed { MANAGED } else { CONNECTED }
+}
+
 /// Purpose of the secret that holds the kubeconfig.
 pub const KUBECONFIG: &str = "kubeconfig";
 
@@ -55,8 +68,12 @@ pub async fn put(
         Some(old) => resources::same_location(&id, old, cluster.location.as_deref())?,
         None => resources::location(cluster.location.as_deref())?,
     });
+    if let (Some(probed), Some(old)) = (&probed, &old) {
+        refuse_other_cluster(&id, old, &probed.uid)?;
+    }
     let known = match (probed, old) {
         (Some(probed), _) => ClusterProperties {
+            cluster_uid: Some(probed.uid).filter(|uid| !uid.is_empty()),
             api_server: Some(probed.server),
             kubernetes_version: Some(probed.version),
             connectivity_status: Some("Connected".to_owned()),
@@ -89,6 +106,7 @@ pub async fn put(
 /// Read-only values come from what is known, whatever the request says.
 fn complete(properties: &mut ClusterProperties, known: ClusterProperties) {
     properties.has_kubeconfig = Some(true);
+    properties.cluster_uid = known.cluster_uid;
     properties.api_server = known.api_server;
     properties.kubernetes_version = known.kubernetes_version;
     properties.connectivity_status = known.connectivity_status;
@@ -98,8 +116,27 @@ fn complete(properties: &mut ClusterProperties, known: ClusterProperties) {
     properties.provisioning_state = Some("Succeeded".to_owned());
 }
 
+/// Another kubeconfig is another way into the same cluster. One into another cluster would let the
+/// instances of the first be backed up from, and restored into, the second without a word.
+fn refuse_other_cluster(id: &ResourceId, old: &ClusterResource, uid: &str) -> Result<()> {
+    match old.properties.cluster_uid.as_deref() {
+        Some(known) if !uid.is_empty() && known != uid => Err(Problem::new(
+            Code::UserErrorKubeconfigOfAnotherCluster,
+            format!(
+                "The kubeconfig leads to another cluster than the one that is registered as '{}': the \
+                 uid of its namespace kube-system is {uid}, not {known}.",
+                id.name()
+            ),
+        )
+        .at("properties.kubeconfig")
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 /// What a cluster said of itself while it was registered.
 struct Probed {
+    uid: String,
     server: String,
     version: String,
 }
@@ -122,11 +159,19 @@ async fn probe(app: &App, id: &ResourceId, kubeconfig: &str) -> Result<Probed> {
         .missing_rights(&access)
         .await
         .map_err(|error| error.problem.at(target))?;
-    if missing.is_empty() {
-        Ok(Probed { server, version })
-    } else {
-        Err(missing_rights(&missing).at(target).into())
+    if !missing.is_empty() {
+        return Err(missing_rights(&missing).at(target).into());
     }
+    let uid = app
+        .clusters
+        .identity(&access)
+        .await
+        .map_err(|error| error.problem.at(target))?;
+    Ok(Probed {
+        uid,
+        server,
+        version,
+    })
 }
 
 /// The problem of rights that a credential lacks: each with the rule that grants it.
@@ -197,9 +242,7 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
 /// The row of the cluster with this id, of either type.
 pub async fn require(session: &mut dyn Session, id: &ResourceId) -> Result<ResourceRow> {
     let row = resources::existing(session, id).await?;
-    let is_cluster = [CONNECTED, MANAGED]
-        .iter()
-        .any(|known| row.kind == known.to_lowercase());
+    let is_cluster = TYPES.iter().any(|known| row.kind == known.to_lowercase());
     if is_cluster {
         Ok(row)
     } else {

@@ -223,6 +223,25 @@ async fn refuse_same_policy(
     Ok(())
 }
 
+/// Ids of the instances of a vault that protect a cluster.
+pub async fn of_vault_on(
+    session: &mut dyn Session,
+    vault_key: &str,
+    cluster_key: &str,
+) -> Result<Vec<String>> {
+    let prefix = format!("{vault_key}/");
+    let mut found = Vec::new();
+    for user in session.users_of(cluster_key, MOST_USERS).await? {
+        if user.role != "cluster" || !user.user_key.starts_with(&prefix) {
+            continue;
+        }
+        if let Some(row) = session.resource(&user.user_key).await? {
+            found.push(row.id);
+        }
+    }
+    Ok(found)
+}
+
 /// Puts the published spelling of what the instance refers to into it.
 fn settle_references(instance: &mut BackupInstance, cluster: &ResourceRow, policy: &ResourceRow) {
     let published = if cluster.kind == clusters::CONNECTED.to_lowercase() {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::refuse;
 use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, clusters, jobs, vaults};
+use super::{App, Error, ResourceId, Result, clusters, instances, jobs, vaults};
 use crate::cluster_link::{ClusterAccess, LinkError, VaultAccess};
 use crate::store::{ResourceRow, Session};
 
@@ -131,8 +131,10 @@ pub async fn list(
     resources::list(app, type_of(cluster), cluster, after, limit).await
 }
 
-/// Takes a vault's access back and deletes the binding; tells whether it was there.
-pub async fn delete(app: &App, id: &ResourceId) -> Result<bool> {
+/// Takes a vault's access back and deletes the binding; tells whether it was there. Refused while a job
+/// of the vault runs in the cluster, and, unless `force`, while instances of the vault protect it: every
+/// backup of theirs would fail from then on.
+pub async fn delete(app: &App, id: &ResourceId, force: bool) -> Result<bool> {
     let mut session = app.store.read().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
@@ -149,6 +151,12 @@ pub async fn delete(app: &App, id: &ResourceId) -> Result<bool> {
                 job.operation, job.id
             ),
         );
+    }
+    if !force {
+        let protecting = instances::of_vault_on(&mut *session, &vault_key, &cluster.key).await?;
+        if !protecting.is_empty() {
+            return Err(resources::in_use(&row.id, &protecting));
+        }
     }
     let access = VaultAccess {
         cluster: cluster_access(app, &mut *session, &cluster).await?,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use strongroom_core::error::{Code, Problem};
 use strongroom_kubernetes::EXTENSION_NAMESPACE;
-use strongroom_kubernetes::crd::{BackupExtensionStatus, JobState, JobStatus};
+use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, JobState, JobStatus};
 use strongroom_kubernetes::jobs::{backup_name, restore_name};
 use strongroom_kubernetes::sealed::{self, JobSecrets, KeyPair};
 use uuid::Uuid;
@@ -30,6 +30,8 @@ struct State {
     health: Option<ExtensionHealth>,
     unreachable: bool,
     missing_rights: Vec<String>,
+    identity: String,
+    answers_lost: bool,
     creates: usize,
     namespaces: BTreeSet<String>,
 }
@@ -44,6 +46,7 @@ impl Default for FakeClusters {
     fn default() -> Self {
         let state = State {
             namespaces: ["shop".to_owned()].into(),
+            identity: "uid-of-kube-system".to_owned(),
             ..State::default()
         };
         Self {
@@ -61,10 +64,7 @@ impl FakeClusters {
     fn answer(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.state();
         if state.unreachable {
-            return Err(LinkError {
-                problem: Problem::new(Code::UserErrorClusterUnreachable, "Nobody answers."),
-                remedy: Remedy::Wait,
-            });
+            return Err(unreachable());
         }
         Ok(state)
     }
@@ -83,6 +83,16 @@ impl FakeClusters {
     /// Cuts the cluster off, or connects it again.
     pub(crate) fn set_unreachable(&self, unreachable: bool) {
         self.state().unreachable = unreachable;
+    }
+
+    /// Makes it another cluster.
+    pub(crate) fn set_identity(&self, uid: &str) {
+        uid.clone_into(&mut self.state().identity);
+    }
+
+    /// Lets the answers to creates get lost, after they were carried out.
+    pub(crate) fn lose_answers(&self, lost: bool) {
+        self.state().answers_lost = lost;
     }
 
     /// Takes rights away from the credential.
@@ -150,10 +160,21 @@ impl FakeClusters {
     }
 }
 
+fn unreachable() -> LinkError {
+    LinkError {
+        problem: Problem::new(Code::UserErrorClusterUnreachable, "Nobody answers."),
+        remedy: Remedy::Wait,
+    }
+}
+
 #[async_trait]
 impl ClusterLink for FakeClusters {
     async fn version(&self, _: &ClusterAccess) -> Result<String> {
         self.answer().map(|_| "v1.36.0".to_owned())
+    }
+
+    async fn identity(&self, _: &ClusterAccess) -> Result<String> {
+        self.answer().map(|state| state.identity.clone())
     }
 
     async fn missing_rights(&self, _: &ClusterAccess) -> Result<Vec<String>> {
@@ -232,6 +253,9 @@ impl ClusterLink for FakeClusters {
             status: JobStatus::default(),
         };
         state.jobs.entry(id).or_insert(resource);
+        if state.answers_lost {
+            return Err(unreachable());
+        }
         Ok(())
     }
 
@@ -255,6 +279,7 @@ impl ClusterLink for FakeClusters {
     async fn jobs(&self, vault: &VaultAccess) -> Result<Vec<(JobKind, Uuid)>> {
         let state = self.answer_vault(vault)?;
         let kind = |resource: &Resource| match resource.spec {
+            JobSpec::Backup(ref spec) if spec.mode == BackupMode::Preview => JobKind::Preview,
             JobSpec::Backup(_) => JobKind::Backup,
             JobSpec::Restore(_) => JobKind::Restore,
         };

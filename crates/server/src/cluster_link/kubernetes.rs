@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use strongroom_core::object::ResourceType;
 use strongroom_kubernetes::access::{self, trusted_access};
 use strongroom_kubernetes::cluster::{Cluster, ClusterError, Failure, Timeouts};
-use strongroom_kubernetes::crd::{BackupExtensionStatus, JobStatus};
+use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, BackupSpec, JobStatus};
 use strongroom_kubernetes::limits::TOKEN_LONGEST;
 use strongroom_kubernetes::{EXTENSION_NAMESPACE, apply, install, jobs};
 use tokio::sync::Mutex;
@@ -149,6 +149,20 @@ impl ClusterLink for KubernetesLink {
         Ok(version.git_version)
     }
 
+    async fn identity(&self, cluster: &ClusterAccess) -> Result<String> {
+        let admin = self.admin(cluster).await?;
+        let namespaces = ResourceType::new("", "v1", "Namespace", "namespaces", false);
+        let found = apply::get(&admin, &namespaces, None, "kube-system")
+            .await
+            .map_err(|e| link_error(&e))?;
+        let uid = found
+            .as_ref()
+            .and_then(|namespace| namespace.pointer("/metadata/uid"))
+            .and_then(serde_json::Value::as_str);
+        // Every cluster has the namespace; what has none is nothing to compare with.
+        Ok(uid.unwrap_or_default().to_owned())
+    }
+
     async fn missing_rights(&self, cluster: &ClusterAccess) -> Result<Vec<String>> {
         let admin = self.admin(cluster).await?;
         let needed = install::needed_to_install(EXTENSION_NAMESPACE);
@@ -273,6 +287,9 @@ impl ClusterLink for KubernetesLink {
                 JobKind::Backup => jobs::get_backup(&cluster, EXTENSION_NAMESPACE, job)
                     .await?
                     .map(|found| found.status.unwrap_or_default()),
+                JobKind::Preview => jobs::get_preview(&cluster, EXTENSION_NAMESPACE, job)
+                    .await?
+                    .map(|found| found.status.unwrap_or_default()),
                 JobKind::Restore => jobs::get_restore(&cluster, EXTENSION_NAMESPACE, job)
                     .await?
                     .map(|found| found.status.unwrap_or_default()),
@@ -285,6 +302,9 @@ impl ClusterLink for KubernetesLink {
         self.as_vault(vault, |cluster| async move {
             let was_there = match kind {
                 JobKind::Backup => jobs::delete_backup(&cluster, EXTENSION_NAMESPACE, job).await?,
+                JobKind::Preview => {
+                    jobs::delete_preview(&cluster, EXTENSION_NAMESPACE, job).await?
+                }
                 JobKind::Restore => {
                     jobs::delete_restore(&cluster, EXTENSION_NAMESPACE, job).await?
                 }
@@ -300,7 +320,7 @@ impl ClusterLink for KubernetesLink {
             let restores = jobs::list_restores(&cluster, EXTENSION_NAMESPACE).await?;
             let backups = backups
                 .into_iter()
-                .map(|found| (JobKind::Backup, found.spec.job_id));
+                .map(|found| (kind_of(&found.spec), found.spec.job_id));
             Ok(backups
                 .chain(
                     restores
@@ -310,6 +330,13 @@ impl ClusterLink for KubernetesLink {
                 .collect())
         })
         .await
+    }
+}
+
+fn kind_of(spec: &BackupSpec) -> JobKind {
+    match spec.mode {
+        BackupMode::Backup => JobKind::Backup,
+        BackupMode::Preview => JobKind::Preview,
     }
 }
 

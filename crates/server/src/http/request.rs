@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use strongroom_api::decode::decode;
 use strongroom_core::error::{Code, Problem};
 
 use super::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
+use super::pagination::parameter;
 use crate::app::resources::Preconditions;
 use crate::app::{App, Error, ResourceId};
 
@@ -218,6 +219,12 @@ pub(crate) fn scope_of(collection: &ResourceId) -> ResourceId {
     collection
         .resource_group()
         .unwrap_or_else(|| collection.subscription())
+}
+
+/// Whether a DELETE is to be carried out although something needs what it deletes.
+pub(crate) fn is_forced(uri: &Uri) -> bool {
+    parameter(uri.query().unwrap_or_default(), "forceDelete")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Status of a PUT that is done.

@@ -10,8 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::app::resources::Preconditions;
 use crate::app::{App, Result, extension};
 use crate::http::long_running::Polling;
-use crate::http::pagination::parameter;
-use crate::http::request::{Target, deleted};
+use crate::http::request::{Target, deleted, is_forced};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
@@ -20,8 +19,7 @@ pub(super) async fn handle(
     polling: Polling,
     uri: Uri,
 ) -> Result<Response> {
-    let force = parameter(uri.query().unwrap_or_default(), "forceDelete")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let force = is_forced(&uri);
     let Some(operation) = extension::delete(&app, &id, &preconditions, force).await? else {
         return Ok(deleted(false).into_response());
     };

@@ -1,16 +1,22 @@
-//! `DELETE …/trustedAccessRoleBindings/{binding}`: takes a vault's access back. 200, or 204 when
-//! there was none; 409 while a job of the vault runs in the cluster.
+//! `DELETE …/trustedAccessRoleBindings/{binding}[?forceDelete=true]`: takes a vault's access back. 200,
+//! or 204 when there was none; 409 while a job of the vault runs in the cluster, and while instances of
+//! the vault protect it, unless it is forced.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 
 use crate::app::{App, Result, trusted_access};
-use crate::http::request::{Target, deleted};
+use crate::http::request::{Target, deleted, is_forced};
 
-pub(super) async fn handle(State(app): State<Arc<App>>, Target(id): Target) -> Result<StatusCode> {
-    Ok(deleted(trusted_access::delete(&app, &id).await?))
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Target(id): Target,
+    uri: Uri,
+) -> Result<StatusCode> {
+    let force = is_forced(&uri);
+    Ok(deleted(trusted_access::delete(&app, &id, force).await?))
 }
 
 #[cfg(test)]
@@ -24,11 +30,23 @@ mod tests {
         let refused = it.harness.delete(&it.binding).await;
         assert_eq!(refused.refusal(), (409, "ResourceInUse".to_owned()));
         it.extension_backs_up().await;
+        let refused = it.harness.delete(&it.binding).await;
+        assert_eq!(refused.refusal(), (409, "ResourceInUse".to_owned()));
+        assert!(refused.text.contains(&it.instance), "{}", refused.text);
+        it.forget_instance().await;
         assert_eq!(it.harness.delete(&it.binding).await.status, 200);
         assert_eq!(it.harness.delete(&it.binding).await.status, 204);
         assert_eq!(
             it.harness.anonymous("DELETE", &it.binding).await.status,
             401
         );
+    }
+
+    #[tokio::test]
+    async fn access_can_be_forced_away_from_instances_that_need_it() {
+        let it = Protected::new().await;
+        let forced = format!("{}?api-version=2025-02-01&forceDelete=true", it.binding);
+        assert_eq!(it.harness.delete(&forced).await.status, 200);
+        assert_eq!(it.harness.get(&it.binding).await.status, 404);
     }
 }

@@ -1,4 +1,4 @@
-//! `GET …/connectedClusters` of a resource group and of a subscription.
+//! `GET …/connectedClusters` and `…/managedClusters` of a resource group and of a subscription.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) async fn handle(
 ) -> Result<Json<Page<ClusterResource>>> {
     let (found, next) = clusters::list(
         &app,
-        clusters::CONNECTED,
+        clusters::type_of(&collection),
         &scope_of(&collection),
         page.after.as_deref(),
         page.limit,
@@ -29,24 +29,25 @@ pub(super) async fn handle(
 
 #[cfg(test)]
 mod tests {
+    use crate::app::clusters;
     use crate::testing::{Harness, SUBSCRIPTION};
 
     #[tokio::test]
     async fn clusters_are_listed_by_group_and_by_subscription() {
-        let harness = Harness::new().await;
-        let cluster = harness
-            .cluster("Microsoft.Kubernetes/connectedClusters")
-            .await;
-        for scope in [
-            format!("{SUBSCRIPTION}/resourceGroups/rg"),
-            SUBSCRIPTION.to_owned(),
-        ] {
-            let path = format!("{scope}/providers/Microsoft.Kubernetes/connectedClusters");
-            assert_eq!(
-                harness.get(&path).await.json()["value"][0]["id"],
-                cluster.as_str()
-            );
-            assert_eq!(harness.anonymous("GET", &path).await.status, 401);
+        for type_name in clusters::TYPES {
+            let harness = Harness::new().await;
+            let cluster = harness.cluster(type_name).await;
+            for scope in [
+                format!("{SUBSCRIPTION}/resourceGroups/rg"),
+                SUBSCRIPTION.to_owned(),
+            ] {
+                let path = format!("{scope}/providers/{type_name}");
+                assert_eq!(
+                    harness.get(&path).await.json()["value"][0]["id"],
+                    cluster.as_str()
+                );
+                assert_eq!(harness.anonymous("GET", &path).await.status, 401);
+            }
         }
     }
 }
