@@ -1,4 +1,4 @@
-//! Runs the jobs that custom resources ask for, one of a kind at a time.
+//! Runs the jobs that custom resources ask for, one of a kind at a time. Previews are a kind of their own.
 //!
 //! Level-based: what is to be done is read from the custom resources that exist, never from what
 //! happened before. The oldest one that is not final is taken; an interrupted one is thereby
@@ -6,6 +6,7 @@
 //! attempt's future is dropped.
 
 pub mod backup;
+pub mod preview;
 mod queue;
 pub mod restore;
 
@@ -242,6 +243,7 @@ impl<W: Work> Controller<W> {
             status.plan_digest = done.plan_digest;
             status.report_attempt = done.report_attempt;
             status.cut = done.cut;
+            status.preview = done.preview;
         };
         self.conclude(&attempt.status, fill, Ok(())).await
     }

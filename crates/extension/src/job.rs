@@ -11,7 +11,7 @@ mod status;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use strongroom_kubernetes::crd::JobStatus;
+use strongroom_kubernetes::crd::{BackupPreview, JobStatus};
 use uuid::Uuid;
 
 pub use self::failure::{JobFailure, Lost};
@@ -92,6 +92,8 @@ pub struct Done {
     pub report_attempt: Option<u32>,
     /// Whether all types were read at one state.
     pub cut: Option<String>,
+    /// What a preview counted.
+    pub preview: Option<BackupPreview>,
 }
 
 impl Attempt {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_kubernetes::crd::{Backup, Restore};
+use strongroom_kubernetes::jobs::is_preview;
 use strongroom_kubernetes::{Cluster, ClusterError, Timeouts};
 use strongroom_repository::SystemEntropy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
 use crate::controller::backup::BackupWork;
+use crate::controller::preview::PreviewWork;
 use crate::controller::restore::RestoreWork;
 use crate::controller::{Controller, Queue};
 use crate::crash::{CrashPoints, UnknownPlace};
@@ -82,6 +84,9 @@ pub enum RunError {
     /// The crash point for tests names no place.
     #[error(transparent)]
     CrashPoint(#[from] UnknownPlace),
+    /// A task that must not end has ended: a defect.
+    #[error("a task of the extension was lost ({0}); the next process continues its jobs")]
+    LostTask(String),
     /// The grace for what cannot be reached is no number of seconds.
     #[error("{UNREACHABLE_GRACE_VARIABLE} is {0:?}; it takes a whole number of seconds")]
     UnreachableGrace(String),
@@ -132,6 +137,8 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
         () = publication.run() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        lost = first_end(&mut jobs) => return Err(RunError::LostTask(lost)),
+        lost = first_end(&mut background) => return Err(RunError::LostTask(lost)),
     }
     tracing::info!("shutting down; the next process continues the jobs in hand");
     shutdown.cancel();
@@ -142,6 +149,17 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
     };
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, farewell).await;
     Ok(())
+}
+
+/// Resolves when a task ends that is to run until the process is told to stop, and says how. With one
+/// of them gone the heartbeat would go on over a process that does no work: its end makes Kubernetes
+/// start another, which continues the jobs.
+async fn first_end(tasks: &mut JoinSet<()>) -> String {
+    match tasks.join_next().await {
+        Some(Ok(())) => "it ended by itself".to_owned(),
+        Some(Err(error)) => error.to_string(),
+        None => std::future::pending().await,
+    }
 }
 
 fn unreachable_grace(told: Option<String>) -> Result<Duration, RunError> {
@@ -179,6 +197,9 @@ pub fn controllers(
     feeds.spawn(feed);
     let mut jobs = JoinSet::new();
     let environment = || Arc::clone(environment);
+    let previews = backups.clone().only(is_preview);
+    let backups = backups.only(|name| !is_preview(name));
+    jobs.spawn(Controller::new(environment(), PreviewWork, previews, shutdown.clone()).run());
     jobs.spawn(
         Controller::new(
             environment(),
@@ -195,6 +216,16 @@ pub fn controllers(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_controller_that_panics_or_ends_is_not_passed_over() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("injected") });
+        assert!(first_end(&mut tasks).await.contains("panicked"));
+        tasks.spawn(async {});
+        assert_eq!(first_end(&mut tasks).await, "it ended by itself");
+    }
 
     #[test]
     fn the_grace_is_the_default_unless_told_in_seconds() {

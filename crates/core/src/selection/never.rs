@@ -30,7 +30,7 @@ pub const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
 pub const OWN_LABEL_VALUE: &str = "strongroom";
 
 /// Name of the ClusterRole and the ClusterRoleBinding that the extension's installation makes.
-pub const OWN_ROLE: &str = "strongroom-backup-extension";
+pub(super) const OWN_ROLE: &str = "strongroom-backup-extension";
 
 /// Kinds of our group that are bookkeeping; hooks are written by users and are taken.
 const OWN_KINDS: &[&str] = &["Backup", "Restore", "BackupExtension"];

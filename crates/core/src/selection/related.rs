@@ -19,7 +19,7 @@ use self::table::{
     API_SERVICE, CLAIM, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, DEFINITION, Kind, POD_ROWS, POD_SPECS,
     ROLE_BINDING, ROWS, SNAPSHOT_CONTENT, TARGETS, VOLUME,
 };
-use super::{Decision, Rule, Selector};
+use super::{Decision, Rule};
 
 mod roles;
 mod table;
@@ -94,6 +94,8 @@ pub struct Needs {
     names: BTreeMap<(String, String), BTreeMap<String, String>>,
     /// Claims that name no volume; a volume may be kept for one.
     claims: BTreeSet<String>,
+    /// Namespaces of which something is taken.
+    namespaces: BTreeSet<String>,
     roles: Aggregation,
     /// How many names there are in all.
     kept: usize,
@@ -115,6 +117,9 @@ impl Needs {
     /// [`is_read`].
     pub fn learn(&mut self, resource: &ResourceType, facts: &ObjectFacts, content: &Value) {
         let who = &facts.object;
+        if let Some(namespace) = who.namespace.as_deref() {
+            self.serve_namespace(namespace);
+        }
         if resource.is_custom() {
             self.need_definition(resource);
         }
@@ -174,23 +179,21 @@ impl Needs {
     #[must_use]
     pub fn wants(&self, resource: &ResourceType) -> bool {
         let key = key(resource);
-        // Bindings say themselves whom they serve.
-        is(resource, CLUSTER_ROLE_BINDING)
+        is(resource, CLUSTER_ROLE_BINDING) && !self.namespaces.is_empty()
             || is(resource, VOLUME) && !self.claims.is_empty()
             || self.overflowed.contains(&key)
             || self.names.contains_key(&key)
     }
 
-    /// Whether an object that `selector` leaves as [`Rule::NotNeeded`] is needed, and why in words.
+    /// Whether an object that a selector leaves as [`Rule::NotNeeded`] is needed, and why in words.
     #[must_use]
     pub fn decide(
         &self,
-        selector: &Selector,
         resource: &ResourceType,
         facts: &ObjectFacts,
         content: &Value,
     ) -> (Decision, String) {
-        match self.because(selector, resource, facts, content) {
+        match self.because(resource, facts, content) {
             Some(because) => (Decision::include(Rule::NeededByTaken), because),
             None => (
                 Decision::exclude(Rule::NotNeeded),
@@ -201,7 +204,6 @@ impl Needs {
 
     fn because(
         &self,
-        selector: &Selector,
         resource: &ResourceType,
         facts: &ObjectFacts,
         content: &Value,
@@ -217,7 +219,7 @@ impl Needs {
             let whole = self.roles.whole_of(&facts.labels);
             whole.map(|whole| format!("it is a part of ClusterRole {whole}, which is needed"))
         } else if is(resource, CLUSTER_ROLE_BINDING) {
-            bound_namespace(selector, content)
+            self.bound_namespace(content)
                 .map(|namespace| format!("it binds service accounts of namespace {namespace}"))
         } else {
             None
@@ -286,6 +288,38 @@ impl Needs {
         }
     }
 
+    /// The taken namespace whose service accounts a ClusterRoleBinding serves: by name, as the group of all
+    /// service accounts of a namespace, or as the user that a service account is.
+    /// Source: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>
+    fn bound_namespace<'b>(&self, binding: &'b Value) -> Option<&'b str> {
+        let subjects = binding["subjects"].as_array().into_iter().flatten();
+        let mut namespaces = subjects.filter_map(|subject| {
+            let name = subject["name"].as_str()?;
+            match subject["kind"].as_str()? {
+                "ServiceAccount" => subject["namespace"].as_str(),
+                "Group" => name.strip_prefix("system:serviceaccounts:"),
+                "User" => name
+                    .strip_prefix("system:serviceaccount:")?
+                    .split(':')
+                    .next(),
+                _ => None,
+            }
+        });
+        namespaces.find(|namespace| self.namespaces.contains(*namespace))
+    }
+
+    fn serve_namespace(&mut self, namespace: &str) {
+        if self.namespaces.contains(namespace) {
+            return;
+        }
+        if self.kept >= NEEDED_NAMES_MAX {
+            self.overflowed.insert(owned(CLUSTER_ROLE_BINDING));
+            return;
+        }
+        self.kept += 1;
+        self.namespaces.insert(namespace.to_owned());
+    }
+
     fn need_volume_of(&mut self, claim: String) {
         if self.kept >= NEEDED_NAMES_MAX {
             self.overflowed.insert(owned(VOLUME));
@@ -336,26 +370,6 @@ fn follow<'a>(value: &'a Value, field: &[&str], found: &mut Vec<&'a str>) {
             }
         }
     }
-}
-
-/// The taken namespace whose service accounts a ClusterRoleBinding serves: by name, as the group of all
-/// service accounts of a namespace, or as the user that a service account is.
-/// Source: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>
-fn bound_namespace<'a>(selector: &Selector, binding: &'a Value) -> Option<&'a str> {
-    let subjects = binding["subjects"].as_array().into_iter().flatten();
-    let mut namespaces = subjects.filter_map(|subject| {
-        let name = subject["name"].as_str()?;
-        match subject["kind"].as_str()? {
-            "ServiceAccount" => subject["namespace"].as_str(),
-            "Group" => name.strip_prefix("system:serviceaccounts:"),
-            "User" => name
-                .strip_prefix("system:serviceaccount:")?
-                .split(':')
-                .next(),
-            _ => None,
-        }
-    });
-    namespaces.find(|namespace| selector.decide_namespace(namespace).included)
 }
 
 fn is(resource: &ResourceType, (group, kind): Kind) -> bool {

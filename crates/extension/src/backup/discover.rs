@@ -1,5 +1,14 @@
-//! Asks the cluster what it is and what it serves, anew for every job.
+//! Asks the cluster what it is, what it serves, and which namespaces keep themselves out, anew for
+//! every job.
 
+use std::collections::BTreeSet;
+use std::pin::pin;
+
+use futures::StreamExt as _;
+use strongroom_core::ResourceType;
+use strongroom_core::limits::OPTED_OUT_NAMESPACES_MAX;
+use strongroom_core::selection::EXCLUDE_LABELS;
+use strongroom_kubernetes::collect::Collector;
 use strongroom_kubernetes::discovery::{self, Discovery};
 
 use crate::job::{Attempt, JobFailure};
@@ -9,12 +18,15 @@ use crate::point::ClusterFacts;
 pub(super) struct Found {
     pub(super) discovery: Discovery,
     pub(super) cluster: ClusterFacts,
+    /// Namespaces whose own label keeps them out of backups.
+    pub(super) opted_out: BTreeSet<String>,
 }
 
 pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
     let cluster = &attempt.environment.cluster;
     let version = cluster.version().await?;
-    let discovery = discovery::discover(cluster).await?;
+    let mut discovery = discovery::discover(cluster).await?;
+    discovery.types = discovery.stored_types(cluster).await?;
     let mut facts = ClusterFacts {
         version: version.git_version,
         platform: version.platform,
@@ -27,5 +39,25 @@ pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
     Ok(Found {
         discovery,
         cluster: facts,
+        opted_out: opted_out(attempt).await?,
     })
+}
+
+/// The namespaces that carry a label that keeps them out. Beyond a number that no cluster has they keep
+/// only themselves out, not what is in them.
+async fn opted_out(attempt: &Attempt) -> Result<BTreeSet<String>, JobFailure> {
+    let namespaces = ResourceType::new("", "v1", "Namespace", "namespaces", false);
+    let collector = Collector::with_defaults(attempt.environment.cluster.clone());
+    let mut names = BTreeSet::new();
+    for label in EXCLUDE_LABELS {
+        let selector = format!("{label}=true");
+        let mut pages = pin!(collector.pages(&namespaces, None, None, Some(&selector)));
+        while let Some(page) = pages.next().await {
+            names.extend(page?.items.into_iter().map(|item| item.facts.object.name));
+            if names.len() >= OPTED_OUT_NAMESPACES_MAX {
+                return Ok(names);
+            }
+        }
+    }
+    Ok(names)
 }

@@ -62,5 +62,6 @@ pub(super) fn outcome(attempt: &Attempt, point: &Point, header: PointHeader) -> 
         report_attempt: Some(header.report_attempt),
         cut: Some(header.cut.to_string()),
         plan_digest: None,
+        preview: None,
     }
 }

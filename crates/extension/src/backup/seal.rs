@@ -52,5 +52,6 @@ pub(super) async fn seal(
         report_attempt: Some(attempt.number),
         cut: Some(gathered.cut.to_string()),
         plan_digest: None,
+        preview: None,
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::Value;
 use strongroom_core::{Code, ResourceType};
-use strongroom_kubernetes::crd::BackupSpec;
+use strongroom_kubernetes::crd::{BackupMode, BackupSpec};
 use strongroom_kubernetes::jobs;
 use uuid::Uuid;
 
@@ -48,6 +48,10 @@ impl Work for BackupWork {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
+        if spec.mode == BackupMode::Preview {
+            let message = format!("{} is a preview and has not the name of one", attempt.name);
+            return Err(JobFailure::new(Code::InvalidRequestContent, message));
+        }
         let use_parent =
             spec.parent_recovery_point_id.is_some() && !distrusted().contains(&spec.job_id);
         let outcome = backup::run(attempt, spec, use_parent).await;

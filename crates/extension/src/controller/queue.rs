@@ -55,6 +55,8 @@ type Tickets = BTreeMap<String, Ticket>;
 #[derive(Debug, Clone)]
 pub struct Queue {
     tickets: watch::Receiver<Tickets>,
+    /// Which of them this queue gives out, by their names.
+    gives: fn(&str) -> bool,
 }
 
 impl Queue {
@@ -65,14 +67,23 @@ impl Queue {
     ) -> (Self, impl Future<Output = ()> + Send + use<K>) {
         let (sender, tickets) = watch::channel(Tickets::new());
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(cluster.client(), namespace);
-        (Self { tickets }, follow(api, sender))
+        let gives = |_: &str| true;
+        (Self { tickets, gives }, follow(api, sender))
+    }
+
+    /// The same with those alone whose name `gives` accepts: a lane of its own, in which nothing waits
+    /// for what is in another one.
+    #[must_use]
+    pub fn only(mut self, gives: fn(&str) -> bool) -> Self {
+        self.gives = gives;
+        self
     }
 
     /// The oldest ticket that is not settled. Forgets settled ones that are gone.
     pub(super) async fn next(&self, settled: &mut BTreeSet<String>) -> Ticket {
         let mut tickets = self.tickets.clone();
         loop {
-            if let Some(oldest) = oldest_open(&tickets.borrow_and_update(), settled) {
+            if let Some(oldest) = oldest_open(&tickets.borrow_and_update(), settled, self.gives) {
                 return oldest;
             }
             if tickets.changed().await.is_err() {
@@ -96,11 +107,15 @@ impl Queue {
 }
 
 /// The oldest ticket that is not settled; settled ones that are gone are forgotten.
-fn oldest_open(tickets: &Tickets, settled: &mut BTreeSet<String>) -> Option<Ticket> {
+fn oldest_open(
+    tickets: &Tickets,
+    settled: &mut BTreeSet<String>,
+    gives: fn(&str) -> bool,
+) -> Option<Ticket> {
     settled.retain(|uid| tickets.contains_key(uid));
     tickets
         .values()
-        .filter(|ticket| !settled.contains(&ticket.uid))
+        .filter(|ticket| gives(&ticket.name) && !settled.contains(&ticket.uid))
         .min()
         .cloned()
 }

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::restore::RestoreCriteria;
 use strongroom_core::selection::Selection;
-use strongroom_kubernetes::crd::{BackupSpec, JobState, JobStatus, RestoreMode, RestoreSpec};
+use strongroom_kubernetes::crd::{
+    BackupMode, BackupSpec, JobState, JobStatus, RestoreMode, RestoreSpec,
+};
 use strongroom_kubernetes::sealed::{self, JobSecrets, KeyPair};
 use strongroom_kubernetes::{Cluster, EXTENSION_NAMESPACE, Retries, Timeouts, jobs};
 use strongroom_repository::{
@@ -73,12 +75,17 @@ impl Process {
 
 impl Stage {
     pub(super) async fn new() -> Self {
+        Self::over(FaultyStore::new(Arc::new(InMemory::new()))).await
+    }
+
+    /// Another cluster over a store that there is.
+    pub(super) async fn over(store: FaultyStore) -> Self {
         let api = ApiServer::start().await.unwrap();
         api.create(&json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": EXTENSION_NAMESPACE}}));
         Self {
             api,
-            store: FaultyStore::new(Arc::new(InMemory::new())),
+            store,
             ids: AtomicU64::new(1),
         }
     }
@@ -162,6 +169,7 @@ impl Stage {
         let job_id = self.new_id();
         BackupSpec {
             job_id,
+            mode: BackupMode::Backup,
             recovery_point_id: self.new_id(),
             backup_instance_id: "/subscriptions/s/backupInstances/a".to_owned(),
             selection: Selection::default(),
@@ -267,7 +275,7 @@ impl Stage {
 
 /// The status of a Backup or Restore.
 pub(super) fn status(api: &ApiServer, name: &str) -> Option<JobStatus> {
-    let kind = if name.starts_with("backup-") {
+    let kind = if name.starts_with("backup-") || jobs::is_preview(name) {
         "backups"
     } else {
         "restores"

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::*;
 use crate::object::ObjectRef;
-use crate::selection::Selection;
 
 fn kind(group: &str, kind: &str, namespaced: bool) -> ResourceType {
     let plural = format!("{}s", kind.to_lowercase());
@@ -16,17 +15,6 @@ fn targets() -> Vec<ResourceType> {
     let custom = kind("example.com", "Fleet", false);
     let built_in = TARGETS.iter().map(|(group, name)| kind(group, name, false));
     built_in.chain([custom]).collect()
-}
-
-fn selector(value: Value) -> Selector {
-    serde_json::from_value::<Selection>(value)
-        .unwrap()
-        .compile()
-        .unwrap()
-}
-
-fn switched_off() -> Selector {
-    selector(json!({"includeClusterScopeResources": false, "includedNamespaces": ["shop"]}))
 }
 
 fn object(resource: &ResourceType, name: &str, mut content: Value) -> (ObjectFacts, Value) {
@@ -49,7 +37,7 @@ fn learnt(objects: &[(&ResourceType, &str, Value)]) -> Needs {
 fn why(needs: &Needs, of: Kind, name: &str, content: Value) -> Option<String> {
     let resource = kind(of.0, of.1, false);
     let (facts, content) = object(&resource, name, content);
-    let (decision, why) = needs.decide(&switched_off(), &resource, &facts, &content);
+    let (decision, why) = needs.decide(&resource, &facts, &content);
     assert!(!why.is_empty());
     decision.included.then_some(why)
 }
@@ -169,13 +157,17 @@ fn a_custom_resource_needs_its_definition_and_an_owner_of_the_clusters_scope() {
         None
     );
     assert!(why(&needs, ("example.com", "Fleet"), "main", json!({})).is_some());
-    assert_eq!(needs.kept, 3, "namespaced owners are not kept in mind");
+    assert_eq!(
+        needs.kept, 4,
+        "the namespace as well, but no owner in a namespace"
+    );
     assert!(!needs.wants(&kind("storage.k8s.io", "StorageClass", false)));
 }
 
 #[test]
 fn a_binding_is_needed_by_the_service_accounts_of_a_taken_namespace_in_every_form() {
-    let needs = learnt(&[]);
+    let maps = kind("", "ConfigMap", true);
+    let needs = learnt(&[(&maps, "a", json!({}))]);
     let binding = |subject: Value| {
         why(
             &needs,
@@ -202,6 +194,7 @@ fn a_binding_is_needed_by_the_service_accounts_of_a_taken_namespace_in_every_for
     ] {
         assert_eq!(binding(subject.clone()), None, "{subject}");
     }
+    assert!(!learnt(&[]).wants(&kind(CLUSTER_ROLE_BINDING.0, CLUSTER_ROLE_BINDING.1, false)));
 }
 
 #[test]
