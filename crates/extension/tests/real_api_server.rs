@@ -15,8 +15,12 @@
 
 #[path = "real_api_server/application.rs"]
 mod application;
+#[path = "real_api_server/cut.rs"]
+mod cut;
 #[path = "real_api_server/stage.rs"]
 mod stage;
+#[path = "real_api_server/trouble.rs"]
+mod trouble;
 
 use std::sync::Arc;
 
@@ -75,24 +79,18 @@ async fn an_application_that_was_lost_comes_back_equal_and_a_second_restore_writ
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_that_is_killed_at_each_step_ends_as_if_it_had_not_been() {
+async fn a_restore_that_is_killed_in_mid_apply_ends_as_if_it_had_not_been() {
     let Some(stage) = Stage::new("killed").await else {
         return;
     };
     let application = Application::deploy(&stage, "strongroom-killed").await;
     let before = application.objects(&stage).await;
     let backup = stage.backup_of(&[&application.namespace]);
-    for place in ["collect:during", "seal:after"] {
-        let backup = stage.backup_of(&[&application.namespace]);
-        let status = stage.run_backup(&backup, killed_at(place)).await;
-        assert_eq!(
-            (status.state, status.attempt),
-            (JobState::Completed, 2),
-            "{status:#?}"
-        );
-    }
     stage.run_backup(&backup, CrashPoints::none()).await;
-    for place in ["apply:during", "relink"] {
+    // Kills at every other place are shown in memory; here it is about what only a real API server
+    // knows: which fields it set, whose they are, and when an object was made.
+    {
+        let place = "apply:during";
         application.lose(&stage).await;
         let restore = stage.restore_of(&backup);
         let status = stage.run_restore(&restore, killed_at(place)).await;
