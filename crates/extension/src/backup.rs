@@ -11,13 +11,18 @@ mod discover;
 mod listing;
 mod open;
 mod plan;
+mod preview;
+mod related;
+mod revisions;
 mod seal;
 mod sink;
+mod trouble;
 
 use strongroom_core::Code;
 use strongroom_kubernetes::crd::BackupSpec;
 
 use self::open::Opened;
+pub use self::preview::preview;
 use crate::job::{Attempt, Done, JobFailure, Step};
 use crate::reporting::Report;
 

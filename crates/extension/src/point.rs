@@ -11,7 +11,7 @@ use strongroom_core::selection::Selection;
 use strongroom_core::{ObjectFacts, ObjectRef, ResourceType};
 use uuid::Uuid;
 
-use crate::limits::CATALOGUE_LABEL_BYTES;
+use crate::limits::{CATALOGUE_LABEL_BYTES, CUT_TYPES_NAMED};
 
 /// The version of these shapes.
 pub(crate) const FORMAT: u32 = 1;
@@ -59,20 +59,44 @@ pub(crate) struct ClusterFacts {
 pub(crate) struct Cut {
     /// The resource version at which all types were asked for.
     pub(crate) at: String,
-    /// Types that were not read at that state, with the last state they were read at.
+    /// Types that were read at later states, with the last of them.
     pub(crate) smeared: BTreeMap<String, String>,
+    /// Types that count their states in their own way (aggregated APIs, an etcd of their own), with
+    /// the state they were read at.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) apart: BTreeMap<String, String>,
 }
 
 impl std::fmt::Display for Cut {
-    /// `cut at 1841`, `smeared from 1841 to 1903`.
+    /// `cut at 1841`, `smeared from 1841 to 1903 (widgets.example.com)`, and behind either
+    /// `; apart: flunders.example.com`.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Resource versions of one store compare as numbers (KEP-5504); others are shown as the
-        // last text that was seen.
+        // Resource versions of one store compare as numbers (KEP-5504).
         let number = |text: &String| text.parse::<u128>().unwrap_or_default();
         match self.smeared.values().max_by_key(|version| number(version)) {
-            None => write!(formatter, "cut at {}", self.at),
-            Some(last) => write!(formatter, "smeared from {} to {last}", self.at),
+            None => write!(formatter, "cut at {}", self.at)?,
+            Some(last) => {
+                let types = named(&self.smeared);
+                write!(formatter, "smeared from {} to {last} ({types})", self.at)?;
+            }
         }
+        if self.apart.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "; apart: {}", named(&self.apart))
+    }
+}
+
+/// The first few types of a map, and how many more there are.
+fn named(types: &BTreeMap<String, String>) -> String {
+    let first: Vec<&str> = types
+        .keys()
+        .take(CUT_TYPES_NAMED)
+        .map(String::as_str)
+        .collect();
+    match types.len().saturating_sub(CUT_TYPES_NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -158,7 +182,13 @@ mod tests {
         assert_eq!(cut.to_string(), "cut at 1841");
         cut.smeared.insert("a".into(), "999".into());
         cut.smeared.insert("b".into(), "1903".into());
-        assert_eq!(cut.to_string(), "smeared from 1841 to 1903");
+        assert_eq!(cut.to_string(), "smeared from 1841 to 1903 (a, b)");
+        cut.smeared = (0..9).map(|n| (format!("t{n}"), "1842".into())).collect();
+        cut.apart.insert("flunders.example.com".into(), "7".into());
+        let text = "smeared from 1841 to 1842 (t0, t1, t2, t3, t4 and 4 more); apart: flunders.example.com";
+        assert_eq!(cut.to_string(), text);
+        cut.smeared.clear();
+        assert_eq!(cut.to_string(), "cut at 1841; apart: flunders.example.com");
     }
 
     #[test]

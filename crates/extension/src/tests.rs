@@ -5,6 +5,7 @@
 
 mod application;
 mod backup;
+mod bad_input;
 mod kills;
 mod owners;
 mod process;

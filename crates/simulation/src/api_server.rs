@@ -14,6 +14,7 @@ mod state;
 mod verbs;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     lost: Mutex<Vec<Fault>>,
     mutations: Mutex<Vec<Mutation>>,
     calls: Mutex<Vec<Call>>,
+    /// Kinds that count their states in their own way, with how far they are ahead.
+    apart: Mutex<BTreeMap<String, u64>>,
     changed: tokio::sync::watch::Sender<u64>,
     hung: tokio::sync::Notify,
 }
@@ -73,6 +76,12 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far a kind (`configmaps`, `deployments.apps`) counts ahead of the others, when it does.
+    pub(crate) fn ahead(&self, kind: &str) -> Option<u64> {
+        let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        apart.get(kind).copied()
     }
 
     /// Tells the watches that there may be something new.
@@ -159,6 +168,7 @@ impl ApiServer {
             lost: Mutex::new(Vec::new()),
             mutations: Mutex::new(Vec::new()),
             calls: Mutex::new(Vec::new()),
+            apart: Mutex::new(BTreeMap::new()),
             changed,
             hung: tokio::sync::Notify::new(),
         });
@@ -252,6 +262,16 @@ impl ApiServer {
             state.revision()
         };
         self.shared.notify(revision);
+    }
+
+    /// Lets a kind (`configmaps`, `deployments.apps`) count its states in its own way, as one does that
+    /// has an etcd of its own: lists name a state that is ahead, and the others' states say nothing.
+    pub fn count_apart(&self, kind: &str, ahead: u64) {
+        self.shared
+            .apart
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(kind.to_owned(), ahead);
     }
 
     /// Answers matching requests with a failure.

@@ -1,24 +1,27 @@
 //! Reads the planned types and hands the chosen objects to a sink: the repository, or a preview.
 
-use std::collections::BTreeSet;
-use std::pin::pin;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use futures::StreamExt as _;
 use serde_json::json;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::selection::Rule;
-use strongroom_core::{Code, ObjectFacts, ResourceType};
+use strongroom_core::selection::related::Stage;
+use strongroom_core::{Code, ObjectFacts, Problem, ResourceType};
 use strongroom_kubernetes::collect::{Collected, Collector};
 use strongroom_kubernetes::crd::BackupSpec;
 use strongroom_kubernetes::{ClusterError, Failure};
 use strongroom_repository::{PointWriter, Repository, WriterOptions, limits::BODY_MAX};
 use uuid::Uuid;
 
-use super::listing::{Listing, Piece};
+use super::listing::{Listing, Piece, Shown, Source};
 use super::plan::{Plan, absent_namespaces};
+use super::related::Related;
+use super::revisions::{self, Revisions};
 use super::sink::{Sink, Stored};
+use super::trouble::{Trouble, judge, judge_knowing};
 use crate::crash::Moment;
-use crate::job::{Attempt, JobFailure, Step, is_unreachable};
+use crate::job::{Attempt, JobFailure, Step};
 use crate::point::{Cut, EntryFacts, RunHeader};
 use crate::reporting::{Report, line_on_type};
 
@@ -57,55 +60,36 @@ pub(super) async fn collect_into<S: Sink>(
     plan: &Plan,
     sink: &mut S,
 ) -> Result<Cut, JobFailure> {
-    let at = newest_state(attempt).await?;
+    let cluster = &attempt.environment.cluster;
+    let revisions = Arc::new(Revisions::start(cluster).await?);
     for line in &plan.lines {
         sink.report(line.clone()).await?;
     }
-    let cluster = &attempt.environment.cluster;
-    let mut listing = Listing::start(
-        cluster,
-        plan.types.clone(),
-        plan.namespaces.clone(),
-        at.clone(),
-    );
     let mut collecting = Collecting {
         attempt,
         plan,
         sink,
+        source: Source {
+            cluster: cluster.clone(),
+            collector: Collector::with_defaults(cluster.clone()),
+            namespaces: plan.namespaces.clone(),
+            revisions: Arc::clone(&revisions),
+        },
         cut: Cut {
-            at,
+            at: revisions.at().to_owned(),
             ..Cut::default()
         },
         namespaces: BTreeSet::new(),
         volumes_wanted: spec.selection.snapshot_volumes,
-        run: None,
-        last: None,
+        related: Related::new(plan),
+        open: BTreeMap::new(),
     };
-    while let Some((resource, mut pieces)) = listing.next_type() {
-        while let Some(piece) = pieces.recv().await {
-            collecting.take(&resource, piece).await?;
-        }
-        collecting.finish_type().await?;
-        attempt.reach(Step::Collect, Moment::During).await;
-    }
+    collecting.read(&plan.types).await?;
+    collecting.read_related().await?;
     for line in absent_namespaces(&plan.selector, &collecting.namespaces) {
         collecting.sink.report(line).await?;
     }
     Ok(collecting.cut)
-}
-
-/// The newest state of the cluster, at which all types are then read.
-async fn newest_state(attempt: &Attempt) -> Result<String, JobFailure> {
-    let namespaces = ResourceType::new("", "v1", "Namespace", "namespaces", false);
-    let collector = Collector::new(attempt.environment.cluster.clone(), 1);
-    let mut pages = pin!(collector.pages(&namespaces, None, None, None));
-    match pages.next().await {
-        Some(page) => Ok(page?.resource_version),
-        None => Err(JobFailure::new(
-            Code::InternalServerError,
-            "the API server listed no page",
-        )),
-    }
 }
 
 /// Where collecting stands.
@@ -114,54 +98,117 @@ struct Collecting<'a, S> {
     plan: &'a Plan,
     sink: &'a mut S,
     cut: Cut,
-    /// Namespaces that exist, as far as they were chosen.
+    source: Source,
+    /// Namespaces that exist, of those that the configuration names.
     namespaces: BTreeSet<String>,
     /// Whether the configuration wants the data of volumes.
     volumes_wanted: bool,
-    /// The run that is open: a type gets one with its first object.
-    run: Option<String>,
+    /// What the objects so far need of the cluster's own scope.
+    related: Related<'a>,
+    /// Types that are being read.
+    open: BTreeMap<Arc<ResourceType>, Open>,
+}
+
+/// Where one type stands.
+#[derive(Default)]
+struct Open {
+    /// Whether it has a run: it gets one with its first object.
+    run: bool,
     /// The last object written to it.
     last: Option<String>,
 }
 
 impl<S: Sink> Collecting<'_, S> {
-    async fn take(&mut self, resource: &ResourceType, piece: Piece) -> Result<(), JobFailure> {
+    /// Reads these types to their end.
+    async fn read(&mut self, types: &[ResourceType]) -> Result<(), JobFailure> {
+        let mut listing = Listing::start(self.source.clone(), types);
+        let mut left = types.len();
+        while let Some((resource, piece)) = listing.next().await {
+            let ended = !matches!(piece, Piece::Objects { .. });
+            self.take(&resource, piece).await?;
+            if ended {
+                left -= 1;
+                self.finish_type(&resource).await?;
+                self.attempt.reach(Step::Collect, Moment::During).await;
+            }
+        }
+        if left > 0 {
+            let message = format!("the readers of {left} types ended without a word");
+            return Err(JobFailure::new(Code::InternalServerError, message));
+        }
+        Ok(())
+    }
+
+    /// Reads what the objects so far need of the cluster's own scope, when that is switched off.
+    async fn read_related(&mut self) -> Result<(), JobFailure> {
+        for stage in Stage::ALL {
+            let (wanted, others) = self.related.of_stage(stage);
+            for line in others {
+                self.sink.report(line).await?;
+            }
+            let mut types = Vec::with_capacity(wanted.len());
+            for resource in wanted {
+                let surveyed = self.related.survey(&self.source, &resource).await;
+                match surveyed {
+                    Ok(()) => types.push(resource),
+                    Err(error) => self.take_failure(&resource, error).await?,
+                }
+            }
+            self.read(&types).await?;
+        }
+        for line in self.related.overflowed() {
+            self.sink.report(line).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, resource: &Arc<ResourceType>, piece: Piece) -> Result<(), JobFailure> {
         match piece {
             Piece::Objects {
                 items,
                 state,
-                exact,
+                shown,
                 remaining,
             } => {
-                if !exact {
-                    self.cut.smeared.insert(resource.resource(), state);
-                }
+                match shown {
+                    Shown::AsAsked => None,
+                    Shown::Later => self.cut.smeared.insert(resource.resource(), state),
+                    Shown::Apart => self.cut.apart.insert(resource.resource(), state),
+                };
                 let known = self.attempt.progress.snapshot();
                 let ahead = known.counts.total() + known.outside + items.len() as u64 + remaining;
                 self.attempt
                     .progress
                     .set_total(ahead.max(known.total.unwrap_or_default()));
-                for item in items {
-                    self.take_object(resource, item).await?;
+                let mut open = self.open.remove(resource).unwrap_or_default();
+                if open.run {
+                    self.sink.turn_to(&self.related.run_name(resource))?;
                 }
+                for item in items {
+                    self.take_object(resource, &mut open, item).await?;
+                }
+                self.open.insert(Arc::clone(resource), open);
                 self.attempt.progress.set_new_bytes(self.sink.new_bytes());
                 Ok(())
             }
             Piece::Failed(error) => self.take_failure(resource, error).await,
+            Piece::End => Ok(()),
         }
     }
 
     async fn take_object(
         &mut self,
         resource: &ResourceType,
+        open: &mut Open,
         item: Collected,
     ) -> Result<(), JobFailure> {
         let Collected { facts, raw } = item;
-        let decision = self.plan.selector.decide(resource, &facts);
+        let selector = &self.plan.selector;
+        let (decision, reason) = self.related.decide(selector, resource, &facts, &raw);
         if !decision.included {
             return self.pass_over(resource, &facts, decision.rule).await;
         }
-        if resource.is("", "Namespace") {
+        if resource.is("", "Namespace") && self.plan.selector.chosen_namespaces().is_some() {
             self.namespaces.insert(facts.object.name.clone());
         }
         let bytes = raw.len() as u64;
@@ -174,7 +221,7 @@ impl<S: Sink> Collecting<'_, S> {
             return self.sink.report(line).await;
         }
         let name = facts.object.key();
-        if self.last.as_ref().is_some_and(|last| *last >= name) {
+        if open.last.as_ref().is_some_and(|last| *last >= name) {
             let reason = "the API lists its objects out of order and changed while it was read";
             let line = line(Outcome::Failed, reason.to_owned());
             return self
@@ -182,12 +229,20 @@ impl<S: Sink> Collecting<'_, S> {
                 .report(line.with_code(Code::KubernetesBackupGenericWarning))
                 .await;
         }
-        self.open_run(resource).await?;
+        if !open.run {
+            let header = json!(RunHeader {
+                resource: resource.clone()
+            });
+            let name = self.related.run_name(resource);
+            self.sink.start_run(name, header).await?;
+            open.run = true;
+        }
         let meta = serde_json::to_vec(&EntryFacts::of(&facts))
             .map_err(|error| JobFailure::new(Code::InternalServerError, error.to_string()))?;
+        self.related.learn(resource, &facts, &raw);
         self.sink.put(name.clone(), meta, raw).await?;
-        self.last = Some(name);
-        let mut line = line(Outcome::BackedUp, decision.rule.reason().to_owned());
+        open.last = Some(name);
+        let mut line = line(Outcome::BackedUp, reason);
         if self.volumes_wanted && resource.is("", "PersistentVolumeClaim") {
             line.reason = "the claim is backed up, the volume's data is not".to_owned();
             line = line.with_code(Code::VolumeDataNotProtected);
@@ -207,11 +262,13 @@ impl<S: Sink> Collecting<'_, S> {
             rule,
             Rule::NamespaceNotChosen
                 | Rule::NamespaceExcluded
+                | Rule::NamespaceExcludedByLabel
                 | Rule::SystemNamespace
                 | Rule::OwnNamespace
         );
         if elsewhere && !(resource.is("", "Namespace") && rule != Rule::NamespaceNotChosen) {
             self.attempt.progress.add_outside(1);
+            self.sink.outside(resource, rule);
             return Ok(());
         }
         let line = ObjectOutcome::new(facts.object.clone(), Outcome::Skipped, rule.reason());
@@ -224,37 +281,37 @@ impl<S: Sink> Collecting<'_, S> {
         resource: &ResourceType,
         error: ClusterError,
     ) -> Result<(), JobFailure> {
-        // When a type of the API server itself does not answer, the API server does not.
-        if is_unreachable(&error) && (!resource.is_custom() || error.is_unreachable()) {
-            return Err(error.into());
-        }
-        let code = match &error.failure {
-            Failure::NotFound { .. } => Code::ResourceTypeRemovedDuringBackup,
-            Failure::Forbidden { .. } => Code::UserErrorClusterPermissionMissing,
-            Failure::Unauthorized { .. } => return Err(error.into()),
-            _ => Code::ApiGroupUnavailable,
+        let trouble = match judge(resource, &error.failure) {
+            Some(trouble) => trouble,
+            None => {
+                let cluster = &self.source.cluster;
+                let answer = revisions::newest(cluster, &revisions::reference(), None).await;
+                judge_knowing(resource, &error.failure, answer.is_ok())
+            }
+        };
+        let Trouble::Finding(code) = trouble else {
+            return Err(lost_cluster(error));
         };
         let line = line_on_type(resource, Outcome::Failed, error.to_string()).with_code(code);
         self.sink.report(line).await
     }
 
-    async fn open_run(&mut self, resource: &ResourceType) -> Result<(), JobFailure> {
-        if self.run.is_none() {
-            let group = resource.resource();
-            let header = json!(RunHeader {
-                resource: resource.clone()
-            });
-            self.sink.start_run(group.clone(), header).await?;
-            self.run = Some(group);
+    async fn finish_type(&mut self, resource: &Arc<ResourceType>) -> Result<(), JobFailure> {
+        if self.open.remove(resource).is_some_and(|open| open.run) {
+            self.sink.turn_to(&self.related.run_name(resource))?;
+            self.sink.finish_run().await?;
         }
         Ok(())
     }
+}
 
-    async fn finish_type(&mut self) -> Result<(), JobFailure> {
-        if self.run.take().is_some() {
-            self.sink.finish_run().await?;
+/// The failure of an attempt whose API server is lost: it may come back, unless it refuses us.
+fn lost_cluster(error: ClusterError) -> JobFailure {
+    match error.failure {
+        Failure::Unauthorized { .. } => error.into(),
+        _ => {
+            let problem = Problem::new(Code::ClusterLostDuringJob, error.to_string());
+            JobFailure::Unreachable(problem)
         }
-        self.last = None;
-        Ok(())
     }
 }

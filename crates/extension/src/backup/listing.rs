@@ -1,9 +1,12 @@
-//! Reads types ahead of the writer: a few at once, each a page ahead, in the order of the runs.
+//! Reads types ahead of the writer: a few at once, each a page ahead.
 //!
-//! All lists ask for one state of the cluster. When a state has expired, or an API does not know how
-//! to show an old one, the list goes on at the newest state behind the last object that was read.
+//! All lists ask for one state of the cluster. A list begins at the newest state, which proves what
+//! the type's numbers mean ([`super::revisions`]) and is, as long as nothing was written meanwhile, the
+//! wanted state itself. When a state has expired, or an API does not know how to show an old one, the
+//! list goes on at the newest state behind the last object that was read.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, pin_mut};
 use strongroom_core::ResourceType;
@@ -12,6 +15,7 @@ use strongroom_kubernetes::{Cluster, ClusterError, Failure};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::revisions::{Relation, Revisions, newest};
 use crate::limits::{LIST_RESTARTS, PAGES_AHEAD, TYPES_AT_ONCE};
 
 /// A part of a type.
@@ -22,79 +26,107 @@ pub(super) enum Piece {
         items: Vec<Collected>,
         /// Objects known to come in further pieces of this list.
         remaining: u64,
-        /// The state of the cluster that they show.
+        /// The state that they show.
         state: String,
-        /// Whether that is the state that was asked for.
-        exact: bool,
+        /// What that state is to the one that was asked for.
+        shown: Shown,
     },
     /// The type could not be read any further.
     Failed(ClusterError),
+    /// There is no more of it.
+    End,
 }
 
-/// The lists of all types, read ahead.
+/// What the state of a piece is to the one at which everything is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It is that state.
+    AsAsked,
+    /// It is a later one.
+    Later,
+    /// It is one of the type's own count.
+    Apart,
+}
+
+/// The pieces of all types as they come: those of one type in their order, those of several mixed.
 pub(super) struct Listing {
-    source: Source,
-    waiting: VecDeque<ResourceType>,
-    open: VecDeque<(ResourceType, mpsc::Receiver<Piece>)>,
+    pieces: mpsc::Receiver<(Arc<ResourceType>, Piece)>,
     /// Ends the readers when this is dropped.
-    readers: JoinSet<()>,
+    _readers: JoinSet<()>,
 }
 
+/// What is read, and how.
 #[derive(Clone)]
-struct Source {
-    collector: Collector,
-    namespaces: Option<Vec<String>>,
-    state: String,
+pub(super) struct Source {
+    /// Where the types are.
+    pub(super) cluster: Cluster,
+    /// Reads the lists.
+    pub(super) collector: Collector,
+    /// The namespaces to list one by one; none when all are listed at once.
+    pub(super) namespaces: Option<Vec<String>>,
+    /// The state at which all types are to be read.
+    pub(super) revisions: Arc<Revisions>,
 }
 
 impl Listing {
-    /// Lists of these types at one state: of these namespaces, or of all.
-    pub(super) fn start(
-        cluster: &Cluster,
-        types: Vec<ResourceType>,
-        namespaces: Option<Vec<String>>,
-        state: String,
-    ) -> Self {
-        let collector = Collector::with_defaults(cluster.clone());
-        let source = Source {
-            collector,
-            namespaces,
-            state,
-        };
-        let mut this = Self {
-            source,
-            waiting: types.into(),
-            open: VecDeque::new(),
-            readers: JoinSet::new(),
-        };
-        this.fill();
-        this
+    /// Reads these types, [`TYPES_AT_ONCE`] at a time.
+    pub(super) fn start(source: Source, types: &[ResourceType]) -> Self {
+        let waiting: VecDeque<_> = types.iter().cloned().map(Arc::new).collect();
+        let waiting = Arc::new(Mutex::new(waiting));
+        let (sender, pieces) = mpsc::channel(PAGES_AHEAD);
+        let mut readers = JoinSet::new();
+        for _ in 0..TYPES_AT_ONCE {
+            readers.spawn(read_all(
+                source.clone(),
+                Arc::clone(&waiting),
+                sender.clone(),
+            ));
+        }
+        Self {
+            pieces,
+            _readers: readers,
+        }
     }
 
-    /// The next type with its pieces.
-    pub(super) fn next_type(&mut self) -> Option<(ResourceType, mpsc::Receiver<Piece>)> {
-        while self.readers.try_join_next().is_some() {}
-        let next = self.open.pop_front();
-        self.fill();
-        next
+    /// The next piece of whichever type has one. After the last there is none; a type whose
+    /// [`Piece::End`] or [`Piece::Failed`] has not come by then was lost with its reader.
+    pub(super) async fn next(&mut self) -> Option<(Arc<ResourceType>, Piece)> {
+        self.pieces.recv().await
     }
+}
 
-    /// Starts readers up to the limit. The type in hand counts as one.
-    fn fill(&mut self) {
-        while self.open.len() < TYPES_AT_ONCE - 1 {
-            let Some(resource) = self.waiting.pop_front() else {
-                return;
-            };
-            let (sender, pieces) = mpsc::channel(PAGES_AHEAD);
-            self.readers
-                .spawn(read(self.source.clone(), resource.clone(), sender));
-            self.open.push_back((resource, pieces));
+type Pieces = mpsc::Sender<(Arc<ResourceType>, Piece)>;
+
+/// Reads one waiting type after the other. Ends early when nobody listens any more.
+async fn read_all(
+    source: Source,
+    waiting: Arc<Mutex<VecDeque<Arc<ResourceType>>>>,
+    pieces: Pieces,
+) {
+    loop {
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
+        let Some(resource) = next else {
+            return;
+        };
+        let last = match read(&source, &resource, &pieces).await {
+            Ok(()) => Piece::End,
+            Err(error) => Piece::Failed(error),
+        };
+        if pieces.send((resource, last)).await.is_err() {
+            return;
         }
     }
 }
 
-/// Reads one type. Ends early when nobody listens any more.
-async fn read(source: Source, resource: ResourceType, pieces: mpsc::Sender<Piece>) {
+/// Reads one type.
+async fn read(
+    source: &Source,
+    resource: &Arc<ResourceType>,
+    pieces: &Pieces,
+) -> Result<(), ClusterError> {
     let places: Vec<Option<&str>> = match &source.namespaces {
         Some(namespaces) if resource.namespaced => namespaces
             .iter()
@@ -102,31 +134,43 @@ async fn read(source: Source, resource: ResourceType, pieces: mpsc::Sender<Piece
             .collect(),
         _ => vec![None],
     };
+    let mut how = How::Unknown;
     for place in places {
         let mut reading = Reading {
-            source: &source,
-            resource: &resource,
+            source,
+            resource,
             place,
-            pieces: &pieces,
-            exact: true,
+            pieces,
+            how,
             position: Position::default(),
         };
-        if let Err(error) = reading.read().await {
-            let _ = pieces.send(Piece::Failed(error)).await;
-            return;
-        }
+        reading.read().await?;
+        how = reading.how;
     }
+    Ok(())
 }
 
 /// One list: a type in one namespace or in all.
 struct Reading<'a> {
     source: &'a Source,
-    resource: &'a ResourceType,
+    resource: &'a Arc<ResourceType>,
     place: Option<&'a str>,
-    pieces: &'a mpsc::Sender<Piece>,
-    /// Whether the state that all lists ask for is still asked for.
-    exact: bool,
+    pieces: &'a Pieces,
+    how: How,
     position: Position,
+}
+
+/// How a type is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Nobody knows yet what its numbers mean.
+    Unknown,
+    /// At the state that all lists ask for.
+    Exactly,
+    /// At the newest state, because the wanted one cannot be shown (any more).
+    Newest,
+    /// At the newest state, because the type has a count of its own.
+    Apart,
 }
 
 /// How far a list has come, by the keys of its objects.
@@ -163,21 +207,39 @@ impl Position {
 
 impl Reading<'_> {
     async fn read(&mut self) -> Result<(), ClusterError> {
+        if self.how == How::Unknown && self.source.revisions.has_moved() {
+            let state = newest(&self.source.cluster, self.resource, self.place).await?;
+            self.learn(&state).await?;
+        }
         for _ in 0..LIST_RESTARTS {
             match self.read_once().await {
-                Ok(()) => return Ok(()),
+                Ok(Finished::Yes) => return Ok(()),
+                Ok(Finished::BeginAtTheWantedState) => {}
                 Err(error) if self.may_restart(&error) => {
-                    self.exact = false;
+                    self.how = How::Newest;
                     self.position.restart();
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.read_once().await
+        self.read_once().await.map(|_finished| ())
     }
 
-    async fn read_once(&mut self) -> Result<(), ClusterError> {
-        let state = self.exact.then_some(self.source.state.as_str());
+    /// Draws from the newest state of the type how it is to be asked for.
+    async fn learn(&mut self, state: &str) -> Result<Relation, ClusterError> {
+        let relation = self.source.revisions.relate(state).await?;
+        self.how = match relation {
+            Relation::Same | Relation::Later => How::Exactly,
+            Relation::Apart => How::Apart,
+        };
+        Ok(relation)
+    }
+
+    async fn read_once(&mut self) -> Result<Finished, ClusterError> {
+        let state = match self.how {
+            How::Exactly => Some(self.source.revisions.at()),
+            How::Unknown | How::Newest | How::Apart => None,
+        };
         let pages = self
             .source
             .collector
@@ -190,6 +252,9 @@ impl Reading<'_> {
                 remaining,
                 consistent,
             } = page?;
+            if self.how == How::Unknown && self.learn(&resource_version).await? == Relation::Later {
+                return Ok(Finished::BeginAtTheWantedState);
+            }
             // Lists come in this order anyway; APIs with a store of their own need not.
             items.sort_by_cached_key(|item| item.facts.object.key());
             items.retain(|item| self.position.admits(&item.facts.object.key()));
@@ -197,26 +262,39 @@ impl Reading<'_> {
                 items,
                 remaining: remaining.unwrap_or_default(),
                 state: resource_version,
-                exact: self.exact && consistent,
+                shown: match self.how {
+                    How::Apart => Shown::Apart,
+                    How::Exactly if consistent => Shown::AsAsked,
+                    How::Exactly | How::Newest | How::Unknown => Shown::Later,
+                },
             };
+            let piece = (Arc::clone(self.resource), piece);
             if self.pieces.send(piece).await.is_err() {
-                return Ok(());
+                return Ok(Finished::Yes);
             }
         }
-        Ok(())
+        Ok(Finished::Yes)
     }
 
     /// Whether the list may begin anew at the newest state: the old one has expired, or this API
-    /// cannot show it (aggregated APIs refuse it or wait for it in vain).
+    /// cannot show it (it refuses it or waits for it in vain).
     fn may_restart(&self, error: &ClusterError) -> bool {
         match error.failure {
             Failure::Gone { .. } => !self.position.unordered,
             Failure::Invalid { .. } | Failure::Timeout { .. } | Failure::ServerError { .. } => {
-                self.exact && self.position.last.is_none() && self.resource.is_custom()
+                self.how == How::Exactly && self.position.last.is_none()
             }
             _ => false,
         }
     }
+}
+
+/// Whether a list came to its end.
+enum Finished {
+    /// It did, or nobody listens any more.
+    Yes,
+    /// It showed that the wanted state is an earlier one, which can be asked for.
+    BeginAtTheWantedState,
 }
 
 #[cfg(test)]

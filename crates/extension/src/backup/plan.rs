@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use strongroom_core::report::{ObjectOutcome, Outcome};
+use strongroom_core::selection::related::run_name;
 use strongroom_core::selection::{Rule, Selector};
 use strongroom_core::{Code, ObjectRef, Problem, ResourceType};
 use strongroom_kubernetes::crd::BackupSpec;
@@ -19,6 +20,9 @@ pub(super) struct Plan {
     pub(super) selector: Selector,
     /// Types to read, in the order of the recovery point's runs.
     pub(super) types: Vec<ResourceType>,
+    /// Types of the cluster's own scope of which only what something taken needs is taken: read behind
+    /// all others, in the order of their runs.
+    pub(super) related: Vec<ResourceType>,
     /// Chosen namespaces, when each is to be listed by itself, in the order of their objects.
     pub(super) namespaces: Option<Vec<String>>,
     /// What is known already: types that are not read, and why.
@@ -27,11 +31,15 @@ pub(super) struct Plan {
 
 pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure> {
     let selector = spec.selection.compile().map_err(Problem::from)?;
+    let selector = selector.without_namespaces(found.opted_out.clone());
     let mut types = Vec::new();
+    let mut related = Vec::new();
     let mut lines = Vec::new();
     for resource in &found.discovery.types {
         let decision = selector.decide_type(resource);
-        if decision.included {
+        if decision.rule == Rule::TakenWhenNeeded {
+            related.push(resource.clone());
+        } else if decision.included {
             types.push(resource.clone());
         } else {
             lines.push(line_on_type(
@@ -42,6 +50,7 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
         }
     }
     types.sort_by_key(ResourceType::resource);
+    related.sort_by_key(|resource| run_name(resource, true));
     for broken in &found.discovery.broken {
         let resource = ResourceType::new(&broken.group, &broken.version, "*", "*", true);
         let rule = selector.decide_type(&resource).rule;
@@ -69,6 +78,7 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
     Ok(Plan {
         selector,
         types,
+        related,
         namespaces,
         lines,
     })

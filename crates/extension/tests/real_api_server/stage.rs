@@ -14,16 +14,31 @@ use strongroom_core::restore::RestoreCriteria;
 use strongroom_core::selection::Selection;
 use strongroom_extension::clock::SystemClock;
 use strongroom_extension::crash::CrashPoints;
-use strongroom_extension::environment::{Environment, RealStores, StorageNote};
+use strongroom_extension::environment::{Environment, StorageNote, Stores};
 use strongroom_extension::run::controllers;
 use strongroom_kubernetes::apply as objects;
-use strongroom_kubernetes::crd::{self, BackupSpec, JobStatus, RestoreMode, RestoreSpec};
+use strongroom_kubernetes::crd::{
+    self, BackupMode, BackupSpec, JobStatus, RestoreMode, RestoreSpec,
+};
 use strongroom_kubernetes::sealed::{self, JobSecrets, KeyPair};
 use strongroom_kubernetes::{Cluster, FIELD_MANAGER, Timeouts, jobs};
 use strongroom_repository::{Backend, Repository, RepositoryKey, StoreConfig, SystemEntropy};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// Folders as stores, which a real extension refuses.
+#[derive(Debug)]
+struct Folders;
+
+impl Stores for Folders {
+    fn connect(
+        &self,
+        config: &StoreConfig,
+    ) -> strongroom_repository::Result<Arc<dyn object_store::ObjectStore>> {
+        config.connect()
+    }
+}
 
 const PRIVATE_KEY: [u8; 32] = [7; 32];
 const REPOSITORY_KEY: [u8; 32] = [9; 32];
@@ -123,6 +138,7 @@ impl Stage {
         let names = namespaces.iter().map(|name| (*name).to_owned()).collect();
         BackupSpec {
             job_id,
+            mode: BackupMode::Backup,
             recovery_point_id: Self::new_id(),
             backup_instance_id: "a".to_owned(),
             selection: Selection {
@@ -209,14 +225,24 @@ impl Stage {
             .expect("the job ends")
     }
 
-    fn start(&self, crash: CrashPoints) -> (JoinSet<()>, JoinSet<()>) {
+    /// Creates a backup for a process that runs already, and waits for its end.
+    pub(crate) async fn back_up_with(&self, spec: &BackupSpec) -> JobStatus {
+        jobs::create_backup(&self.cluster, &self.namespace, spec)
+            .await
+            .unwrap();
+        self.ended(&jobs::backups(), &jobs::backup_name(spec.job_id))
+            .await
+    }
+
+    /// A process of the extension; it ends when this is dropped.
+    pub(crate) fn start(&self, crash: CrashPoints) -> (JoinSet<()>, JoinSet<()>) {
         let environment = Arc::new(Environment {
             cluster: self.cluster.clone(),
             namespace: self.namespace.clone(),
             keys: KeyPair::from_bytes(&PRIVATE_KEY).unwrap(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            stores: Arc::new(RealStores),
+            stores: Arc::new(Folders),
             crash,
             status_interval: Duration::from_millis(200),
             unreachable_pause: Duration::from_millis(100),
@@ -229,17 +255,22 @@ impl Stage {
         (jobs, feeds)
     }
 
+    pub(crate) async fn repository(&self) -> Repository {
+        let store = self.config().connect().unwrap();
+        let key = RepositoryKey::new(REPOSITORY_KEY);
+        let place = object_store::path::Path::from(PREFIX);
+        Repository::open_or_create(store, place, &key, &SystemEntropy)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn report(&self, job: Uuid, status: &JobStatus) -> Vec<ObjectOutcome> {
         let attempt = status
             .report_attempt
             .unwrap_or_else(|| panic!("no report: {status:#?}"));
-        let store = self.config().connect().unwrap();
-        let key = RepositoryKey::new(REPOSITORY_KEY);
-        let place = object_store::path::Path::from(PREFIX);
-        let repository = Repository::open_or_create(store, place, &key, &SystemEntropy)
+        let page = self
+            .repository()
             .await
-            .unwrap();
-        let page = repository
             .read_report(job, attempt, 0, 10_000)
             .await
             .unwrap();

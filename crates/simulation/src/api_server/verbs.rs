@@ -36,6 +36,14 @@ pub(crate) fn list(
             .and_then(|version| version.parse().ok()),
         None => None,
     };
+    let ahead = shared.ahead(&target.kind.id());
+    if ahead.is_some() && exact && token.is_none() {
+        return Err(Refusal::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "Timeout",
+            "Too large resource version",
+        ));
+    }
     if at.is_some_and(|at: u64| at < state.compacted()) {
         return Err(Refusal::new(
             StatusCode::GONE,
@@ -58,7 +66,8 @@ pub(crate) fn list(
         .and_then(|limit| limit.parse().ok())
         .filter(|limit| *limit > 0)
         .unwrap_or(usize::MAX);
-    let mut metadata = json!({"resourceVersion": at.to_string()});
+    let shown = at + ahead.unwrap_or_default();
+    let mut metadata = json!({"resourceVersion": shown.to_string()});
     if objects.len() > limit {
         metadata["remainingItemCount"] = json!(objects.len() - limit);
         objects.truncate(limit);
