@@ -110,6 +110,16 @@ pub fn wait_for<T>(
     }
 }
 
+/// Lets a random time pass before the next kill: the one thing here that must not wait for a condition,
+/// because a kill at a moment that something told would not be random.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a kill at any moment is the point"
+)]
+pub fn until_a_random_moment(chosen: Duration) {
+    std::thread::sleep(chosen);
+}
+
 /// The stage's clock: it only measures how long a step took or a wait may last.
 #[expect(
     clippy::disallowed_methods,

@@ -15,9 +15,11 @@ mod scenarios {
     mod lost_cluster;
     mod main_job;
     mod python_sdk;
+    mod random_kills;
     mod s3;
     mod server_killed;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;
     mod traps;
+    mod verify;
 }

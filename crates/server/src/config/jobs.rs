@@ -26,6 +26,11 @@ pub struct JobsSection {
     pub extension_wait_seconds: u64,
     /// Seconds that a job may take in all, from when its turn came.
     pub deadline_seconds: u64,
+    /// Seconds between two rounds in which packs that no recovery point needs are removed.
+    pub prune_every_seconds: u64,
+    /// Seconds that such a pack is left alone. Must be more than a writer ever pauses, or a backup
+    /// that goes on after a long pause fails and has to be begun anew; never less than 3,600 outside tests.
+    pub prune_min_age_seconds: u64,
 }
 
 impl Default for JobsSection {
@@ -37,6 +42,8 @@ impl Default for JobsSection {
             silence_seconds: limits.silence.as_secs(),
             extension_wait_seconds: limits.extension_wait.as_secs(),
             deadline_seconds: limits.deadline.as_secs(),
+            prune_every_seconds: limits.prune_every.as_secs(),
+            prune_min_age_seconds: limits.prune_min_age.as_secs(),
         }
     }
 }
@@ -69,6 +76,8 @@ impl JobsSection {
             silence: Duration::from_secs(self.silence_seconds),
             extension_wait: Duration::from_secs(self.extension_wait_seconds),
             deadline: Duration::from_secs(self.deadline_seconds),
+            prune_every: Duration::from_secs(self.prune_every_seconds),
+            prune_min_age: Duration::from_secs(self.prune_min_age_seconds),
         }
     }
 }

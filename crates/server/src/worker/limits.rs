@@ -140,6 +140,10 @@ pub struct JobLimits {
     pub extension_wait: Duration,
     /// See [`JOB_DEADLINE`].
     pub deadline: Duration,
+    /// See [`PRUNE_EVERY`]; no later than this after the start, either.
+    pub prune_every: Duration,
+    /// See [`PRUNE_MIN_AGE`].
+    pub prune_min_age: Duration,
 }
 
 impl Default for JobLimits {
@@ -150,6 +154,8 @@ impl Default for JobLimits {
             silence: SILENCE_LIMIT,
             extension_wait: EXTENSION_WAIT,
             deadline: JOB_DEADLINE,
+            prune_every: PRUNE_EVERY,
+            prune_min_age: PRUNE_MIN_AGE,
         }
     }
 }

@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use strongroom_core::error::Code;
 use strongroom_repository::PruneReport;
 
-use super::limits::{PRUNE_AFTER_START, PRUNE_EVERY, PRUNE_MIN_AGE, PRUNE_PATIENCE};
+use super::limits::{PRUNE_AFTER_START, PRUNE_PATIENCE};
 use super::purge_repositories::settle_failed;
 use crate::app::error::chain;
 use crate::app::instances::stored;
@@ -43,11 +43,12 @@ impl Turn {
 
 /// Prunes every repository now and then, for ever.
 pub(super) async fn prune_now_and_then(app: Arc<App>) {
-    let mut pause = PRUNE_AFTER_START;
+    let limits = &app.job_limits;
+    let mut pause = PRUNE_AFTER_START.min(limits.prune_every);
     loop {
         tokio::time::sleep(pause).await;
-        pause = PRUNE_EVERY;
-        match AssertUnwindSafe(prune_all(&app, PRUNE_MIN_AGE))
+        pause = limits.prune_every;
+        match AssertUnwindSafe(prune_all(&app, limits.prune_min_age))
             .catch_unwind()
             .await
         {
