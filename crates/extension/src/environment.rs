@@ -9,7 +9,7 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use strongroom_kubernetes::Cluster;
 use strongroom_kubernetes::sealed::KeyPair;
-use strongroom_repository::{Entropy, StoreConfig};
+use strongroom_repository::{Backend, Entropy, StoreConfig};
 
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
@@ -23,13 +23,21 @@ pub trait Stores: Send + Sync + fmt::Debug {
     fn connect(&self, config: &StoreConfig) -> strongroom_repository::Result<Arc<dyn ObjectStore>>;
 }
 
-/// The real stores.
+/// The real stores: object storage services, and nothing else. A folder or the memory of this process
+/// would let whoever writes custom resources read and fill the extension's own disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealStores;
 
 impl Stores for RealStores {
     fn connect(&self, config: &StoreConfig) -> strongroom_repository::Result<Arc<dyn ObjectStore>> {
-        config.connect()
+        match &config.backend {
+            Backend::S3(_) | Backend::AzureBlob(_) | Backend::Gcs(_) => config.connect(),
+            Backend::Local { .. } | Backend::Memory => {
+                Err(strongroom_repository::Error::InvalidConfig {
+                    why: "the storage that the vault names is no object storage service".to_owned(),
+                })
+            }
+        }
     }
 }
 
@@ -87,5 +95,30 @@ impl StorageNote {
     /// Puts another in its place.
     pub fn set(&self, note: impl Into<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = note.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_repository::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_or_memory_is_no_place_that_a_vault_may_name() {
+        let config = |backend: serde_json::Value| -> StoreConfig {
+            serde_json::from_value(serde_json::json!({ "backend": backend })).unwrap()
+        };
+        for backend in [
+            serde_json::json!({"kind": "Local", "path": "/"}),
+            serde_json::json!({"kind": "Memory"}),
+        ] {
+            let refused = RealStores.connect(&config(backend));
+            assert!(matches!(refused, Err(Error::InvalidConfig { .. })));
+        }
+        let azure = serde_json::json!({
+            "kind": "AzureBlob", "account": "acct", "container": "box", "accountKey": "a2V5",
+        });
+        assert!(RealStores.connect(&config(azure)).is_ok());
     }
 }
