@@ -45,7 +45,7 @@ pub use id::{ContentId, Location, PackId, Place};
 pub use leaf::Entry;
 pub use manifest::RunInfo;
 pub use objects::FORMAT_VERSION;
-pub use prune::PruneReport;
+pub use prune::{PruneReport, Settled};
 pub use read::Point;
 pub use report::{ReportPage, ReportSummary, ReportWriter};
 pub use repository::Repository;

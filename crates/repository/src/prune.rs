@@ -37,6 +37,13 @@ pub struct PruneReport {
     pub in_flight: u64,
 }
 
+/// The state of a repository that a prune left with nothing more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    points: [u8; 32],
+    packs: [u8; 32],
+}
+
 /// The plaintext of a mark.
 #[derive(Serialize, Deserialize)]
 struct Mark {
@@ -64,6 +71,56 @@ impl Repository {
     /// Refuses to remove anything when a manifest or a claim does not open: what it needs is unknown
     /// ([`Error::Corrupt`] names it).
     pub async fn prune(&self, min_age: Duration) -> Result<PruneReport> {
+        let (report, _) = self.prune_since(min_age, None).await?;
+        Ok(report)
+    }
+
+    /// As [`Self::prune`], but reads nothing when the repository is as an earlier call left it with
+    /// nothing more to do: two listings then. What that was is given back for the next call; none
+    /// when something is left to do.
+    pub async fn prune_since(
+        &self,
+        min_age: Duration,
+        settled: Option<Settled>,
+    ) -> Result<(PruneReport, Option<Settled>)> {
+        if let Some(settled) = settled {
+            let (now, kept) = self.contents().await?;
+            if now == settled {
+                let report = PruneReport {
+                    kept,
+                    ..PruneReport::default()
+                };
+                return Ok((report, Some(settled)));
+            }
+        }
+        let before = self.contents().await?.0;
+        let report = self.prune_now(min_age).await?;
+        let after = self.contents().await?.0;
+        // What came or went meanwhile was perhaps not looked at.
+        let at_rest = report.marked == 0 && report.removed == 0 && report.in_flight == 0;
+        Ok((
+            report,
+            Some(after).filter(|after| at_rest && *after == before),
+        ))
+    }
+
+    /// What is in the folders of points and packs, in 32 bytes, and the number of packs.
+    async fn contents(&self) -> Result<(Settled, u64)> {
+        let gather = |(sum, count): &mut ([u8; 32], u64), found: Found| {
+            let facts = format!("{} {} {}", found.path, found.size, found.written_ms);
+            let hash = blake3::hash(facts.as_bytes());
+            // In whatever order they are listed: each path is there once.
+            for (to, from) in sum.iter_mut().zip(hash.as_bytes()) {
+                *to ^= from;
+            }
+            *count += 1;
+        };
+        let (points, _) = self.objects.gather("points", gather).await?;
+        let (packs, count) = self.objects.gather("packs", gather).await?;
+        Ok((Settled { points, packs }, count))
+    }
+
+    async fn prune_now(&self, min_age: Duration) -> Result<PruneReport> {
         let mut report = PruneReport::default();
         let now = self.store_time().await?;
         let sealed = self.points().await?;

@@ -7,6 +7,7 @@ pub(crate) mod fixtures;
 mod golden;
 mod history;
 mod prune;
+mod random_access;
 mod resume;
 mod round_trip;
 mod side_by_side;

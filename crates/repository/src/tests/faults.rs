@@ -146,3 +146,61 @@ async fn a_call_that_was_dropped_half_way_spoils_the_writer_not_the_point() {
     let sealed = writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await;
     assert!(matches!(sealed, Err(Error::Misuse { .. })));
 }
+
+#[tokio::test]
+async fn a_full_store_is_named_and_the_next_attempt_finishes_the_point() {
+    let content = noisy(8);
+    let mut refused = 0;
+    for call in 1.. {
+        let faulty = Faulty::new();
+        let store = faulty.store();
+        let repository = open(&store).await.unwrap();
+        faulty.fail_at(call, Fault::Full);
+        let first = write_tiny(&repository, id(1), None, 1, &content).await;
+        if !faulty.heal() {
+            first.unwrap();
+            break;
+        }
+        if let Err(error) = first {
+            assert!(matches!(error, Error::Full { .. }), "{call}: {error}");
+            assert!(repository.points().await.unwrap().is_empty());
+            refused += 1;
+            write_tiny(&repository, id(1), None, 2, &content)
+                .await
+                .unwrap();
+        }
+        assert_eq!(read(&repository, id(1)).await.unwrap(), content, "{call}");
+        assert!(repository.verify(id(1)).await.unwrap().is_whole(), "{call}");
+    }
+    assert!(refused > 3, "every write was refused once");
+}
+
+#[tokio::test]
+async fn a_read_that_is_short_or_wrong_is_a_named_error_and_never_wrong_data() {
+    let content = noisy(8);
+    for fault in [Fault::ReadShort, Fault::ReadWrong] {
+        let faulty = Faulty::new();
+        let store = faulty.store();
+        let repository = open(&store).await.unwrap();
+        write_tiny(&repository, id(1), None, 1, &content)
+            .await
+            .unwrap();
+        let mut damaged = 0;
+        for call in 1.. {
+            faulty.fail_at(call, fault);
+            let found = read(&repository, id(1)).await;
+            if !faulty.heal() {
+                break;
+            }
+            match found {
+                Ok(found) => assert_eq!(found, content, "{fault:?} {call}"),
+                Err(error) => {
+                    assert!(error.is_corrupt(), "{fault:?} {call}: {error}");
+                    damaged += 1;
+                }
+            }
+            assert_eq!(read(&repository, id(1)).await.unwrap(), content);
+        }
+        assert!(damaged > 10, "{fault:?}: each read is of something needed");
+    }
+}

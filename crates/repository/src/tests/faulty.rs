@@ -32,6 +32,12 @@ pub(crate) enum Fault {
     DieAfter,
     /// This call and the next two are refused with "slow down".
     Throttle,
+    /// A write is refused because the store is full; the next works.
+    Full,
+    /// A read ends half-way as if that were all; the next works.
+    ReadShort,
+    /// A read gives a wrong byte in its middle; the next works.
+    ReadWrong,
 }
 
 #[derive(Default)]
@@ -40,6 +46,8 @@ struct State {
     fault: Option<(u64, Fault)>,
     clock: Duration,
     written: HashMap<Path, Duration>,
+    /// Reads so far, with the bytes that each gave.
+    reads: Vec<(Path, u64)>,
 }
 
 /// See the module.
@@ -54,6 +62,9 @@ enum Verdict {
     Fail,
     DoThenFail,
     Cut,
+    Full,
+    Short,
+    Wrong,
 }
 
 impl Faulty {
@@ -91,6 +102,17 @@ impl Faulty {
         self.state().clock += time;
     }
 
+    /// Moves the store's clock back, as far as it was moved forward.
+    pub(crate) fn turn_back(&self, time: Duration) {
+        let mut state = self.state();
+        state.clock = state.clock.saturating_sub(time);
+    }
+
+    /// The reads since the last call of this, with the bytes that each gave.
+    pub(crate) fn take_reads(&self) -> Vec<(Path, u64)> {
+        std::mem::take(&mut self.state().reads)
+    }
+
     fn verdict(&self) -> Verdict {
         let mut state = self.state();
         state.calls += 1;
@@ -102,6 +124,9 @@ impl Faulty {
             Some((at, Fault::Die)) if calls >= at => Verdict::Fail,
             Some((at, Fault::DieAfter)) if calls == at => Verdict::DoThenFail,
             Some((at, Fault::DieAfter)) if calls > at => Verdict::Fail,
+            Some((at, Fault::Full)) if calls == at => Verdict::Full,
+            Some((at, Fault::ReadShort)) if calls == at => Verdict::Short,
+            Some((at, Fault::ReadWrong)) if calls == at => Verdict::Wrong,
             Some((at, Fault::Throttle)) if calls >= at && calls < at + 3 => Verdict::Fail,
             _ => Verdict::Go,
         }
@@ -145,6 +170,12 @@ impl ObjectStore for Faulty {
         let verdict = self.verdict();
         let payload = match verdict {
             Verdict::Fail => return Err(failure()),
+            Verdict::Full => {
+                return Err(Error::Generic {
+                    store: "Faulty",
+                    source: std::io::Error::from(std::io::ErrorKind::StorageFull).into(),
+                });
+            }
             Verdict::Cut => {
                 let bytes = bytes::Bytes::from(payload);
                 bytes.slice(..bytes.len() / 2).into()
@@ -158,7 +189,7 @@ impl ObjectStore for Faulty {
             state.written.insert(location.clone(), clock);
         }
         match verdict {
-            Verdict::Go => Ok(result),
+            Verdict::Go | Verdict::Short | Verdict::Wrong => Ok(result),
             _ => Err(failure()),
         }
     }
@@ -172,13 +203,41 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        match self.verdict() {
-            Verdict::Go => {}
-            _ => return Err(failure()),
+        let verdict = self.verdict();
+        if !matches!(
+            verdict,
+            Verdict::Go | Verdict::Short | Verdict::Wrong | Verdict::Full
+        ) {
+            return Err(failure());
         }
+        let head = options.head;
         let mut result = self.inner.get_opts(location, options).await?;
         result.meta = self.dated(result.meta);
-        Ok(result)
+        if head {
+            return Ok(result);
+        }
+        let read = (location.clone(), result.range.end - result.range.start);
+        self.state().reads.push(read);
+        if matches!(verdict, Verdict::Go | Verdict::Full) {
+            return Ok(result);
+        }
+        let (meta, range) = (result.meta.clone(), result.range.clone());
+        let (attributes, extensions) = (result.attributes.clone(), result.extensions.clone());
+        let mut bytes = result.bytes().await?.to_vec();
+        let middle = bytes.len() / 2;
+        match (verdict, bytes.get_mut(middle)) {
+            (Verdict::Short, _) => bytes.truncate(middle),
+            (_, Some(byte)) => *byte ^= 4,
+            _ => {}
+        }
+        let stream = futures::stream::iter([Ok(bytes::Bytes::from(bytes))]).boxed();
+        Ok(GetResult {
+            payload: object_store::GetResultPayload::Stream(stream),
+            meta,
+            range,
+            attributes,
+            extensions,
+        })
     }
 
     fn delete_stream(
@@ -186,7 +245,9 @@ impl ObjectStore for Faulty {
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
         match self.verdict() {
-            Verdict::Go => self.inner.delete_stream(locations),
+            Verdict::Go | Verdict::Full | Verdict::Short | Verdict::Wrong => {
+                self.inner.delete_stream(locations)
+            }
             Verdict::DoThenFail => self
                 .inner
                 .delete_stream(locations)
@@ -198,7 +259,7 @@ impl ObjectStore for Faulty {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.verdict() {
-            Verdict::Go => {
+            Verdict::Go | Verdict::Full | Verdict::Short | Verdict::Wrong => {
                 let this = self.clone();
                 self.inner
                     .list(prefix)

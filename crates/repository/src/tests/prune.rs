@@ -177,3 +177,92 @@ async fn a_prune_after_every_entry_takes_nothing_from_a_writer_that_resumes() {
     assert_eq!(read(&repository, id(2)).await.unwrap(), content);
     assert!(repository.verify(id(2)).await.unwrap().is_whole());
 }
+
+#[tokio::test]
+async fn a_clock_of_the_store_that_jumps_costs_no_point_and_no_writer_unnoticed() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    faulty.pass(30 * IN_FLIGHT_MAX_AGE);
+    write_tiny(&repository, id(1), None, 1, &noisy(9))
+        .await
+        .unwrap();
+    let options = WriterOptions {
+        parent: Some(id(1)),
+        attempt: 1,
+    };
+    let mut writer = repository.begin(id(2), options).await.unwrap();
+    // Back: all that was written lies in the future, so nothing is old enough to go.
+    faulty.turn_back(29 * IN_FLIGHT_MAX_AGE);
+    repository.delete_point(id(1)).await.unwrap();
+    let report = repository.prune(HOUR).await.unwrap();
+    assert_eq!((report.removed, report.in_flight), (0, 1));
+    // Forward beyond the longest life of a claim: the writer counts as dead, and hears of it.
+    faulty.pass(40 * IN_FLIGHT_MAX_AGE);
+    repository.prune(HOUR).await.unwrap();
+    faulty.pass(2 * HOUR);
+    repository.prune(HOUR).await.unwrap();
+    let filled = fill(&mut writer, &noisy(9)).await;
+    let sealed = match filled {
+        Ok(()) => writer.seal(header(), jiff::Timestamp::UNIX_EPOCH).await,
+        Err(error) => Err(error),
+    };
+    let error = sealed.unwrap_err();
+    let told = matches!(error, Error::Abandoned { .. } | Error::Corrupt { .. });
+    assert!(told, "{error}");
+    assert!(repository.points().await.unwrap().is_empty());
+    // A point that is sealed stays whole whatever the clock does.
+    write_tiny(&repository, id(3), None, 1, &noisy(9))
+        .await
+        .unwrap();
+    faulty.pass(40 * IN_FLIGHT_MAX_AGE);
+    repository.prune(HOUR).await.unwrap();
+    faulty.turn_back(20 * IN_FLIGHT_MAX_AGE);
+    repository.prune(HOUR).await.unwrap();
+    assert!(repository.verify(id(3)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
+async fn repositories_of_two_vaults_in_one_container_know_nothing_of_each_other() {
+    let store = memory();
+    let one = open(&store).await.unwrap();
+    let key = crate::RepositoryKey::new([8; 32]);
+    let other_place = object_store::path::Path::from("instances/one-more");
+    let other = Repository::open_or_create(store.clone(), other_place, &key, &Fixed(4))
+        .await
+        .unwrap();
+    write(&one, id(1), None, 1, &small()).await.unwrap();
+    write(&other, id(1), None, 1, &noisy(9)).await.unwrap();
+    one.delete_point(id(1)).await.unwrap();
+    one.prune(Duration::ZERO).await.unwrap();
+    assert!(one.points().await.unwrap().is_empty());
+    assert_eq!(packs(&one).await, 0);
+    assert_eq!(read(&other, id(1)).await.unwrap(), noisy(9));
+    assert!(other.verify(id(1)).await.unwrap().is_whole());
+    // One place for two instances: the second is refused before it writes anything.
+    let error = Repository::open_or_create(store.clone(), prefix(), &key, &Fixed(4)).await;
+    assert!(matches!(error, Err(Error::WrongKey)));
+}
+
+#[tokio::test]
+async fn a_repository_with_nothing_to_prune_is_only_listed_the_next_time() {
+    let faulty = Faulty::new();
+    let store = faulty.store();
+    let repository = open(&store).await.unwrap();
+    write(&repository, id(1), None, 1, &small()).await.unwrap();
+    faulty.pass(IN_FLIGHT_MAX_AGE);
+    let (first, settled) = repository.prune_since(HOUR, None).await.unwrap();
+    assert_eq!((first.kept, first.marked, first.removed), (1, 0, 0));
+    assert_eq!(settled, None, "the writer's claim went only now");
+    let (_, settled) = repository.prune_since(HOUR, None).await.unwrap();
+    let settled = settled.unwrap();
+    faulty.take_reads();
+    let (again, settled) = repository.prune_since(HOUR, Some(settled)).await.unwrap();
+    assert_eq!((again.kept, again.removed), (1, 0));
+    assert!(faulty.take_reads().is_empty(), "no manifest is read again");
+    // Whatever is written or removed ends that.
+    repository.delete_point(id(1)).await.unwrap();
+    let (after, settled) = repository.prune_since(HOUR, settled).await.unwrap();
+    assert_eq!((after.marked, after.removed), (1, 0));
+    assert_eq!(settled, None, "something is left to do");
+}
