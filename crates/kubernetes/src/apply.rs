@@ -63,11 +63,22 @@ pub async fn create(
     kind: &ResourceType,
     object: &Value,
 ) -> Result<Created, ClusterError> {
+    create_as(cluster, kind, object, FIELD_MANAGER).await
+}
+
+/// The same in the name of this field manager.
+pub async fn create_as(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    object: &Value,
+    field_manager: &str,
+) -> Result<Created, ClusterError> {
     let (namespace, name) = identity(object);
     let doing = doing("create", kind, namespace, name);
     let path = format!(
-        "{}?fieldManager={FIELD_MANAGER}",
-        path_of(kind, namespace, None)
+        "{}?fieldManager={}",
+        path_of(kind, namespace, None),
+        crate::cluster::segment(field_manager),
     );
     match post(cluster, &path, object, &doing).await {
         Ok(reply) => Ok(Created::New(written(&reply, &doing)?)),
@@ -133,10 +144,23 @@ pub async fn patch_merge(
     name: &str,
     changes: &Value,
 ) -> Result<Written, ClusterError> {
+    patch_merge_as(cluster, kind, namespace, name, changes, FIELD_MANAGER).await
+}
+
+/// The same in the name of this field manager.
+pub async fn patch_merge_as(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    namespace: Option<&str>,
+    name: &str,
+    changes: &Value,
+    field_manager: &str,
+) -> Result<Written, ClusterError> {
     let doing = doing("patch", kind, namespace, name);
     let path = format!(
-        "{}?fieldManager={FIELD_MANAGER}",
-        path_of(kind, namespace, Some(name))
+        "{}?fieldManager={}",
+        path_of(kind, namespace, Some(name)),
+        crate::cluster::segment(field_manager),
     );
     patch(
         cluster,
@@ -157,10 +181,23 @@ pub async fn patch_status(
     name: &str,
     status: &Value,
 ) -> Result<Written, ClusterError> {
+    patch_status_as(cluster, kind, namespace, name, status, FIELD_MANAGER).await
+}
+
+/// The same in the name of this field manager.
+pub async fn patch_status_as(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    namespace: Option<&str>,
+    name: &str,
+    status: &Value,
+    field_manager: &str,
+) -> Result<Written, ClusterError> {
     let doing = doing("write the status of", kind, namespace, name);
     let path = format!(
-        "{}/status?fieldManager={FIELD_MANAGER}",
-        path_of(kind, namespace, Some(name))
+        "{}/status?fieldManager={}",
+        path_of(kind, namespace, Some(name)),
+        crate::cluster::segment(field_manager),
     );
     let body = serde_json::json!({ "status": status });
     patch(

@@ -184,6 +184,10 @@ pub const WAVES: &[WaveInfo] = &[
     },
 ];
 
+/// The first wave of what may refuse or change objects. What other objects hold back for such a reason
+/// ([`super::prepare::Prepared::later`]) comes right before it.
+pub const CONSTRAINTS: Wave = Wave(14);
+
 /// The wave of all types that no other wave names.
 const THE_REST: Wave = Wave(12);
 
@@ -230,6 +234,7 @@ mod tests {
             }
         }
         assert!(WAVES[usize::from(THE_REST.0)].types.is_empty());
+        assert_eq!(CONSTRAINTS.info().name, "constraints");
     }
 
     #[test]

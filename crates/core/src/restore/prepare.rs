@@ -85,6 +85,23 @@ impl Prepared {
         settled
     }
 
+    /// What is sent when all that the object constrains is there again: what was held back, and who
+    /// owns its fields.
+    #[must_use]
+    pub fn last_patch(&self) -> Option<Value> {
+        let mut patch = json!({});
+        for part in [self.later.clone(), managers::patch(self)]
+            .into_iter()
+            .flatten()
+        {
+            pointer::merge(&mut patch, &part);
+        }
+        patch
+            .as_object()
+            .is_some_and(|fields| !fields.is_empty())
+            .then_some(patch)
+    }
+
     /// Under whose names to write, so that who owns which field stays as it was.
     #[must_use]
     pub fn managers(&self) -> Managers {

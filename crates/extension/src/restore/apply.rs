@@ -142,7 +142,7 @@ impl Applier<'_> {
             let doubtful = may_be_ours && desired.rule != Rule::DefaultServiceAccountPatched;
             if let Some(live) = existing
                 .as_ref()
-                .filter(|live| doubtful && self.is_ours(live))
+                .filter(|live| doubtful && self.may_be_ours(&desired, live))
             {
                 let line = created(&desired, why);
                 let told = self.complete(item, &desired, live, line).await?;
@@ -208,7 +208,7 @@ impl Applier<'_> {
     }
 
     async fn patch(&self, item: &Item<'_>, desired: &Desired) -> Result<Told, JobFailure> {
-        let mut value = desired.value.clone();
+        let mut value = desired.prepared.settled(&desired.value);
         // What the cluster assigned to the existing object cannot be changed.
         desired.prepared.relax(&mut value, &[]);
         let (cluster, kind) = (&self.calls.cluster, item.resource);
@@ -268,19 +268,27 @@ impl Applier<'_> {
         requests::wait_gone(&self.target.cluster, item.resource, namespace, name, limit).await
     }
 
-    /// Whether an object was created by an attempt at this job: it is no older than the job (both
-    /// times are the API server's) and our field manager wrote it. An object without any field of its
-    /// own has no managers; then its age alone decides.
+    /// Whether a namespace was created by an attempt at this job: it is no older than the job (both
+    /// times are the API server's) and our field manager wrote it. Namespaces bear our name until all
+    /// that goes into them is there.
     pub(super) fn is_ours(&self, live: &Value) -> bool {
-        let metadata = &live["metadata"];
-        let created: Option<Timestamp> = metadata["creationTimestamp"]
-            .as_str()
-            .and_then(|time| time.parse().ok());
-        let unmanaged = metadata["managedFields"]
+        let unmanaged = live["metadata"]["managedFields"]
             .as_array()
             .is_none_or(Vec::is_empty);
+        self.is_young(live) && (unmanaged || wrote(live, None, self.attempt.created))
+    }
+
+    /// Whether an object in doubt was created by an attempt at this job: it is no older than the job,
+    /// and bears our field manager's name or those that the restore gives to it.
+    pub(super) fn may_be_ours(&self, desired: &Desired, live: &Value) -> bool {
+        self.is_young(live) && desired.prepared.may_have_made(live, FIELD_MANAGER)
+    }
+
+    fn is_young(&self, live: &Value) -> bool {
+        let created: Option<Timestamp> = live["metadata"]["creationTimestamp"]
+            .as_str()
+            .and_then(|time| time.parse().ok());
         created.is_some_and(|created| created >= self.attempt.created)
-            && (unmanaged || wrote(live, None, self.attempt.created))
     }
 
     /// Where the owners of an object are looked for.

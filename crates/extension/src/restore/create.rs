@@ -6,7 +6,7 @@ use strongroom_core::object::Owner;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::selection::Rule;
 use strongroom_kubernetes::apply::{self as requests, Created, Written};
-use strongroom_kubernetes::{ClusterError, Failure};
+use strongroom_kubernetes::{ClusterError, FIELD_MANAGER, Failure};
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ impl Applier<'_> {
         let mut line = self
             .foreseen(item, desired, created(desired, "it did not exist"))
             .await?;
-        let mut sent = self.post(item, &desired.value).await;
+        let mut sent = self.post(item, desired).await;
         // The API server names one taken value at a time, so what it refuses is dropped in turn.
         let mut dropped = Vec::new();
         while let Err(ClusterError {
@@ -75,7 +75,7 @@ impl Applier<'_> {
                 break;
             }
             dropped.extend(more);
-            sent = self.post(item, &desired.value).await;
+            sent = self.post(item, desired).await;
         }
         if !dropped.is_empty() {
             let fields = dropped.join(", ");
@@ -168,8 +168,9 @@ impl Applier<'_> {
             }
             let (namespace, name) = (desired.object.namespace.as_deref(), &desired.object.name);
             let cluster = &self.calls.cluster;
+            let (kind, manager) = (item.resource, maker(item, desired));
             let merge =
-                || requests::patch_merge(cluster, item.resource, namespace, name, references);
+                || requests::patch_merge_as(cluster, kind, namespace, name, references, &manager);
             if let Err(error) = self.calls.send(merge).await.outcome {
                 if self.is_gone(&error).await {
                     return Err(error.into());
@@ -180,6 +181,11 @@ impl Applier<'_> {
             }
         }
         let line = without_owners(told.line, &linked.missing);
+        let line = if linked.patch.is_some() {
+            self.give_back(item, desired, line).await?
+        } else {
+            line
+        };
         Ok(Told { line, ..told })
     }
 
@@ -265,11 +271,11 @@ impl Applier<'_> {
     }
 
     /// POST; a type that was made a moment ago may not be served by every API server yet.
-    async fn post(&self, item: &Item<'_>, value: &Value) -> Sent<Created> {
+    async fn post(&self, item: &Item<'_>, desired: &Desired) -> Sent<Created> {
         let mut tries = 0;
         let mut pause = NEW_TYPE_PAUSE / 8;
         loop {
-            let create = || self.post_once(item, value);
+            let create = || self.post_once(item, desired);
             let sent = self.calls.send(create).await;
             tries += 1;
             match &sent.outcome {
@@ -288,8 +294,9 @@ impl Applier<'_> {
     }
 
     /// One POST, with less patience unless it is the last chance.
-    async fn post_once(&self, item: &Item<'_>, value: &Value) -> Result<Created, ClusterError> {
-        let create = requests::create(&self.calls.cluster, item.resource, value);
+    async fn post_once(&self, item: &Item<'_>, desired: &Desired) -> Result<Created, ClusterError> {
+        let (cluster, manager) = (&self.calls.cluster, maker(item, desired));
+        let create = requests::create_as(cluster, item.resource, &desired.value, &manager);
         if item.last {
             return create.await;
         }
@@ -319,7 +326,10 @@ impl Applier<'_> {
         if let Some(status) = &desired.prepared.status
             && live.get("status") != Some(status)
         {
-            let write = || requests::patch_status(cluster, kind, namespace, name, status);
+            let manager = desired.prepared.managers().status_as;
+            let manager = manager.as_deref().unwrap_or(FIELD_MANAGER);
+            let write =
+                || requests::patch_status_as(cluster, kind, namespace, name, status, manager);
             if let Err(error) = self.calls.send(write).await.outcome {
                 if self.is_gone(&error).await {
                     return Err(error.into());
@@ -333,7 +343,9 @@ impl Applier<'_> {
             }
         }
         if let Some(release) = &desired.prepared.release {
-            let write = || requests::patch_merge(cluster, kind, namespace, name, release);
+            let manager = maker(item, desired);
+            let write =
+                || requests::patch_merge_as(cluster, kind, namespace, name, release, &manager);
             if let Err(error) = self.calls.send(write).await.outcome {
                 if self.is_gone(&error).await {
                     return Err(error.into());
@@ -350,8 +362,42 @@ impl Applier<'_> {
             }
             self.target.define(live);
         }
-        Ok(line.into())
+        self.give_back(item, desired, line).await.map(Told::from)
     }
+
+    /// Gives the fields back to those who owned them, when the names of the writes do not.
+    async fn give_back(
+        &self,
+        item: &Item<'_>,
+        desired: &Desired,
+        line: ObjectOutcome,
+    ) -> Result<ObjectOutcome, JobFailure> {
+        let Some(managers) = desired.prepared.managers().afterwards else {
+            return Ok(line);
+        };
+        // A namespace keeps our name until the end, so that another attempt knows it.
+        if item.resource.is("", "Namespace") {
+            return Ok(line);
+        }
+        let (cluster, kind) = (&self.calls.cluster, item.resource);
+        let (namespace, name) = (desired.object.namespace.as_deref(), &desired.object.name);
+        let write = || requests::patch_merge(cluster, kind, namespace, name, &managers);
+        match self.calls.send(write).await.outcome {
+            Ok(_) => Ok(line),
+            Err(error) if self.is_gone(&error).await => Err(error.into()),
+            Err(error) => {
+                let trouble = format!("its field managers were refused: {error}");
+                Ok(but(line, Code::KubernetesBackupGenericWarning, &trouble))
+            }
+        }
+    }
+}
+
+/// In whose name an object is made: its own manager's, so that the user's next apply meets no conflict.
+fn maker(item: &Item<'_>, desired: &Desired) -> String {
+    let own = desired.prepared.managers().create_as;
+    own.filter(|_| !item.resource.is("", "Namespace"))
+        .unwrap_or_else(|| FIELD_MANAGER.to_owned())
 }
 
 /// Why a finished pod is left: it is the record of a Job that is not there.

@@ -7,6 +7,7 @@
 use futures::StreamExt as _;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::restore::mapping;
+use strongroom_core::restore::order::CONSTRAINTS;
 use strongroom_core::selection::Rule;
 use strongroom_core::{Code, ObjectFacts};
 use strongroom_kubernetes::crd::RestoreMode;
@@ -52,11 +53,33 @@ impl<'a> Feed<'_, 'a> {
     /// Sends everything off.
     pub(super) async fn run(mut self) -> Result<(), JobFailure> {
         let opened = self.applier.opened;
+        let mut finished = false;
         for wave in opened.sequence.runs.chunk_by(|a, b| a.wave == b.wave) {
+            let constrains = wave.first().filter(|run| run.wave >= CONSTRAINTS);
+            if let Some(run) = constrains.filter(|_| !finished) {
+                self.finish_namespaces(run.first).await?;
+                finished = true;
+            }
             for run in wave {
                 self.run_of_type(run).await?;
             }
             self.all_handled().await;
+        }
+        if !finished {
+            self.finish_namespaces(opened.sequence.total()).await?;
+        }
+        Ok(())
+    }
+
+    /// Namespaces enforce what they enforce from this position on: all that they could refuse is there.
+    async fn finish_namespaces(&mut self, position: u64) -> Result<(), JobFailure> {
+        if self.applier.spec.mode == RestoreMode::Validate {
+            return Ok(());
+        }
+        // Told with the entry before, so that another attempt begins with the one at the position.
+        let position = position.max(self.done_before).saturating_sub(1);
+        for line in super::namespaces::finish(self.applier).await? {
+            self.send(Task::Tell(position, line), Vec::new()).await?;
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ use strongroom_kubernetes::crd::RestoreMode;
 use super::apply::Applier;
 use super::item::Item;
 use super::observe::Existing;
+use super::plan::{self, Desire, Desired};
 use super::sequence::Sequence;
 use crate::job::{JobFailure, is_unreachable, object_code};
 
@@ -87,6 +88,17 @@ impl Namespaces {
         }
     }
 
+    /// Whether this job made the namespace, as far as is known.
+    fn is_made(&self, name: &str) -> bool {
+        let inner = self.inner();
+        let found = inner.found.as_ref().and_then(|found| found.get(name));
+        inner
+            .known
+            .get(name)
+            .is_some_and(|known| *known == Ok(true))
+            || found.is_some_and(|seen| seen.ours)
+    }
+
     /// Notes what became of a namespace that was an entry.
     pub(super) fn note(&self, line: &ObjectOutcome) {
         if line.object.kind == "Namespace" && line.object.group.is_empty() {
@@ -131,6 +143,64 @@ impl Namespaces {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Finishes the namespaces that this job made, now that all that they constrain is there: what they
+/// enforce, and who owns their fields. Can be done again. What is refused is told.
+pub(super) async fn finish(applier: &Applier<'_>) -> Result<Vec<ObjectOutcome>, JobFailure> {
+    let mut lines = Vec::new();
+    let Some(run) = applier.opened.sequence.run_of("", "Namespace") else {
+        return Ok(lines);
+    };
+    let mappings = &applier.spec.criteria.namespace_mappings;
+    let mut entries = applier.point.entries(&run.group);
+    while let Some(entry) = entries.next().await {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // It has had its line.
+            Err(error) if error.is_corrupt() => return Ok(lines),
+            Err(error) => return Err(error.into()),
+        };
+        if !applier
+            .namespaces
+            .is_made(mapping::target(&entry.name, mappings))
+        {
+            continue;
+        }
+        let body = match applier.point.read(&entry).await {
+            Ok(body) => body,
+            Err(error) if error.is_corrupt() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let stored: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let now = applier.attempt.created;
+        let desire = plan::desire(&run.resource, stored, &applier.spec.criteria, now);
+        if let Desire::Restore(desired) = desire {
+            lines.extend(finish_one(applier, *desired).await?);
+        }
+    }
+    Ok(lines)
+}
+
+async fn finish_one(
+    applier: &Applier<'_>,
+    desired: Desired,
+) -> Result<Option<ObjectOutcome>, JobFailure> {
+    let Some(patch) = desired.prepared.last_patch() else {
+        return Ok(None);
+    };
+    let (cluster, kind, name) = (&applier.calls.cluster, kind(), &desired.object.name);
+    let write = || requests::patch_merge(cluster, &kind, None, name, &patch);
+    match applier.calls.send(write).await.outcome {
+        Ok(_) => Ok(None),
+        Err(error) if is_unreachable(&error) => Err(error.into()),
+        Err(error) => {
+            let code = object_code(&error.failure);
+            let reason = format!("what it enforces could not be set: {error}");
+            let line = ObjectOutcome::new(desired.object, Outcome::Failed, reason);
+            Ok(Some(line.with_code(code)))
+        }
     }
 }
 

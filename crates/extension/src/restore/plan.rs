@@ -20,6 +20,8 @@ pub(super) struct Desired {
     pub(super) prepared: Prepared,
     /// Why it is restored.
     pub(super) rule: Rule,
+    /// Places that the namespace mapping changed.
+    pub(super) mapped: Vec<String>,
 }
 
 /// Whether a stored object is restored.
@@ -44,7 +46,7 @@ pub(super) fn desire(
     let facts = ObjectFacts::of(resource, &value);
     let decision = prepare::restorable(resource, &facts, &value);
     let prepared = prepare::prepare(resource, &mut value);
-    mapping::map_namespaces(resource, &mut value, &criteria.namespace_mappings);
+    let mapped = mapping::map_namespaces(resource, &mut value, &criteria.namespace_mappings);
     let metadata = &value["metadata"];
     let name = metadata["name"].as_str().unwrap_or_default();
     let object = ObjectRef::new(resource, metadata["namespace"].as_str(), name);
@@ -56,6 +58,7 @@ pub(super) fn desire(
             value,
             prepared,
             rule: decision.rule,
+            mapped,
         }))
     } else {
         Desire::Leave(object, decision.rule)
@@ -156,15 +159,15 @@ pub(super) fn decide(
     existing: Option<&Value>,
 ) -> Action {
     let policy = conflict::policy_for(criteria.conflict_policy, desired.rule, namespace_made);
-    let Some(release) = &desired.prepared.release else {
-        return conflict::decide(policy, &desired.value, existing);
-    };
-    // What had finished is created so that it does not start; what exists is compared with what it
-    // is once it is released, and never changed: it is another run.
-    let mut released = desired.value.clone();
-    merge(&mut released, release);
-    match conflict::decide(policy, &released, existing) {
-        Action::Patch => Action::Skip {
+    let (prepared, mapped) = (&desired.prepared, &desired.mapped);
+    if existing.is_none() || (prepared.release.is_none() && prepared.later.is_none()) {
+        return conflict::decide_mapped(policy, &desired.value, existing, mapped);
+    }
+    // What exists is compared with what the object is in the end, not with what it is created as. What
+    // had finished is never changed: what exists is another run.
+    let settled = prepared.settled(&desired.value);
+    match conflict::decide_mapped(policy, &settled, existing, mapped) {
+        Action::Patch if prepared.release.is_some() => Action::Skip {
             reason: "exists and differs; a finished run is never written over another".to_owned(),
         },
         other => other,

@@ -265,7 +265,7 @@ impl Applier<'_> {
             Err(error) if self.is_gone(&error).await => return Err(error.into()),
             Err(_) => None,
         };
-        match live.filter(|live| self.is_ours(live)) {
+        match live.filter(|live| self.may_be_ours(&desired, live)) {
             Some(live) => self.link(item, &desired, &live, told).await,
             None => {
                 let line = created(

@@ -53,6 +53,12 @@ pub(super) fn decide(prepared: &Prepared) -> Managers {
     }
 }
 
+/// All entries that come back, as a merge patch; none when there are none.
+pub(super) fn patch(prepared: &Prepared) -> Option<Value> {
+    let entries = kept(prepared);
+    (!entries.is_empty()).then(|| json!({"metadata": {"managedFields": entries}}))
+}
+
 /// See [`Prepared::may_have_made`].
 pub(super) fn may_have_made(prepared: &Prepared, live: &Value, field_manager: &str) -> bool {
     let names = |entries: &[Value]| -> BTreeSet<String> {
