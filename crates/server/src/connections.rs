@@ -25,8 +25,10 @@ pub(crate) const MOST_CONNECTIONS: usize = 768;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long the header of a request may take, from when the connection is free for it: also how long a
-/// connection may be kept open without one. Clients that keep one longer open another.
-const HEADER: Duration = Duration::from_secs(60);
+/// connection may be kept open without one. Longer than the 90 seconds for which the extension's and the
+/// command line's HTTP client keeps an idle one (`pool_idle_timeout` of reqwest), so that it is the
+/// client that closes it, and no request meets a connection that is just being closed.
+const HEADER: Duration = Duration::from_secs(120);
 
 /// How often a silent HTTP/2 connection is asked whether somebody is still there, and how long the
 /// answer may take.

@@ -369,6 +369,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn repositories_that_older_versions_wrote_to_are_found_in_jobs_and_points() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
+            .await
+            .unwrap();
+        for statement in [
+            "INSERT INTO resources VALUES ('/v/i', 'k', '/V/I', 'i', '{}', 'e', 0, 0)",
+            r#"INSERT INTO jobs VALUES ('j', '/v', '/v/i', '/c', 'Backup', 'Failed', 'Done', '{}', NULL,
+                '{"kind":"Backup","repository":{"containerId":"/C","prefix":"of-job"}}',
+                'null', 'null', 0, NULL, 1, NULL, 0)"#,
+            r#"INSERT INTO jobs VALUES ('p', '/v', '/v/i', '/c', 'Purge', 'Failed', 'Done', '{}', NULL,
+                '{"kind":"Purge","repositories":[]}', 'null', 'null', 0, NULL, 1, NULL, 0)"#,
+            r#"INSERT INTO recovery_points VALUES ('r', '/v/i', '/v', 'j', 0, NULL,
+                '{"repository":{"containerId":"/C","prefix":"of-point"}}')"#,
+        ]
+        .into_iter()
+        .chain(
+            include_str!("migrations/sqlite/0003_history.sql")
+                .split(';')
+                .filter(|statement| statement.trim_start().starts_with("INSERT")),
+        ) {
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .execute(&database.writer)
+                .await
+                .unwrap();
+        }
+        let mut session = database.read().await.unwrap();
+        let found = session.repositories("/v/i").await.unwrap();
+        let prefixes: Vec<&str> = found.iter().map(|row| row.prefix.as_str()).collect();
+        assert_eq!(prefixes, ["of-job", "of-point"]);
+    }
+
+    #[tokio::test]
     async fn a_full_disk_is_told_from_what_is_wrong() {
         let dir = tempfile::tempdir().unwrap();
         let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
