@@ -1,5 +1,6 @@
 //! `strongroom restore validate`.
 
+use strongroom_api::client::id;
 use strongroom_api::restore::ValidateRestoreRequest;
 
 use super::request::RequestArgs;
@@ -22,7 +23,10 @@ impl Args {
         let request = ValidateRestoreRequest { restore_request_object: self.request.request(session).await? };
         let running = session.client()?.validate_restore(&instance_id, &request).await?;
         match wait::started_or_done(session, &vault_id, running, self.wait, "validating the restore").await? {
-            End::Succeeded => session.say("valid: the plan, object by object: strongroom job report JOB --vault VAULT"),
+            End::Succeeded => session.say(&format!(
+                "valid: nothing was changed; the same words after `strongroom restore start {}` do it",
+                id::name(&instance_id)
+            )),
             End::NoJob => session.say("valid: nothing stands in the way"),
             End::Waiting => {}
         }

@@ -96,7 +96,11 @@ impl Args {
         let account = session
             .finish(&format!("storage account {name}"), running)
             .await?;
-        session.show(super::COLUMNS, &account)
+        session.show(super::COLUMNS, &account)?;
+        session.say(&format!(
+            "storage account {name} is ready to have containers\nnext: strongroom storage container create NAME --account {name}"
+        ));
+        Ok(())
     }
 
     fn backend(self) -> Result<Backend, CliError> {
