@@ -136,13 +136,14 @@ macro_rules! verbs {
         /// The verbs.
         #[derive(Debug, clap::Subcommand)]
         pub enum Verb {
-            $($(#[$meta])* $variant($module::Args)),+
+            // Boxed: what is said of a storage account is many times as long as what names one.
+            $($(#[$meta])* $variant(Box<$module::Args>)),+
         }
 
         impl $crate::commands::Run for Verb {
             async fn run(self, session: &$crate::session::Session<'_>) -> Result<(), $crate::error::CliError> {
                 match self {
-                    $(Self::$variant(args) => args.run(session).await),+
+                    $(Self::$variant(args) => (*args).run(session).await),+
                 }
             }
         }

@@ -30,10 +30,6 @@ struct Program {
 }
 
 #[derive(Debug, clap::Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value per process; it is parsed once"
-)]
 enum ProgramCommand {
     /// The backup extension of a cluster
     Extension(ExtensionArgs),
