@@ -285,6 +285,34 @@ pub async fn schedule_purge(
     Ok(Some(row))
 }
 
+/// Most open purges that are looked through for one of a container.
+const MOST_PURGES: usize = 10_000;
+
+/// Whether data of a deleted instance is still to be removed from this container: without the container
+/// nobody could reach it.
+pub async fn is_being_purged(
+    app: &App,
+    session: &mut dyn Session,
+    container_key: &str,
+) -> Result<bool> {
+    // Whenever they are due.
+    let ever = app.now() + crate::store::FARTHEST_POLL;
+    for job in session.due_jobs(ever, &[], &[], MOST_PURGES).await? {
+        if Step::of(&job) != Step::Purge {
+            continue;
+        }
+        if let Request::Purge { repositories, .. } = Request::of(&job)? {
+            let is_it = |location: &Location| {
+                super::ResourceId::published(location.container_id.clone()).key() == container_key
+            };
+            if repositories.iter().any(is_it) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a job did what it was asked to; a cancelled one did not.
 #[must_use]
 pub fn is_success(row: &JobRow) -> bool {

@@ -17,7 +17,7 @@ use strongroom_repository::{Backend as StoreBackend, StoreConfig};
 
 use super::repositories::embedded_bucket;
 use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, resource_groups};
+use super::{App, Error, ResourceId, Result, jobs, resource_groups};
 use crate::data_plane;
 use crate::store::{ResourceRow, Session};
 
@@ -293,6 +293,10 @@ pub async fn delete_container(
     };
     preconditions.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
+    if jobs::is_being_purged(app, &mut *session, &row.key).await? {
+        let user = "the removal of a deleted instance's data".to_owned();
+        return Err(resources::in_use(&row.id, &[user]));
+    }
     let published = ResourceId::published(row.id.clone());
     let embedded = access(app, &mut *session, &published, Reader::Server)
         .await?

@@ -46,13 +46,17 @@ pub(super) struct Objects {
 struct Received {
     staged: PathBuf,
     size: u64,
-    sha256: digest::Digest,
+    /// As far as it was asked for.
+    sha256: Option<digest::Digest>,
 }
 
 impl Received {
+    fn digest(&self) -> &[u8] {
+        self.sha256.as_ref().map_or(&[], AsRef::as_ref)
+    }
+
     fn hex(&self) -> String {
-        self.sha256
-            .as_ref()
+        self.digest()
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
@@ -73,17 +77,20 @@ impl Objects {
         Ok((bucket, container, Key::parse(key).map_err(refused)?))
     }
 
-    /// Writes a body to a staging file. Whatever goes wrong, the file does not stay, not even when the
+    /// Writes a body to a staging file, hashing it when `hashed` or when the sender announced a digest:
+    /// what only creates needs none, and its content was checked by the signature or by TLS. Whatever goes wrong, the file does not stay, not even when the
     /// client hangs up and this is dropped in the middle.
     async fn receive(
         &self,
         body: Option<StreamingBlob>,
         announced_sha256: Option<&str>,
+        hashed: bool,
     ) -> S3Result<Received> {
+        let hashed = hashed || announced_sha256.is_some();
         let (file, staged) = self.blocking(folder::stage).await?;
         let unfinished = folder::Unfinished::new(staged.clone());
-        let received = self.write_body(body, file, staged).await?;
-        let digest = base64::engine::general_purpose::STANDARD.encode(received.sha256.as_ref());
+        let received = self.write_body(body, file, staged, hashed).await?;
+        let digest = base64::engine::general_purpose::STANDARD.encode(received.digest());
         if announced_sha256.is_some_and(|announced| announced != digest) {
             return Err(S3Error::with_message(
                 S3ErrorCode::BadDigest,
@@ -99,10 +106,11 @@ impl Objects {
         body: Option<StreamingBlob>,
         file: File,
         staged: PathBuf,
+        hashed: bool,
     ) -> S3Result<Received> {
         let mut file =
             tokio::io::BufWriter::with_capacity(IO_BUFFER_BYTES, tokio::fs::File::from_std(file));
-        let mut context = digest::Context::new(&digest::SHA256);
+        let mut context = hashed.then(|| digest::Context::new(&digest::SHA256));
         let mut size = 0_u64;
         if let Some(mut body) = body {
             while let Some(chunk) = next_chunk(&mut body, BODY_SILENCE).await? {
@@ -110,7 +118,9 @@ impl Objects {
                 if size > MAX_OBJECT_BYTES {
                     return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
                 }
-                context.update(&chunk);
+                if let Some(context) = &mut context {
+                    context.update(&chunk);
+                }
                 file.write_all(&chunk).await.map_err(disk)?;
             }
         }
@@ -120,7 +130,7 @@ impl Objects {
         Ok(Received {
             staged,
             size,
-            sha256: context.finish(),
+            sha256: context.map(digest::Context::finish),
         })
     }
 
@@ -178,18 +188,19 @@ impl S3 for Objects {
             return Err(already_exists(true));
         }
         let received = self
-            .receive(input.body, input.checksum_sha256.as_deref())
+            .receive(
+                input.body,
+                input.checksum_sha256.as_deref(),
+                !only_if_absent,
+            )
             .await?;
         let created = self
             .blocking(move |_| {
                 let created = folder::publish(&received.staged, &container, &key)?;
                 let same = match &created {
-                    Created::Existed(_) if !only_if_absent => folder::has_content(
-                        &container,
-                        &key,
-                        received.sha256.as_ref(),
-                        received.size,
-                    )?,
+                    Created::Existed(_) if !only_if_absent => {
+                        folder::has_content(&container, &key, received.digest(), received.size)?
+                    }
                     _ => false,
                 };
                 Ok((created, same))
@@ -359,7 +370,7 @@ impl S3 for Objects {
         let input = req.input;
         let (bucket, _, key) = self.place(&input.bucket, &input.key)?;
         let received = self
-            .receive(input.body, input.checksum_sha256.as_deref())
+            .receive(input.body, input.checksum_sha256.as_deref(), true)
             .await?;
         let etag = self
             .blocking_upload(move |blobs| {

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as Location;
 use object_store::{GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use uuid::Uuid;
 
-use self::served::{BACKUP, ENDED, RESTORE, UNKNOWN, at, code_of, create, served};
+use self::served::{BACKUP, ENDED, RESTORE, Served, UNKNOWN, at, code_of, create, served};
 use super::*;
 
 #[tokio::test]
@@ -412,4 +413,68 @@ fn the_control_planes_bearer_requests_are_not_the_data_planes() {
     )));
     assert!(!is_data_plane_request(&with("Bearer AWS4-HMAC-SHA256")));
     assert!(!is_data_plane_request(&Request::get("/").body(()).unwrap()));
+}
+
+/// The client that the extension has, over TLS and without a digest of each body.
+async fn as_the_extension_connects(served: &Served) -> Arc<dyn ObjectStore> {
+    let credential = served.issuer.credential(BACKUP);
+    let config = strongroom_repository::S3Config {
+        endpoint: served.endpoint.clone(),
+        region: "strongroom".to_owned(),
+        bucket: "acct.box".to_owned(),
+        access_key_id: credential.access_key_id,
+        secret_access_key: credential.secret_access_key.into(),
+        session_token: None,
+        ca_certificate: served.ca_pem.clone(),
+        path_style: true,
+        unsigned_payload: true,
+    };
+    let config = strongroom_repository::StoreConfig {
+        backend: strongroom_repository::Backend::S3(config),
+        prefix: String::new(),
+    };
+    config.connect().unwrap()
+}
+
+#[tokio::test]
+async fn a_repository_lives_behind_it_as_the_extension_reaches_it() {
+    use strongroom_repository::{Repository, RepositoryKey, SystemEntropy, WriterOptions};
+    let served = served(true).await;
+    let store = as_the_extension_connects(&served).await;
+    let prefix = object_store::path::Path::from("instances/one");
+    let key = RepositoryKey::new([5; 32]);
+    let repository = Repository::open_or_create(store, prefix, &key, &SystemEntropy)
+        .await
+        .unwrap();
+    let mut parent = None;
+    for point in [Uuid::from_u128(21), Uuid::from_u128(22)] {
+        let options = WriterOptions { parent, attempt: 1 };
+        let mut writer = repository.begin(point, options).await.unwrap();
+        writer.start_run("a", serde_json::json!({})).await.unwrap();
+        for number in 0..50_u8 {
+            let body = vec![number; 9000];
+            let name = format!("{number:03}");
+            writer.put(name, vec![], body.into()).await.unwrap();
+        }
+        writer.finish_run().await.unwrap();
+        let created = jiff::Timestamp::UNIX_EPOCH;
+        writer.seal(serde_json::json!({}), created).await.unwrap();
+        // The same point again, and the same report again: nothing is replaced.
+        let mut report = repository.report_writer(point, 1);
+        report.append(b"{}").await.unwrap();
+        report.finish().await.unwrap();
+        let again = repository.report_writer(point, 1);
+        let again = again.finish().await.unwrap_err();
+        assert!(matches!(again, strongroom_repository::Error::Exists { .. }));
+        parent = Some(point);
+    }
+    assert_eq!(repository.points().await.unwrap().len(), 2);
+    let point = repository.point(Uuid::from_u128(22)).await.unwrap();
+    let entries: Vec<_> = point.entries("a").try_collect().await.unwrap();
+    assert_eq!(entries.len(), 50);
+    assert_eq!(point.read(&entries[7]).await.unwrap(), vec![7_u8; 9000]);
+    let verified = repository.verify(Uuid::from_u128(22)).await.unwrap();
+    assert!(verified.is_whole(), "{verified:?}");
+    // Deleting is the server's, past the data plane.
+    assert!(repository.delete_point(Uuid::from_u128(22)).await.is_err());
 }

@@ -72,6 +72,10 @@ pub const INSTALL_EVERY: Duration = Duration::from_secs(1);
 /// How often clusters are searched for custom resources of jobs that have long ended.
 pub const ORPHANS_EVERY: Duration = Duration::from_secs(10 * 60);
 
+/// Repositories that are remembered to have nothing to prune (about 300 bytes each); any more are
+/// looked into at each round.
+pub(super) const PRUNES_REMEMBERED: usize = 10_000;
+
 /// Objects deleted at the same time when a repository is purged.
 pub const PURGE_AT_ONCE: usize = 16;
 

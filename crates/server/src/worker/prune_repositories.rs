@@ -6,15 +6,16 @@
 //! while a backup of its instance is under way. What a backup that begins meanwhile writes is
 //! protected by its claim and by the minimum age.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use strongroom_core::error::Code;
-use strongroom_repository::PruneReport;
+use strongroom_repository::{PruneReport, Settled};
 
-use super::limits::{PRUNE_AFTER_START, PRUNE_PATIENCE};
+use super::limits::{PRUNE_AFTER_START, PRUNE_PATIENCE, PRUNES_REMEMBERED};
 use super::purge_repositories::settle_failed;
 use crate::app::error::chain;
 use crate::app::instances::stored;
@@ -41,14 +42,19 @@ impl Turn {
     }
 }
 
+/// The repositories that the round before left with nothing to do, as they were then: while they stay
+/// so they are listed only. Otherwise each round would read every manifest that there is.
+type AtRest = BTreeMap<Location, Settled>;
+
 /// Prunes every repository now and then, for ever.
 pub(super) async fn prune_now_and_then(app: Arc<App>) {
     let limits = &app.job_limits;
     let mut pause = PRUNE_AFTER_START.min(limits.prune_every);
+    let mut at_rest = AtRest::new();
     loop {
         tokio::time::sleep(pause).await;
         pause = limits.prune_every;
-        match AssertUnwindSafe(prune_all(&app, limits.prune_min_age))
+        match AssertUnwindSafe(prune_all(&app, limits.prune_min_age, &mut at_rest))
             .catch_unwind()
             .await
         {
@@ -62,14 +68,14 @@ pub(super) async fn prune_now_and_then(app: Arc<App>) {
 }
 
 /// One round over the repositories of all instances.
-async fn prune_all(app: &App, min_age: Duration) -> Result<()> {
+async fn prune_all(app: &App, min_age: Duration, at_rest: &mut AtRest) -> Result<()> {
     let mut after: Option<String> = None;
     loop {
         let mut session = app.store.read().await?;
         let page = stored::all(&mut *session, after.as_deref()).await?;
         drop(session);
         for instance in &page.rows {
-            prune_instance(app, instance, min_age).await?;
+            prune_instance(app, instance, min_age, at_rest).await?;
         }
         after = page.rows.last().map(|row| row.key.clone());
         if !page.more {
@@ -78,12 +84,17 @@ async fn prune_all(app: &App, min_age: Duration) -> Result<()> {
     }
 }
 
-async fn prune_instance(app: &App, instance: &ResourceRow, min_age: Duration) -> Result<()> {
+async fn prune_instance(
+    app: &App,
+    instance: &ResourceRow,
+    min_age: Duration,
+    at_rest: &mut AtRest,
+) -> Result<()> {
     let mut session = app.store.read().await?;
     let locations = stored::repositories_of(&mut *session, instance).await?;
     drop(session);
     for location in locations {
-        let work = prune_one(app, instance, &location, min_age);
+        let work = prune_one(app, instance, &location, min_age, at_rest);
         let turn = match tokio::time::timeout(PRUNE_PATIENCE, work).await {
             Ok(Ok(turn)) => turn,
             Ok(Err(error)) => failed(instance, &location, &chain(&error)),
@@ -112,6 +123,7 @@ async fn prune_one(
     instance: &ResourceRow,
     location: &Location,
     min_age: Duration,
+    at_rest: &mut AtRest,
 ) -> Result<Turn> {
     let mut session = app.store.read().await?;
     if stored::is_being_backed_up(&mut *session, &instance.key).await? {
@@ -140,13 +152,19 @@ async fn prune_one(
             settle_failed(app, job, &request).await?;
         }
     }
+    let settled = at_rest.remove(location);
     let pruned = async {
         let repository = repositories::open(&config, &identity.key).await?;
-        repository.prune(min_age).await
+        repository.prune_since(min_age, settled).await
     };
-    let report = pruned
+    let (report, settled) = pruned
         .await
         .map_err(|error| Error::from(repositories::problem_of(&error)))?;
+    if let Some(settled) = settled
+        && at_rest.len() < PRUNES_REMEMBERED
+    {
+        at_rest.insert(location.clone(), settled);
+    }
     told(app, instance, &report);
     Ok(Turn::Pruned)
 }
@@ -208,7 +226,9 @@ mod tests {
     }
 
     async fn prune(it: &Protected) {
-        prune_all(&it.harness.app, Duration::ZERO).await.unwrap();
+        prune_all(&it.harness.app, Duration::ZERO, &mut AtRest::new())
+            .await
+            .unwrap();
     }
 
     fn turns(it: &Protected, turn: Turn) -> u64 {
@@ -261,7 +281,13 @@ mod tests {
         let (it, _, _) = with_a_backup_at_work().await;
         fail_it(&it);
         it.look_until_idle().await;
-        prune_all(&it.harness.app, PRUNE_MIN_AGE).await.unwrap();
+        prune_all(
+            &it.harness.app,
+            crate::worker::limits::PRUNE_MIN_AGE,
+            &mut AtRest::new(),
+        )
+        .await
+        .unwrap();
         assert_eq!((packs(&it), turns(&it, Turn::Pruned)), (2, 1));
     }
 

@@ -65,6 +65,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn accounts_of_azure_and_cloud_storage_keep_their_keys_to_themselves() {
+        let harness = Harness::new().await;
+        let account = harness.account_path().await;
+        let other = account.replace("storageAccounts/", "storageAccounts/g");
+        let service_account = r#"{"type":"service_account","private_key":"very-secret"}"#;
+        for (account, backend, address) in [
+            (
+                &account,
+                json!({"kind": "AzureBlob", "account": "tenant1", "accountKey": "very-secret"}),
+                "https://tenant1.blob.core.windows.net",
+            ),
+            (
+                &other,
+                json!({"kind": "Gcs", "serviceAccountKey": service_account}),
+                "https://storage.googleapis.com",
+            ),
+        ] {
+            let body = json!({"location": "westeurope", "properties": {"backend": backend}});
+            let made = harness.put(account, body.clone()).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+            let properties = &made.json()["properties"];
+            assert_eq!(properties["primaryEndpoints"]["blob"], address);
+            assert_eq!(
+                properties["backend"]["kind"],
+                body["properties"]["backend"]["kind"]
+            );
+            let shown = harness.get(account).await.text;
+            assert!(!made.text.contains("very-secret") && !shown.contains("very-secret"));
+            let kind = json!({"kind": body["properties"]["backend"]["kind"]});
+            let again = json!({"location": "westeurope", "properties": {"backend": kind}});
+            assert_eq!(
+                harness.put(account, again).await.status,
+                200,
+                "the key is kept"
+            );
+        }
+        let database = std::fs::read(harness.dir.path().join("strongroom.db-wal")).unwrap();
+        assert!(!database.windows(11).any(|bytes| bytes == b"very-secret"));
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_an_account_is_refused() {
         let harness = Harness::new().await;
         let account = harness.account_path().await;
@@ -73,6 +114,7 @@ mod tests {
                 "kind": "S3", "endpoint": endpoint, "accessKeyId": key, "secretAccessKey": "s"
             }}})
         };
+        let backend = |backend: serde_json::Value| json!({"location": "westeurope", "properties": {"backend": backend}});
         let mut no_secret = s3("https://s3.example.org", "AKIA");
         no_secret["properties"]["backend"]
             .as_object_mut()
@@ -94,6 +136,20 @@ mod tests {
                 "UserErrorInvalidStorageAccount",
             ),
             (no_secret, "UserErrorInvalidStorageAccount"),
+            (
+                backend(json!({"kind": "AzureBlob"})),
+                "UserErrorInvalidStorageAccount",
+            ),
+            (
+                backend(
+                    json!({"kind": "AzureBlob", "accountKey": "a2V5", "sharedAccessSignature": "sv=1"}),
+                ),
+                "UserErrorInvalidStorageAccount",
+            ),
+            (
+                backend(json!({"kind": "Gcs", "serviceAccountKey": "{}"})),
+                "UserErrorInvalidStorageAccount",
+            ),
             (unknown, "InvalidRequestContent"),
         ] {
             let answer = harness.put(&account, body.clone()).await;
