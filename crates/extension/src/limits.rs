@@ -188,6 +188,11 @@ pub const NEW_TYPE_TRIES: u32 = 20;
 /// The longest wait between two such tries; the first is an eighth of it.
 pub const NEW_TYPE_PAUSE: Duration = Duration::from_millis(320);
 
+/// How long after a definition was established an API server lets each create of its type wait: a fixed
+/// two seconds when it arrives within two seconds (`justCreated` in `apiextensions-apiserver`,
+/// `customresource_handler.go`). What waits here for the rest of that time is done sooner.
+pub const NEW_TYPE_REST: Duration = Duration::from_secs(2);
+
 /// Lines of a validated plan that are looked through for an object before it counts as new. The two
 /// orders are the same; only what is created on demand may stand elsewhere.
 pub const PLAN_LOOKAHEAD: usize = 512;

@@ -194,7 +194,7 @@ impl Applier<'_> {
     pub(super) fn note(&self, item: &Item<'_>, live: &Value) {
         self.owners.note(item.resource, live);
         if super::target::is_established(live) {
-            self.target.define(live);
+            self.target.define(live, None);
         }
     }
 

@@ -360,7 +360,8 @@ impl Applier<'_> {
                 let trouble = format!("it is not established: {error}");
                 return Ok(but(line, Code::KubernetesBackupGenericWarning, &trouble).into());
             }
-            self.target.define(live);
+            let now = self.attempt.environment.clock.now();
+            self.target.define(live, Some(now));
         }
         self.give_back(item, desired, line).await.map(Told::from)
     }

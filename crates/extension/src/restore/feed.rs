@@ -177,6 +177,11 @@ impl<'a> Feed<'_, 'a> {
                 Err(why) => blocked = Some(why),
             }
         }
+        if applier.spec.mode == RestoreMode::Apply {
+            let environment = &applier.attempt.environment;
+            let rest = applier.target.rest(&run.resource, environment.clock.now());
+            tokio::time::sleep(rest.min(environment.namespace_gone_wait)).await;
+        }
         let together = group.len();
         self.list_when_worthwhile(run, source, together, made || blocked.is_some());
         for one in group {

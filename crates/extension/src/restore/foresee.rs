@@ -115,7 +115,7 @@ impl Applier<'_> {
             return Ok(ObjectOutcome::new(object, Outcome::Skipped, reason));
         }
         if *item.resource == super::target::definitions() {
-            self.target.define(&desired.value);
+            self.target.define(&desired.value, None);
         }
         let reason = "it does not exist and would be created";
         let line = ObjectOutcome::new(desired.object.clone(), Outcome::Created, reason);

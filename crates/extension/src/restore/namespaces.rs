@@ -187,21 +187,21 @@ async fn finish_one(
     applier: &Applier<'_>,
     desired: Desired,
 ) -> Result<Option<ObjectOutcome>, JobFailure> {
-    let Some(patch) = desired.prepared.last_patch() else {
-        return Ok(None);
-    };
     let (cluster, kind, name) = (&applier.calls.cluster, kind(), &desired.object.name);
-    let write = || requests::patch_merge(cluster, &kind, None, name, &patch);
-    match applier.calls.send(write).await.outcome {
-        Ok(_) => Ok(None),
-        Err(error) if is_unreachable(&error) => Err(error.into()),
-        Err(error) => {
-            let code = object_code(&error.failure);
-            let reason = format!("what it enforces could not be set: {error}");
-            let line = ObjectOutcome::new(desired.object, Outcome::Failed, reason);
-            Ok(Some(line.with_code(code)))
+    for patch in desired.prepared.last_patches() {
+        let write = || requests::patch_merge(cluster, &kind, None, name, &patch);
+        match applier.calls.send(write).await.outcome {
+            Ok(_) => {}
+            Err(error) if is_unreachable(&error) => return Err(error.into()),
+            Err(error) => {
+                let code = object_code(&error.failure);
+                let reason = format!("what it enforces could not be set: {error}");
+                let line = ObjectOutcome::new(desired.object, Outcome::Failed, reason);
+                return Ok(Some(line.with_code(code)));
+            }
         }
     }
+    Ok(None)
 }
 
 async fn look(

@@ -2,7 +2,9 @@
 //! definitions this restore has made or found, which discovery shows only seconds later.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::Cluster;
@@ -10,6 +12,7 @@ use strongroom_kubernetes::apply as requests;
 use strongroom_kubernetes::discovery::{self, Discovery};
 
 use crate::job::{Attempt, JobFailure};
+use crate::limits::NEW_TYPE_REST;
 
 /// The cluster and what it serves.
 #[derive(Debug)]
@@ -18,7 +21,25 @@ pub(super) struct Target {
     discovery: Discovery,
     /// Types by their definitions. As many as the recovery point has definitions, which do not grow
     /// with its objects.
-    defined: Mutex<Vec<ResourceType>>,
+    defined: Mutex<Vec<Defined>>,
+}
+
+/// A type that is known by its definition.
+#[derive(Debug)]
+struct Defined {
+    resource: ResourceType,
+    /// When this restore found its new definition established.
+    established: Option<Timestamp>,
+}
+
+impl Defined {
+    fn rest(&self, now: Timestamp) -> Duration {
+        self.established
+            .and_then(|time| Duration::try_from(now.duration_since(time)).ok())
+            .map_or(Duration::ZERO, |passed| {
+                NEW_TYPE_REST.saturating_sub(passed)
+            })
+    }
 }
 
 /// Why objects of a type cannot be restored.
@@ -40,15 +61,27 @@ impl Target {
         })
     }
 
-    /// Notes the types of a CustomResourceDefinition that is served, or would be.
-    pub(super) fn define(&self, definition: &Value) {
+    /// Notes the types of a CustomResourceDefinition that is served, or would be; `established` when
+    /// it was just made.
+    pub(super) fn define(&self, definition: &Value, established: Option<Timestamp>) {
         let types = types_of(definition);
         let mut defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in types {
-            if !defined.contains(&one) {
-                defined.push(one);
+        for resource in types {
+            if !defined.iter().any(|one| one.resource == resource) {
+                defined.push(Defined {
+                    resource,
+                    established,
+                });
             }
         }
+    }
+
+    /// How long an API server would still let a create of this type wait, because its definition is
+    /// new ([`NEW_TYPE_REST`]).
+    pub(super) fn rest(&self, resource: &ResourceType, now: Timestamp) -> Duration {
+        let defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = defined.iter().find(|one| one.resource == *resource);
+        found.map_or(Duration::ZERO, |one| one.rest(now))
     }
 
     /// Looks for the definition of a type that discovery does not show (yet).
@@ -62,7 +95,7 @@ impl Target {
         if let Ok(Some(definition)) = found
             && is_established(&definition)
         {
-            self.define(&definition);
+            self.define(&definition, None);
         }
         Ok(())
     }
@@ -80,9 +113,10 @@ impl Target {
 
     fn is_defined(&self, resource: &ResourceType) -> bool {
         let defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
-        defined
-            .iter()
-            .any(|one| one.is(&resource.group, &resource.kind) && one.version == resource.version)
+        let same = |one: &ResourceType| {
+            one.is(&resource.group, &resource.kind) && one.version == resource.version
+        };
+        defined.iter().any(|one| same(&one.resource))
     }
 
     /// Whether objects of a stored type can be created here as they are stored.
@@ -135,12 +169,10 @@ impl Target {
             return Some(served.resource.clone());
         }
         let defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |one: &&ResourceType| one.is(group, kind);
-        let exact = defined
-            .iter()
-            .filter(same)
-            .find(|one| one.version == version);
-        exact.or_else(|| defined.iter().find(same)).cloned()
+        let types = || defined.iter().map(|one| &one.resource);
+        let mut same = types().filter(|one| one.is(group, kind));
+        let exact = types().find(|one| one.is(group, kind) && one.version == version);
+        exact.or_else(|| same.next()).cloned()
     }
 }
 
@@ -199,5 +231,17 @@ mod tests {
             "versions": [{"name": "v2", "served": true}, {"name": "v1", "served": false}]}});
         let expected = ResourceType::new("example.com", "v2", "Widget", "widgets", true);
         assert_eq!(types_of(&definition), [expected]);
+    }
+
+    #[test]
+    fn objects_of_a_new_type_are_sent_when_the_api_server_no_longer_lets_them_wait() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let widgets = |established| Defined {
+            resource: ResourceType::new("example.com", "v1", "Widget", "widgets", true),
+            established,
+        };
+        assert_eq!(widgets(None).rest(at(10)), Duration::ZERO);
+        assert_eq!(widgets(Some(at(10))).rest(at(11)), NEW_TYPE_REST / 2);
+        assert_eq!(widgets(Some(at(10))).rest(at(30)), Duration::ZERO);
     }
 }
