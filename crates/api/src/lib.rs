@@ -31,6 +31,7 @@ pub mod object_type;
 pub mod operation;
 pub mod policy;
 pub mod policy_template;
+pub mod preview;
 pub mod recovery_point;
 pub mod resource_group;
 pub mod restore;

@@ -13,6 +13,7 @@ mod login;
 mod policy;
 mod recovery_point;
 mod restore;
+mod selection;
 mod storage;
 mod token;
 mod vault;

@@ -4,6 +4,7 @@
 mod commands;
 mod errors;
 mod help;
+mod preview;
 mod tokens;
 mod verdicts;
 

@@ -1,4 +1,4 @@
-//! What `create` and `validate` share: the arguments that describe an instance.
+//! What `create`, `validate` and `preview` share: the arguments that describe an instance.
 
 use strongroom_api::client::id;
 use strongroom_api::instance::{
@@ -9,6 +9,7 @@ use strongroom_api::instance::{
 use strongroom_api::policy::KUBERNETES_DATASOURCE_TYPE;
 use strongroom_api::vault::DataStoreType;
 
+use crate::commands::selection::SelectionArgs;
 use crate::error::CliError;
 use crate::session::{Session, id_of};
 
@@ -30,37 +31,18 @@ pub(super) struct ConfigurationArgs {
     #[arg(long, value_name = "NAME")]
     snapshot_resource_group: Option<String>,
     #[command(flatten)]
-    selection: SelectionArgs,
+    backed_up: BackedUpArgs,
 }
 
 /// What is backed up.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is backed up")]
-struct SelectionArgs {
-    /// Namespaces, separated by commas [default: all that exist now and later]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    include_namespaces: Option<Vec<String>>,
-    /// Namespaces to leave out
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    exclude_namespaces: Option<Vec<String>>,
-    /// Resource types, for example deployments.apps [default: all]
-    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
-    include_resource_types: Option<Vec<String>>,
-    /// Resource types to leave out
-    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
-    exclude_resource_types: Option<Vec<String>>,
-    /// Only what has these labels, as for kubectl -l; may be repeated, then all must fit
-    #[arg(long = "label-selector", value_name = "SELECTOR")]
-    label_selectors: Option<Vec<String>>,
-    /// Back up cluster-scoped resources
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    include_cluster_scope: bool,
-    /// Back up Secrets
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    include_secrets: bool,
-    /// Snapshot volumes
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    snapshot_volumes: bool,
+pub(super) struct BackedUpArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Snapshot volumes [default: true]
+    #[arg(long, value_name = "BOOL")]
+    snapshot_volumes: Option<bool>,
     /// BackupHook to run, as NAMESPACE/NAME; may be repeated
     #[arg(long = "backup-hook", value_name = "NAMESPACE/NAME", value_parser = namespaced)]
     backup_hooks: Option<Vec<NamespacedNameResource>>,
@@ -73,18 +55,7 @@ impl ConfigurationArgs {
         session: &Session<'_>,
         name: &str,
     ) -> Result<BackupInstance, CliError> {
-        let cluster = session.cluster(&self.cluster).await?;
-        let cluster_id = id_of(&cluster)?;
-        let datasource = Datasource {
-            datasource_type: Some(KUBERNETES_DATASOURCE_TYPE.to_owned()),
-            object_type: Some("Datasource".to_owned()),
-            resource_location: cluster.location.clone(),
-            resource_name: cluster.name.clone(),
-            resource_type: id::resource_type(&cluster_id),
-            resource_uri: Some(cluster_id.clone()),
-            resource_id: cluster_id,
-            resource_properties: None,
-        };
+        let datasource = datasource(session, &self.cluster).await?;
         let set = Datasource {
             object_type: Some("DatasourceSet".to_owned()),
             ..datasource.clone()
@@ -104,7 +75,11 @@ impl ConfigurationArgs {
             policy_info: PolicyInfo {
                 policy_id: session.vault_child(&self.vault, "backupPolicies", &self.policy)?,
                 policy_version: None,
-                policy_parameters: Some(parameters(snapshots, self.selection)),
+                policy_parameters: Some(parameters(
+                    Some(snapshots),
+                    self.backed_up,
+                    KubernetesClusterBackupDatasourceParameters::default(),
+                )),
             },
             object_type: "BackupInstance".to_owned(),
             ..BackupInstance::default()
@@ -112,27 +87,48 @@ impl ConfigurationArgs {
     }
 }
 
-fn parameters(snapshot_group_id: String, selection: SelectionArgs) -> PolicyParameters {
-    let store = AzureOperationalStoreParameters {
-        data_store_type: DataStoreType::OperationalStore,
-        resource_group_id: Some(snapshot_group_id),
-    };
-    let kubernetes = KubernetesClusterBackupDatasourceParameters {
-        snapshot_volumes: selection.snapshot_volumes,
-        included_volume_types: None,
-        include_cluster_scope_resources: selection.include_cluster_scope,
-        included_namespaces: selection.include_namespaces,
-        excluded_namespaces: selection.exclude_namespaces,
-        included_resource_types: selection.include_resource_types,
-        excluded_resource_types: selection.exclude_resource_types,
-        label_selectors: selection.label_selectors,
-        backup_hook_references: selection.backup_hooks,
-        include_secrets: Some(selection.include_secrets),
-    };
+/// A cluster as what is protected.
+pub(in crate::commands) async fn datasource(
+    session: &Session<'_>,
+    cluster: &str,
+) -> Result<Datasource, CliError> {
+    let cluster = session.cluster(cluster).await?;
+    let cluster_id = id_of(&cluster)?;
+    Ok(Datasource {
+        datasource_type: Some(KUBERNETES_DATASOURCE_TYPE.to_owned()),
+        object_type: Some("Datasource".to_owned()),
+        resource_location: cluster.location.clone(),
+        resource_name: cluster.name.clone(),
+        resource_type: id::resource_type(&cluster_id),
+        resource_uri: Some(cluster_id.clone()),
+        resource_id: cluster_id,
+        resource_properties: None,
+    })
+}
+
+/// A configuration, changed to what was given, with the resource group for snapshots.
+pub(super) fn parameters(
+    snapshot_group_id: Option<String>,
+    given: BackedUpArgs,
+    mut kubernetes: KubernetesClusterBackupDatasourceParameters,
+) -> PolicyParameters {
+    let store = snapshot_group_id.map(|id| {
+        vec![DataStoreParameters::AzureOperationalStoreParameters(
+            AzureOperationalStoreParameters {
+                data_store_type: DataStoreType::OperationalStore,
+                resource_group_id: Some(id),
+            },
+        )]
+    });
+    given.selection.change_backup(&mut kubernetes);
+    if let Some(wanted) = given.snapshot_volumes {
+        kubernetes.snapshot_volumes = wanted;
+    }
+    if given.backup_hooks.is_some() {
+        kubernetes.backup_hook_references = given.backup_hooks;
+    }
     PolicyParameters {
-        data_store_parameters_list: Some(vec![
-            DataStoreParameters::AzureOperationalStoreParameters(store),
-        ]),
+        data_store_parameters_list: store,
         backup_datasource_parameters_list: Some(vec![
             BackupDatasourceParameters::KubernetesClusterBackupDatasourceParameters(kubernetes),
         ]),

@@ -22,13 +22,7 @@ impl Args {
         let request = ValidateForBackupRequest { backup_instance };
         let running = session.client()?.validate_for_backup(&vault_id, &request).await?;
         let validated = session.finish("validating", running).await?.unwrap_or_default();
-        for warning in &validated.warnings {
-            let code = warning.code.as_deref().unwrap_or("Warning");
-            session.say(&format!("warning[{code}]: {}", warning.message.as_deref().unwrap_or_default()));
-            for action in warning.recommended_action.iter().flatten() {
-                session.say(&format!("  what to do: {}", action.lines().collect::<Vec<_>>().join(" ")));
-            }
-        }
+        super::tell(session, &validated.warnings);
         session.say(match validated.warnings.len() {
             0 => "valid: this cluster can be protected so",
             _ => "valid: this cluster can be protected so, but look at the warnings",

@@ -8,10 +8,11 @@ use strongroom_api::restore::{
     RestoreTarget, SourceDataStoreType,
 };
 
-use crate::commands::instance::namespaced;
+use crate::commands::instance::{datasource, namespaced};
 use crate::commands::recovery_point;
+use crate::commands::selection::SelectionArgs;
 use crate::error::CliError;
-use crate::session::{Session, id_of};
+use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RequestArgs {
@@ -33,34 +34,15 @@ pub(super) struct RequestArgs {
     #[arg(long = "namespace-mapping", value_name = "OLD=NEW", value_delimiter = ',', value_parser = super::super::key_value)]
     namespace_mappings: Vec<(String, String)>,
     #[command(flatten)]
-    selection: SelectionArgs,
+    restored: RestoredArgs,
 }
 
 /// What is restored.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is restored")]
-struct SelectionArgs {
-    /// Namespaces, separated by commas [default: all in the recovery point]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    include_namespaces: Option<Vec<String>>,
-    /// Namespaces to leave out
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    exclude_namespaces: Option<Vec<String>>,
-    /// Resource types, for example deployments.apps [default: all]
-    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
-    include_resource_types: Option<Vec<String>>,
-    /// Resource types to leave out
-    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
-    exclude_resource_types: Option<Vec<String>>,
-    /// Only what has these labels, as for kubectl -l; may be repeated, then all must fit
-    #[arg(long = "label-selector", value_name = "SELECTOR")]
-    label_selectors: Option<Vec<String>>,
-    /// Restore cluster-scoped resources
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    include_cluster_scope: bool,
-    /// Restore Secrets
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    include_secrets: bool,
+struct RestoredArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Volumes with or without their data
     #[arg(long, value_enum, value_name = "MODE")]
     volumes: Option<Volumes>,
@@ -102,20 +84,10 @@ impl RequestArgs {
         let source = instance.properties.data_source_info;
         let target = match &self.target_cluster {
             None => source.clone(),
-            Some(cluster) => {
-                let cluster = session.cluster(cluster).await?;
-                let cluster_id = id_of(&cluster)?;
-                Datasource {
-                    datasource_type: source.datasource_type.clone(),
-                    object_type: Some("Datasource".to_owned()),
-                    resource_location: cluster.location.clone(),
-                    resource_name: cluster.name.clone(),
-                    resource_type: id::resource_type(&cluster_id),
-                    resource_uri: Some(cluster_id.clone()),
-                    resource_id: cluster_id,
-                    resource_properties: None,
-                }
-            }
+            Some(cluster) => Datasource {
+                datasource_type: source.datasource_type.clone(),
+                ..datasource(session, cluster).await?
+            },
         };
         let recovery_point_id =
             recovery_point::named(session, &instance_id, &self.recovery_point).await?;
@@ -133,7 +105,7 @@ impl RequestArgs {
                 restore_target_info: RestoreTarget::ItemLevelRestoreTargetInfo(
                     ItemLevelRestoreTargetInfo {
                         restore_criteria: vec![RestoreCriteria::KubernetesClusterRestoreCriteria(
-                            self.selection
+                            self.restored
                                 .criteria(self.conflict_policy, self.namespace_mappings),
                         )],
                         datasource_info: target,
@@ -153,19 +125,13 @@ impl RequestArgs {
     }
 }
 
-impl SelectionArgs {
+impl RestoredArgs {
     fn criteria(
         self,
         conflict: Conflict,
         mappings: Vec<(String, String)>,
     ) -> KubernetesClusterRestoreCriteria {
         KubernetesClusterRestoreCriteria {
-            include_cluster_scope_resources: self.include_cluster_scope,
-            included_namespaces: self.include_namespaces,
-            excluded_namespaces: self.exclude_namespaces,
-            included_resource_types: self.include_resource_types,
-            excluded_resource_types: self.exclude_resource_types,
-            label_selectors: self.label_selectors,
             persistent_volume_restore_mode: self.volumes.map(|mode| match mode {
                 Volumes::WithData => PersistentVolumeRestoreMode::RestoreWithVolumeData,
                 Volumes::WithoutData => PersistentVolumeRestoreMode::RestoreWithoutVolumeData,
@@ -177,7 +143,7 @@ impl SelectionArgs {
             namespace_mappings: (!mappings.is_empty()).then(|| mappings.into_iter().collect()),
             restore_hook_references: self.restore_hooks,
             resource_modifier_reference: self.resource_modifier,
-            include_secrets: Some(self.include_secrets),
+            ..self.selection.restore()
         }
     }
 }
