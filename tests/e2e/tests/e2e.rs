@@ -10,6 +10,7 @@
 )]
 
 mod scenarios {
+    mod azure_blob;
     mod bad_input;
     mod extension_killed;
     mod lost_cluster;
