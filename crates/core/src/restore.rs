@@ -14,6 +14,8 @@ use crate::name::{self, NameKind};
 use crate::selection::{EXTENSION_NAMESPACE, SYSTEM_NAMESPACES, Selection, Selector};
 
 pub mod conflict;
+#[cfg(test)]
+mod guide;
 pub mod mapping;
 pub mod order;
 pub mod owners;

@@ -39,6 +39,9 @@ pub const NAMESPACES: [&str; 9] = [
     "trap-empty",
 ];
 
+/// The namespace into which the sample's application is copied.
+pub const COPY: &str = "trap-copy";
+
 /// How long controllers may take to come to rest.
 const AT_REST_WITHIN: Duration = Duration::from_secs(60);
 

@@ -85,21 +85,13 @@ impl Prepared {
         settled
     }
 
-    /// What is sent when all that the object constrains is there again: what was held back, and who
-    /// owns its fields.
+    /// What is sent, in this order, when all that the object constrains is there again: what was held
+    /// back, then who owns its fields. One request could not do both, as the API server gives the
+    /// fields that a request changes to whoever sends it.
     #[must_use]
-    pub fn last_patch(&self) -> Option<Value> {
-        let mut patch = json!({});
-        for part in [self.later.clone(), managers::patch(self)]
-            .into_iter()
-            .flatten()
-        {
-            pointer::merge(&mut patch, &part);
-        }
-        patch
-            .as_object()
-            .is_some_and(|fields| !fields.is_empty())
-            .then_some(patch)
+    pub fn last_patches(&self) -> Vec<Value> {
+        let parts = [self.later.clone(), managers::patch(self)];
+        parts.into_iter().flatten().collect()
     }
 
     /// Under whose names to write, so that who owns which field stays as it was.

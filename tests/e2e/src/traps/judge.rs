@@ -91,9 +91,7 @@ pub fn judge(before: &Snapshot, after: &Snapshot, report: &Report) -> Judgement 
     let all: BTreeSet<&Identity> = before.objects.keys().chain(after.objects.keys()).collect();
     for object in all {
         let found = match (before.objects.get(object), after.objects.get(object)) {
-            (Some(was), Some(is)) => {
-                changed(object, was, is, report, &mut judgement.by_row)
-            },
+            (Some(was), Some(is)) => changed(object, was, is, report, &mut judgement.by_row),
             (Some(was), None) => lost(object, was, before, after, report),
             (None, Some(is)) => extra(object, is, before, after),
             (None, None) => continue,
@@ -242,7 +240,7 @@ fn normal(object: &Value) -> Value {
             text("operation"),
             text("subresource")
         );
-        managers.insert(name.trim().replace('/', "~1"), fields);
+        managers.insert(name.trim().to_owned(), Value::String(fields.to_string()));
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
@@ -343,6 +341,15 @@ impl Judgement {
                 None => self.unexplained.push(format!("{object}: {difference}")),
             }
         }
+    }
+
+    /// Fails with every difference that nothing explains.
+    pub fn must_be_clear(&self) {
+        assert!(
+            self.unexplained.is_empty(),
+            "unexplained:\n{}",
+            self.unexplained.join("\n")
+        );
     }
 
     /// How many objects there are: equal, explained, unexplained.

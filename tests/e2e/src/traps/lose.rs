@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Api, NAMESPACES, is_of_the_sample, items};
+use super::{Api, COPY, NAMESPACES, is_of_the_sample, items};
 use crate::kubectl::Kubectl;
 use crate::process::{StageResult, wait_for};
 
@@ -47,7 +47,7 @@ pub fn lose(api: &Api, kubectl: &Kubectl) -> StageResult<()> {
     for collection in &CLUSTER_SCOPED[..7] {
         remove_all(api, collection)?;
     }
-    for namespace in NAMESPACES {
+    for namespace in NAMESPACES.iter().chain([&COPY]) {
         api.delete(&format!("/api/v1/namespaces/{namespace}"))?;
     }
     wait_for("the sample's namespaces to be gone", GONE_WITHIN, || {
@@ -76,7 +76,7 @@ pub fn lose(api: &Api, kubectl: &Kubectl) -> StageResult<()> {
 /// Takes off the finalizers that nobody would take off, and names the namespaces that are left.
 fn unguarded(api: &Api) -> StageResult<Vec<String>> {
     let mut left = Vec::new();
-    for name in NAMESPACES {
+    for name in NAMESPACES.into_iter().chain([COPY]) {
         let path = format!("/api/v1/namespaces/{name}");
         let Ok(mut namespace) = api.get(&path) else {
             continue;
@@ -128,7 +128,7 @@ fn remove_all(api: &Api, collection: &str) -> StageResult<Vec<String>> {
         let claimed = item["spec"]["claimRef"]["namespace"]
             .as_str()
             .unwrap_or_default();
-        if !is_of_the_sample(name) && !NAMESPACES.contains(&claimed) {
+        if !is_of_the_sample(name) && !NAMESPACES.contains(&claimed) && claimed != COPY {
             continue;
         }
         let path = format!("{collection}/{}", name.replace(':', "%3A"));

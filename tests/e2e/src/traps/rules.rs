@@ -3,6 +3,8 @@
 //! Contract: a row forgives one place of one kind. Whatever no row forgives must be explained by the
 //! report, object by object. Rows that hold for some objects only say so in `holds`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// One row.
@@ -195,7 +197,57 @@ pub(super) const RULES: &[Rule] = &[
         "/spec/parentRef/uid",
         "the Service has a new uid",
     ),
+    some(
+        "*",
+        "/metadata/managers",
+        "what the cluster had filled in counts as its maker's",
+        has_the_same_managers,
+    ),
+    row(
+        "Endpoints",
+        "/metadata/annotations/endpoints.kubernetes.io~1last-change-trigger-time",
+        "the endpoints controller notes when it last acted",
+    ),
+    row(
+        "HorizontalPodAutoscaler",
+        "/metadata/annotations/autoscaling.alpha.kubernetes.io~1conditions",
+        "version 1 shows the status so",
+    ),
+    row(
+        "HorizontalPodAutoscaler",
+        "/metadata/annotations/autoscaling.alpha.kubernetes.io~1current-metrics",
+        "version 1 shows the status so",
+    ),
 ];
+
+/// Whether the same managers own the object by the same operations, and those that applied it own the
+/// very same fields. What a manager owns by an update may be more: the cluster had filled in an address
+/// or a finalizer, and the restore names it. The manager of a status that is not restored goes with it.
+fn has_the_same_managers(before: &Value, after: &Value) -> bool {
+    let observed = is_observed(before, after);
+    let of = |object: &Value| -> BTreeSet<String> {
+        let entries = object["metadata"]["managedFields"].as_array();
+        let kept = entries.into_iter().flatten().filter(|entry| {
+            let manager = entry["manager"].as_str().unwrap_or_default();
+            let goes = entry["subresource"] == "status" && observed
+                || entry["subresource"] == "ephemeralcontainers";
+            !goes && !OF_THE_CLUSTER.contains(&manager)
+        });
+        kept.map(|entry| {
+            let applied = if entry["operation"] == "Apply" {
+                entry["fieldsV1"].to_string()
+            } else {
+                String::new()
+            };
+            format!(
+                "{} {} {} {applied}",
+                entry["manager"], entry["operation"], entry["subresource"]
+            )
+        })
+        .collect()
+    };
+    of(before) == of(after)
+}
 
 /// Managers that are parts of the cluster and write their fields again when they act again.
 pub(super) const OF_THE_CLUSTER: [&str; 5] = [

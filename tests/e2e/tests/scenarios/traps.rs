@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use strongroom_e2e::process::wait_for;
 use strongroom_e2e::stage::{CLUSTER, INSTANCE, POLICY, Props, VAULT};
-use strongroom_e2e::traps::{self, Api, Judgement, Report};
+use strongroom_e2e::traps::{self, Api, COPY, Judgement, Report, Snapshot};
 
 use super::stage_of_tests::{TestStage, status};
 
@@ -27,39 +27,21 @@ fn nothing_is_lost_changed_or_extra_but_what_a_rule_or_the_report_explains() {
         "{} objects",
         before.objects.len()
     );
-
     let backup = sample.stage.back_up().unwrap();
     let told = sample.report(&backup);
     traps::lose(&sample.api, &sample.stage.kubectl).unwrap();
-    let restore = sample.stage.restore(&[]).unwrap();
-    assert_ne!(
-        status(&restore),
-        "Failed",
-        "{}",
-        sample.stage.told(&restore)
-    );
-    let report = Report::of(&[&sample.report(&restore), &told]);
 
-    traps::wait_at_rest(&sample.api).unwrap();
-    let mut last = Judgement::default();
-    let settled = wait_for("the state to be what it was", SETTLED_WITHIN, || {
-        let after = traps::snapshot(&sample.api).map_err(|error| error.to_string())?;
-        last = traps::judge(&before, &after, &report);
-        if last.unexplained.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{} differences", last.unexplained.len()))
-        }
-    });
-    eprintln!("{last}");
-    for explained in &last.explained {
+    let restore = sample.restored(&[]);
+    let report = Report::of(&[&restore, &told]);
+    let judgement = sample.settled(&before, &report);
+    eprintln!("{judgement}");
+    for explained in &judgement.explained {
         eprintln!("explained: {explained}");
     }
-    assert!(
-        settled.is_ok(),
-        "unexplained:\n{}",
-        last.unexplained.join("\n")
-    );
+    judgement.must_be_clear();
+
+    sample.an_equal_restore_writes_nothing();
+    sample.a_copy_takes_nothing_from_the_original();
 }
 
 impl Sample {
@@ -85,6 +67,80 @@ impl Sample {
         let api = Api::open(&stage.kubectl).unwrap();
         traps::make(&api, &stage.kubectl).unwrap();
         Self { stage, api }
+    }
+
+    /// Restores with these options, waits until all is at rest, and returns the report.
+    fn restored(&self, options: &[&str]) -> Value {
+        let restore = self.stage.restore(options).unwrap();
+        let told = || self.stage.told(&restore);
+        assert_ne!(status(&restore), "Failed", "{}", told());
+        traps::wait_at_rest(&self.api).unwrap();
+        self.report(&restore)
+    }
+
+    /// The judgement over the state as it is now, once controllers have made anew what they make.
+    fn settled(&self, before: &Snapshot, report: &Report) -> Judgement {
+        let mut last = Judgement::default();
+        // Whether it came to rest is told by the judgement itself.
+        let _ = wait_for("the state to be what it was", SETTLED_WITHIN, || {
+            let after = traps::snapshot(&self.api).map_err(|error| error.to_string())?;
+            last = traps::judge(before, &after, report);
+            if last.unexplained.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} differences", last.unexplained.len()))
+            }
+        });
+        last
+    }
+
+    /// What was restored is equal to what is stored, in the eyes of the product as well: every object
+    /// of every kind, as it is read back.
+    fn an_equal_restore_writes_nothing(&self) {
+        let report = self.restored(&["--conflict-policy", "patch"]);
+        let written: Vec<&Value> = report
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line["outcome"] == "Created" || line["outcome"] == "Patched")
+            .collect();
+        assert!(written.is_empty(), "{written:#?}");
+    }
+
+    /// A restore into another namespace, told to patch: the original, and what both share, stay.
+    fn a_copy_takes_nothing_from_the_original(&self) {
+        let before = traps::snapshot(&self.api).unwrap();
+        let mapping = format!("trap-app={COPY}");
+        let options = [
+            "--conflict-policy",
+            "patch",
+            "--include-namespaces",
+            "trap-app",
+            "--namespace-mapping",
+            &mapping,
+        ];
+        self.restored(&options);
+        let mut judgement = self.settled(&before, &Report::default());
+        let binding = "ClusterRoleBinding.rbac.authorization.k8s.io /trap:cluster: ";
+        let (shared, rest): (Vec<_>, Vec<_>) = judgement
+            .unexplained
+            .drain(..)
+            .partition(|told| told.starts_with(binding));
+        assert!(rest.is_empty(), "{}", rest.join("\n"));
+        let added = shared.iter().any(|told| told.contains("/subjects"));
+        assert!(added, "the copy's account has no rights: {shared:#?}");
+        let binding = self
+            .stage
+            .kubectl
+            .json(&["get", "clusterrolebinding", "trap:cluster"])
+            .unwrap();
+        let namespaces: Vec<&str> = binding["subjects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|subject| subject["namespace"].as_str())
+            .collect();
+        assert_eq!(namespaces, ["trap-app", COPY]);
     }
 
     fn report(&self, job: &Value) -> Value {

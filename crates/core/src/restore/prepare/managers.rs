@@ -37,18 +37,20 @@ pub struct Managers {
 /// Decides over the managedFields that the object had.
 pub(super) fn decide(prepared: &Prepared) -> Managers {
     let entries = kept(prepared);
-    let (own, of_status): (Vec<&Value>, Vec<&Value>) = entries
-        .iter()
-        .partition(|entry| entry["subresource"] != "status");
-    let create_as = sole_updater(&own).filter(|_| own[0].get("subresource").is_none());
-    let status_as = sole_updater(&of_status);
+    let (own, of_status): (Vec<&Value>, Vec<&Value>) =
+        entries.iter().partition(|entry| !is_of_status(entry));
+    let sole_own = sole_updater(&own).filter(|_| own[0].get("subresource").is_none());
+    let sole_status = sole_updater(&of_status);
     let names_suffice =
-        (own.is_empty() || create_as.is_some()) && (of_status.is_empty() || status_as.is_some());
-    let afterwards =
-        (!names_suffice).then(|| json!({"metadata": {"managedFields": entries.clone()}}));
+        (own.is_empty() || sole_own.is_some()) && (of_status.is_empty() || sole_status.is_some());
+    let afterwards = (!names_suffice).then(|| json!({"metadata": {"managedFields": entries}}));
+    // What a part of the cluster made by itself is made in its name.
+    let all: Vec<&Value> = all(prepared).collect();
+    let (own, of_status): (Vec<&Value>, Vec<&Value>) =
+        all.into_iter().partition(|entry| !is_of_status(entry));
     Managers {
-        create_as,
-        status_as,
+        create_as: sole_own.or_else(|| sole_updater(&own)),
+        status_as: sole_status.or_else(|| sole_updater(&of_status)),
         afterwards,
     }
 }
@@ -64,7 +66,7 @@ pub(super) fn may_have_made(prepared: &Prepared, live: &Value, field_manager: &s
     let names = |entries: &[Value]| -> BTreeSet<String> {
         let of_the_object = entries
             .iter()
-            .filter(|entry| entry["subresource"] != "status" && !is_of_the_cluster(entry));
+            .filter(|entry| !is_of_status(entry) && !is_of_the_cluster(entry));
         of_the_object
             .filter_map(|entry| entry["manager"].as_str().map(str::to_owned))
             .collect()
@@ -78,15 +80,21 @@ pub(super) fn may_have_made(prepared: &Prepared, live: &Value, field_manager: &s
 
 /// The entries that come back: those of a status that is not restored go with it.
 fn kept(prepared: &Prepared) -> Vec<Value> {
-    let entries = prepared.managed_fields.as_ref().and_then(Value::as_array);
-    entries
-        .into_iter()
-        .flatten()
+    all(prepared)
         .filter(|entry| !is_of_the_cluster(entry))
-        .filter(|entry| entry["subresource"] != "status" || prepared.status.is_some())
+        .filter(|entry| !is_of_status(entry) || prepared.status.is_some())
         .filter(|entry| entry["subresource"] != "ephemeralcontainers")
         .cloned()
         .collect()
+}
+
+fn all(prepared: &Prepared) -> impl Iterator<Item = &Value> {
+    let entries = prepared.managed_fields.as_ref().and_then(Value::as_array);
+    entries.into_iter().flatten()
+}
+
+fn is_of_status(entry: &Value) -> bool {
+    entry["subresource"] == "status"
 }
 
 fn is_of_the_cluster(entry: &Value) -> bool {
@@ -153,11 +161,25 @@ mod tests {
     fn a_restored_status_is_written_in_its_managers_name_and_one_that_is_not_restored_has_none() {
         let maker = entry("me", "Update", None);
         let operator = entry("operator", "Update", Some("status"));
+        let argo = entry("argo", "Apply", None);
         let custom = managers("Widget", "example.com", json!([maker, operator]));
         assert_eq!(custom.status_as.as_deref(), Some("operator"));
         assert_eq!(custom.afterwards, None);
-        let built_in = managers("Deployment", "apps", json!([maker, operator]));
-        assert_eq!(built_in.status_as, None);
+        let built_in = managers("Deployment", "apps", json!([maker, operator, argo]));
+        assert_eq!(
+            built_in.afterwards,
+            Some(json!({"metadata": {"managedFields": [maker, argo]}}))
+        );
+    }
+
+    #[test]
+    fn what_a_controller_made_is_made_in_its_name() {
+        let controller = entry("kube-controller-manager", "Update", None);
+        let kubelet = entry("kubelet", "Update", Some("status"));
+        let pod = managers("Pod", "", json!([controller, kubelet]));
+        assert_eq!(pod.create_as.as_deref(), Some("kube-controller-manager"));
+        assert_eq!(pod.status_as.as_deref(), Some("kubelet"));
+        assert_eq!(pod.afterwards, None);
     }
 
     #[test]
