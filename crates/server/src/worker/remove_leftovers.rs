@@ -4,8 +4,11 @@
 //! a cluster that was restored from a backup of its own, for example, brings old ones back. Custom
 //! resources of jobs that this store never knew are left alone: they may be another server's.
 
+use uuid::Uuid;
+
 use crate::app::jobs::Step;
 use crate::app::{App, Result, trusted_access};
+use crate::cluster_link::JobKind;
 
 /// Looks through every cluster that a vault has access to.
 pub(super) async fn remove_leftovers(app: &App) -> Result<usize> {
@@ -19,8 +22,7 @@ pub(super) async fn remove_leftovers(app: &App) -> Result<usize> {
             }
         };
         for (kind, id) in jobs {
-            let row = app.store.read().await?.job(id).await?;
-            if row.is_some_and(|row| Step::of(&row) == Step::Done) {
+            if is_over(app, kind, id).await? {
                 match app.clusters.remove(&access, kind, id).await {
                     Ok(_) => removed += 1,
                     Err(error) => tracing::warn!(job.id = %id, error = %error, "a leftover stays"),
@@ -29,6 +31,17 @@ pub(super) async fn remove_leftovers(app: &App) -> Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// Whether this server knows what a custom resource was made for, and that it has ended.
+async fn is_over(app: &App, kind: JobKind, id: Uuid) -> Result<bool> {
+    let mut session = app.store.read().await?;
+    if kind == JobKind::Preview {
+        let operation = session.operation(&id.to_string()).await?;
+        return Ok(operation.is_some_and(|operation| operation.status.is_final()));
+    }
+    let row = session.job(id).await?;
+    Ok(row.is_some_and(|row| Step::of(&row) == Step::Done))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use strongroom_kubernetes::crd::{JobState, JobStatus};
 
 use crate::app::jobs::{Outcome, Progress, StepSeen};
 use crate::cluster_link::{JobKind, LinkError, Remedy};
-use crate::worker::limits::{FIRST_RETRY, JobLimits, LONGEST_RETRY, OBSERVE_EVERY, OBSERVE_SHARE, OBSERVE_SOONEST};
+use crate::worker::limits::{
+    FIRST_RETRY, JobLimits, LONGEST_RETRY, OBSERVE_EVERY, OBSERVE_SHARE, OBSERVE_SOONEST,
+};
 
 /// How much longer than the extension the server waits for a job's deadline: the extension ends the
 /// job by itself and says how far it came, which is worth more than "too late".
