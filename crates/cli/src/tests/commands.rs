@@ -183,6 +183,42 @@ fn an_s3_account_takes_its_secret_from_a_file() {
 }
 
 #[test]
+fn accounts_of_azure_and_cloud_storage_take_their_keys_from_files() {
+    let stage = stage(full).logged_in();
+    let key = stage.file("key", "s3cret\n");
+    for (options, backend) in [
+        (
+            format!("--backend azure-blob --azure-account tenant1 --account-key-file {key}"),
+            json!({"kind": "AzureBlob", "account": "tenant1", "accountKey": "s3cret"}),
+        ),
+        (
+            format!("--backend azure-blob --sas-file {key}"),
+            json!({"kind": "AzureBlob", "sharedAccessSignature": "s3cret"}),
+        ),
+        (
+            format!("--backend gcs --service-account-key-file {key}"),
+            json!({"kind": "Gcs", "serviceAccountKey": "s3cret"}),
+        ),
+    ] {
+        let outcome = stage.run(&format!("storage account create a {options}"));
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert!(!outcome.to_string().contains("s3cret"));
+        let bodies = stage.seen.lock().unwrap();
+        let (_, body) = bodies
+            .iter()
+            .rfind(|(call, _)| call.starts_with("PUT"))
+            .unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["properties"]["backend"], backend);
+    }
+    let both = format!(
+        "storage account create a --backend azure-blob --account-key-file {key} --sas-file {key}"
+    );
+    assert_eq!(stage.run(&both).code, 2);
+    assert_eq!(stage.run("storage account create a --backend gcs").code, 2);
+}
+
+#[test]
 fn an_s3_account_without_tls_is_made_with_a_warning() {
     let stage = stage(full).logged_in();
     let secret = stage.file("secret", "s3cret\n");
