@@ -5,6 +5,7 @@
 //! it builds both and hands over.
 
 mod job;
+mod machine;
 mod metrics;
 mod mix;
 mod processes;
@@ -12,17 +13,21 @@ mod raw;
 mod report;
 mod resources;
 mod setting;
+mod velero;
 
+use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
+use self::machine::Machine;
 use self::setting::Setting;
 use crate::failure::{Doing, Failure, Result};
 use crate::product;
 use crate::talk::{Stopwatch, say};
+use crate::workspace;
 
 /// Arguments of `cargo xtask bench`.
 #[derive(Args)]
@@ -45,12 +50,22 @@ enum What {
     },
 }
 
+/// A product beside ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Peer {
+    /// Velero, built from its Go module, with an S3 store on this machine
+    Velero,
+}
+
 /// What the benchmark of resources can be told.
 #[derive(Args)]
 struct Options {
     /// How many objects; several times for several sizes
     #[arg(long, default_values_t = [10_000])]
     objects: Vec<usize>,
+    /// Measure this product too, in the same run (the first time it is built, which takes minutes)
+    #[arg(long, value_enum)]
+    peer: Option<Peer>,
     /// Write the figures to this file as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -68,6 +83,20 @@ struct Options {
     without_lto: bool,
 }
 
+impl Options {
+    /// The command that measures the same again.
+    fn command(&self) -> String {
+        let mut command = "cargo xtask bench resources".to_owned();
+        for objects in &self.objects {
+            command.push_str(&format!(" --objects {objects}"));
+        }
+        if self.peer.is_some() {
+            command.push_str(" --peer velero");
+        }
+        command
+    }
+}
+
 /// Does what `cargo xtask bench …` was told.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.what {
@@ -82,6 +111,7 @@ fn bench_resources(options: &Options) -> Result<ExitCode> {
     };
     // Clients of TLS need one cryptography for the process; nothing else here installs one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _lock = lock()?;
     let measured = measure(options, binary);
     if !options.keep {
         setting::clear()?;
@@ -89,15 +119,35 @@ fn bench_resources(options: &Options) -> Result<ExitCode> {
     measured.map(|()| ExitCode::SUCCESS)
 }
 
+/// Keeps two benchmarks from running at once: they would share a cluster, and measure each other. Held
+/// until it is dropped.
+fn lock() -> Result<File> {
+    let doing = || "lock the benchmark".to_owned();
+    let folder = workspace::root().join(".strongroom");
+    std::fs::create_dir_all(&folder).doing(doing)?;
+    let lock = File::create(folder.join("bench.lock")).doing(doing)?;
+    if lock.try_lock().is_err() {
+        say("another benchmark is running; waiting for its end");
+        lock.lock().doing(doing)?;
+    }
+    Ok(lock)
+}
+
 fn measure(options: &Options, binary: &Path) -> Result<()> {
     if cfg!(debug_assertions) {
         say("note: this command is a debug build, so the raw client is slower than it could be");
     }
     let mut all = Vec::new();
+    let mut machine = Machine::look(options.without_lto);
     for objects in &options.objects {
         let watch = Stopwatch::start();
         let mut setting = Setting::open(binary)?;
-        all.push(resources::run(&mut setting, *objects)?);
+        machine.ask(&setting.raw);
+        let mut peer = match options.peer {
+            Some(Peer::Velero) => Some(velero::Velero::prepare(setting.folder())?),
+            None => None,
+        };
+        all.push(resources::run(&mut setting, *objects, peer.as_mut())?);
         say(format_args!("== {objects} objects: {}", watch.words()));
     }
     report::compare_sizes(&mut all);
@@ -106,7 +156,8 @@ fn measure(options: &Options, binary: &Path) -> Result<()> {
         report::write_json(&all, file)?;
     }
     if options.write_docs {
-        report::write_markdown(&report::markdown(&all, "About."))?;
+        let about = machine.sentence(&options.command());
+        report::write_markdown(&report::markdown(&all, &about))?;
     }
     Ok(())
 }

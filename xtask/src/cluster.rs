@@ -34,7 +34,7 @@ use self::settings::Settings;
 use crate::failure::{Failure, Result};
 use crate::{talk, tool, workspace};
 
-pub(crate) use self::build::cache;
+pub(crate) use self::build::{cache, velero};
 pub(crate) use self::down::down;
 pub(crate) use self::images::{Recipe, make as make_image};
 pub(crate) use self::settings::Tier;

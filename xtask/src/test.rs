@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, the fast ones first, the real cluster last.
 
 mod npm;
-mod pypi;
+pub(crate) mod pypi;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::metrics::Counted;
 use super::processes::{self, Cpu};
+use super::raw::Seen;
 use super::setting::{NAMESPACE, Setting};
 use crate::failure::{Doing, Failure, Result};
 use crate::talk::{Stopwatch, say};
@@ -19,6 +20,8 @@ pub(crate) struct Measured {
     pub(crate) work: f64,
     /// The extension's steps and the seconds from the beginning of each to that of the next.
     pub(crate) steps: Vec<(String, f64)>,
+    /// When the custom resource was made, taken, done and removed, in seconds of the wall.
+    pub(crate) timeline: String,
     /// CPU seconds meanwhile.
     pub(crate) cpu: Cpu,
     /// The extension's `VmHWM` of this job, in MiB.
@@ -47,11 +50,11 @@ pub(crate) fn measure(
     let path = format!(
         "/apis/clusterbackup.dataprotection.microsoft.com/v1alpha1/namespaces/{NAMESPACE}/{kind}"
     );
-    let watching = setting.raw.watch(&path);
     let before = Counted::now(&setting.raw)?;
     processes::forget_peak(setting.extension_pid())?;
     let cpu = setting.cpu();
     let watch = Stopwatch::start();
+    let watching = setting.raw.watch(&path, watch);
     let told = setting.stage.cli.json(words);
     let wall = watch.elapsed();
     let cpu = setting.cpu().since(cpu);
@@ -63,15 +66,19 @@ pub(crate) fn measure(
     if !status.starts_with("Completed") {
         return Err(Failure::new(what, format!("the job ended as {status}")));
     }
-    let last = seen
-        .iter()
-        .rev()
-        .find(|seen| !seen["status"]["completed"].is_null());
-    let last = last.map_or(Value::Null, |seen| seen["status"].clone());
+    let timeline = timeline(&seen);
+    let states = seen
+        .into_iter()
+        .map(|mut seen| seen.object["status"].take());
+    let states: Vec<Value> = states.collect();
+    let mut ends = states.iter().rev();
+    let last = ends.find(|status| !status["completed"].is_null());
+    let last = last.cloned().unwrap_or_default();
     let measured = Measured {
         wall,
         work: between(&last["started"], &last["completed"]),
-        steps: steps(&seen),
+        steps: steps(&states),
+        timeline,
         cpu,
         peak_rss_mib,
         counted,
@@ -87,9 +94,10 @@ fn tell(what: &str, status: &str, job: &Measured) {
         .iter()
         .map(|(step, time)| format!("{step} {time:.2}"));
     say(format_args!(
-        "{:>7.2} s  {what}: {status}; extension {:.2} s ({}); CPU s: API server {:.2}, etcd {:.2}, \
+        "{:>7.2} s  {what}: {status}; {}; extension {:.2} s ({}); CPU s: API server {:.2}, etcd {:.2}, \
          extension {:.2}, server {:.2}; extension's peak {:.1} MiB; {} calls, {} writes, {}",
         job.wall.as_secs_f64(),
+        job.timeline,
         job.work,
         steps.collect::<Vec<_>>().join(", "),
         job.cpu.api_server,
@@ -103,11 +111,31 @@ fn tell(what: &str, status: &str, job: &Measured) {
     ));
 }
 
+/// The life of the custom resource as its watchers saw it.
+fn timeline(seen: &[Seen]) -> String {
+    let first = |is: &dyn Fn(&Seen) -> bool| seen.iter().find(|seen| is(seen)).map(|seen| seen.at);
+    let state = |seen: &Seen, wanted: &str| {
+        let state = seen.object["status"]["state"].as_str();
+        state.is_some_and(|state| state.starts_with(wanted))
+    };
+    let moments = [
+        ("made", first(&|seen| seen.event == "ADDED")),
+        ("taken", first(&|seen| state(seen, "Running"))),
+        ("done", first(&|seen| state(seen, "Completed"))),
+        ("removed", first(&|seen| seen.event == "DELETED")),
+    ];
+    let told = moments.iter().map(|(what, at)| match at {
+        Some(at) => format!("{what} at {at:.2}"),
+        None => format!("{what} later"),
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
 /// The steps in the order in which they began; the last ends with the job.
-fn steps(seen: &[Value]) -> Vec<(String, f64)> {
+fn steps(states: &[Value]) -> Vec<(String, f64)> {
     let mut began: Vec<(String, Value)> = Vec::new();
     let mut end = Value::Null;
-    for status in seen.iter().map(|seen| &seen["status"]) {
+    for status in states {
         let step = status["step"].as_str().unwrap_or_default();
         if !step.is_empty() && began.last().is_none_or(|(last, _)| last != step) {
             began.push((step.to_owned(), status["stepStarted"].clone()));
@@ -145,7 +173,7 @@ mod tests {
 
     #[test]
     fn steps_last_until_the_next_begins_and_the_last_until_the_end() {
-        let status = |step: &str, at: &str, end: Value| json!({"status": {"step": step, "stepStarted": at, "completed": end}});
+        let status = |step: &str, at: &str, end: Value| json!({"step": step, "stepStarted": at, "completed": end});
         let seen = [
             status("Open", "2026-01-01T23:59:59.5Z", Value::Null),
             status("Apply", "2026-01-02T00:00:00Z", Value::Null),

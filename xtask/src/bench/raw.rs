@@ -207,17 +207,18 @@ impl Raw {
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    /// Follows the changes of a collection until the returned watch is asked for what it saw.
-    pub(crate) fn watch(&self, path: &str) -> Watching {
+    /// Follows the changes of a collection until the returned watch is asked for what it saw. Times
+    /// count from `clock`.
+    pub(crate) fn watch(&self, path: &str, clock: Stopwatch) -> Watching {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let url = format!("{}{path}?watch=1&timeoutSeconds=3600", self.base);
         let client = self.one.clone();
-        let seen = self.runtime.spawn(follow(client, url, stopped));
+        let seen = self.runtime.spawn(follow(client, url, clock, stopped));
         Watching { stop, seen }
     }
 
     /// What a watch saw.
-    pub(crate) fn seen(&self, watching: Watching) -> Vec<Value> {
+    pub(crate) fn seen(&self, watching: Watching) -> Vec<Seen> {
         let _it_ended_already = watching.stop.send(());
         self.runtime.block_on(watching.seen).unwrap_or_default()
     }
@@ -226,7 +227,17 @@ impl Raw {
 /// A watch that is under way.
 pub(crate) struct Watching {
     stop: tokio::sync::oneshot::Sender<()>,
-    seen: tokio::task::JoinHandle<Vec<Value>>,
+    seen: tokio::task::JoinHandle<Vec<Seen>>,
+}
+
+/// One event of a watch.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// When it came, in seconds.
+    pub(crate) at: f64,
+    /// `ADDED`, `MODIFIED` or `DELETED`.
+    pub(crate) event: String,
+    pub(crate) object: Value,
 }
 
 /// The objects of all events until it is told to stop; what is lost when the connection breaks is only
@@ -234,8 +245,9 @@ pub(crate) struct Watching {
 async fn follow(
     client: Client,
     url: String,
+    clock: Stopwatch,
     mut stopped: tokio::sync::oneshot::Receiver<()>,
-) -> Vec<Value> {
+) -> Vec<Seen> {
     let mut seen = Vec::new();
     let request = client.get(url).timeout(Duration::from_secs(3_600)).send();
     let Ok(mut response) = request.await else {
@@ -253,7 +265,11 @@ async fn follow(
         line.extend_from_slice(&chunk);
         while let Some(end) = line.iter().position(|byte| *byte == b'\n') {
             if let Ok(mut event) = serde_json::from_slice::<Value>(&line[..end]) {
-                seen.push(event["object"].take());
+                seen.push(Seen {
+                    at: clock.elapsed().as_secs_f64(),
+                    event: event["type"].as_str().unwrap_or_default().to_owned(),
+                    object: event["object"].take(),
+                });
             }
             line.drain(..=end);
         }

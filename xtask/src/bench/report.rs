@@ -246,8 +246,69 @@ pub(crate) fn markdown(all: &[Figures], about: &str) -> String {
             .collect();
         text.push_str(&format!("| {what} |{cells}\n"));
     }
+    peer(all, head.as_str(), rule.as_str(), &mut text);
     text
 }
+
+/// The table of the peer, when it was measured: its figures, and how many times ours they are.
+fn peer(all: &[Figures], head: &str, rule: &str, text: &mut String) {
+    let is_measured = |figures: &Figures| !figures.get("velero_first_backup_seconds").is_nan();
+    if !all.iter().any(is_measured) {
+        return;
+    }
+    text.push_str(&format!(
+        "\n| Velero, and how many times ours |{head}\n| --- |{rule}\n"
+    ));
+    for (what, theirs, ours) in PEER {
+        let cells: String = all
+            .iter()
+            .map(|figures| {
+                let (theirs, ours) = (figures.get(theirs), figures.get(ours));
+                format!(" {} ({} ×) |", told(theirs), told(theirs / ours))
+            })
+            .collect();
+        text.push_str(&format!("| {what} |{cells}\n"));
+    }
+}
+
+/// What is told of the peer: its figure, and ours to hold against it.
+const PEER: [(&str, &str, &str); 7] = [
+    (
+        "full backup, s",
+        "velero_first_backup_seconds",
+        "backup_seconds",
+    ),
+    (
+        "… CPU s of its server",
+        "velero_first_backup_cpu_seconds",
+        "backup_cpu_seconds_extension",
+    ),
+    (
+        "… peak memory, MiB",
+        "velero_backup_peak_rss_mib",
+        "extension_peak_rss_mib",
+    ),
+    (
+        "second backup, s",
+        "velero_second_backup_seconds",
+        "increment_seconds",
+    ),
+    (
+        "restore into an empty cluster, s",
+        "velero_restore_seconds",
+        "restore_seconds",
+    ),
+    (
+        "… CPU s of its server",
+        "velero_restore_cpu_seconds",
+        "restore_cpu_seconds_extension",
+    ),
+    (
+        "… peak memory, MiB",
+        "velero_restore_peak_rss_mib",
+        "extension_peak_rss_mib",
+    ),
+];
 
 /// The figures that the second table tells, in its order.
 const BEHIND: [(&str, &str); 22] = [

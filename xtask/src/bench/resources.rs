@@ -9,6 +9,7 @@ use super::mix;
 use super::raw::{Http, Listed};
 use super::report::Figures;
 use super::setting::Setting;
+use super::velero::Velero;
 use crate::failure::{Failure, Result};
 use crate::talk::{Stopwatch, say};
 
@@ -20,7 +21,11 @@ const LISTS_AT_ONCE: usize = 4;
 const ROUNDS: usize = 3;
 
 /// Measures one number of objects from an empty cluster on, and leaves it restored.
-pub(crate) fn run(setting: &mut Setting, objects: usize) -> Result<Figures> {
+pub(crate) fn run(
+    setting: &mut Setting,
+    objects: usize,
+    mut peer: Option<&mut Velero>,
+) -> Result<Figures> {
     say(format_args!("== {objects} objects"));
     let mut figures = Figures::of(objects);
     setting.make_places()?;
@@ -30,9 +35,16 @@ pub(crate) fn run(setting: &mut Setting, objects: usize) -> Result<Figures> {
     let instance = full_backups(setting, objects, &mut figures)?;
     increment(setting, objects, &instance, &mut figures)?;
     equal_restores(setting, objects, &instance, &mut figures)?;
+    if let Some(peer) = peer.as_deref_mut() {
+        peer.back_up(setting, &mut figures)?;
+    }
     fresh_restore(setting, objects, &instance, create, &mut figures)?;
     figures.set("extension_cgroup_peak_mib", setting.memory.peak_mib());
     figures.set_count("extension_out_of_memory_kills", setting.memory.killed());
+    if let Some(peer) = peer {
+        setting.empty_again()?;
+        peer.restore(setting, &mut figures)?;
+    }
     Ok(figures)
 }
 

@@ -243,6 +243,11 @@ impl Setting {
         told["status"]["heartbeat"].clone()
     }
 
+    /// Where the benchmark keeps what it needs and logs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The extension's process id.
     pub(crate) fn extension_pid(&self) -> u32 {
         self.extension

@@ -37,10 +37,21 @@ const SIDECARS: [&str; 3] = [
     "github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller",
 ];
 
+/// The folder of the modules that a cluster is built from.
+const CLUSTER: &str = "tests/cluster";
+
+/// The main packages of the peer that the benchmark measures beside us.
+const VELERO_PROGRAMS: [&str; 2] = [
+    "github.com/vmware-tanzu/velero/cmd/velero",
+    "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws",
+];
+
 /// One thing to build.
 struct Artifact {
     name: &'static str,
-    /// Files and folders below `tests/cluster` that it is made of.
+    /// The folder of its Go module in the work tree.
+    module: &'static str,
+    /// Files and folders below that which it is made of.
     sources: &'static [&'static str],
     /// What the first build costs, in honest words.
     cost: &'static str,
@@ -49,6 +60,7 @@ struct Artifact {
 
 const KUBERNETES: Artifact = Artifact {
     name: "kubernetes",
+    module: CLUSTER,
     sources: &["go.mod", "go.sum", "kubernetes"],
     cost: "5 to 6 minutes on two idle cores and about 90 MiB to download when Go's caches are cold, half a minute when they are warm",
     build: build_kubernetes,
@@ -56,6 +68,7 @@ const KUBERNETES: Artifact = Artifact {
 
 const STORAGE: Artifact = Artifact {
     name: "storage",
+    module: CLUSTER,
     sources: &["go.mod", "go.sum", "tools.go", "csi-loop", "pause"],
     cost: "about a minute",
     build: build_storage,
@@ -63,10 +76,24 @@ const STORAGE: Artifact = Artifact {
 
 const DNS: Artifact = Artifact {
     name: "dns",
+    module: CLUSTER,
     sources: &["dns"],
     cost: "1 to 2 minutes when Go's caches are cold",
     build: build_dns,
 };
+
+const VELERO: Artifact = Artifact {
+    name: "velero",
+    module: "tests/peers/velero",
+    sources: &["go.mod", "go.sum", "tools.go"],
+    cost: "5 to 10 minutes on two idle cores when Go's caches are cold",
+    build: build_velero,
+};
+
+/// Makes sure that Velero is built; returns the folder of its programs.
+pub(crate) fn velero() -> Result<PathBuf> {
+    built(&VELERO)
+}
 
 /// Makes sure that the programs of a tier are built; returns where they lie.
 pub(crate) fn ensure(tier: Tier) -> Result<Programs> {
@@ -91,16 +118,17 @@ pub(crate) fn cache() -> PathBuf {
 
 /// The folder with the Go modules.
 fn sources() -> PathBuf {
-    workspace::root().join("tests/cluster")
+    workspace::root().join(CLUSTER)
 }
 
 /// The folder of an artifact, built now if it is not there yet.
 fn built(artifact: &Artifact) -> Result<PathBuf> {
-    let fingerprint = fingerprint(&sources(), artifact.sources).doing(|| {
+    let module = workspace::root().join(artifact.module);
+    let fingerprint = fingerprint(&module, artifact.sources).doing(|| {
         format!(
             "read the sources of {} in {}",
             artifact.name,
-            sources().display()
+            module.display()
         )
     })?;
     let folder = cache().join(format!("{}-{fingerprint}", artifact.name));
@@ -187,6 +215,11 @@ fn build_storage(folder: &Path) -> Result<()> {
 
 fn build_dns(folder: &Path) -> Result<()> {
     go::build(&sources().join("dns"), &["."], &folder.join("coredns"), "")
+}
+
+fn build_velero(folder: &Path) -> Result<()> {
+    let module = workspace::root().join(VELERO.module);
+    go::build(&module, &VELERO_PROGRAMS, folder, "")
 }
 
 /// Linker flags without which Kubernetes reports a made-up version.

@@ -16,7 +16,7 @@ pub(super) fn python_sdk() -> Result<PathBuf> {
 }
 
 /// SeaweedFS's `weed`, the S3 service of the tests.
-pub(super) fn seaweedfs() -> Result<PathBuf> {
+pub(crate) fn seaweedfs() -> Result<PathBuf> {
     let home = environment(
         "seaweedfs",
         "SeaweedFS, the S3 service of the tests,",
