@@ -48,16 +48,17 @@ fn peak() -> Option<u64> {
 }
 
 /// Bytes of all files below a folder.
-fn stored(folder: &std::path::Path) -> u64 {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap());
-    entries
-        .map(|entry| match entry.metadata().unwrap() {
-            meta if meta.is_dir() => stored(&entry.path()),
-            meta => meta.len(),
-        })
-        .sum()
+fn stored(folder: &std::path::Path) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let (entry, meta) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+        sum += if meta.is_dir() {
+            stored(&entry)?
+        } else {
+            meta.len()
+        };
+    }
+    Ok(sum)
 }
 
 async fn write(repository: &Repository, point: u128, parent: Option<u128>) -> Result<Sealed> {
@@ -103,9 +104,9 @@ async fn a_hundred_thousand_objects_fit_in_64_mib_and_one_changed_percent_costs_
         .await
         .unwrap();
     write(&repository, 1, None).await.unwrap();
-    let full = stored(folder.path());
+    let full = stored(folder.path()).unwrap();
     let increment = write(&repository, 2, Some(1)).await.unwrap().stats;
-    let added = stored(folder.path()) - full;
+    let added = stored(folder.path()).unwrap() - full;
     assert_eq!(increment.unchanged, OBJECTS - OBJECTS / 100);
     assert!(
         added * 100 <= full * 2,
