@@ -44,8 +44,13 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// of one; more gain nothing on a small control plane.
 pub const TYPES_AT_ONCE: usize = 4;
 
-/// Pages that may wait for the writer. Besides these each of the lists holds one that it reads or
-/// wants to hand over, and the writer one, so that a backup holds at most `TYPES_AT_ONCE` + 2 pages.
+/// Types whose first page is asked for at once. Most types of a cluster have few objects or none, and
+/// an empty list costs the API server a millisecond, so that waiting for its answer is most of its
+/// cost. No more than the writer may have runs open (`strongroom_repository::limits::RUNS_OPEN_MAX`).
+pub const FIRST_PAGES_AT_ONCE: usize = 8;
+
+/// Pages that may wait for the writer. Besides these each reader holds one that it wants to hand
+/// over, and the writer one, so that a backup holds at most `FIRST_PAGES_AT_ONCE` + 2 pages.
 pub const PAGES_AHEAD: usize = 1;
 
 /// Types that are named one by one where a job says which were not read at its cut. All of them
@@ -118,9 +123,9 @@ pub const AUTHORIZER_WAIT: Duration = Duration::from_secs(10);
 pub const AUTHORIZER_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a create may take before the object is put off to the end of the restore. The default
-/// timeout of a webhook is 10 s (`timeoutSeconds`), so this is one that hangs; the API server itself
-/// answers within a second. The second try waits as long as any request.
-pub const CREATE_PATIENCE: Duration = Duration::from_secs(10);
+/// timeout of a webhook is 10 s (`timeoutSeconds`), after which the API server says which one it is; this
+/// is for those that may take longer. The second try waits as long as any request.
+pub const CREATE_PATIENCE: Duration = Duration::from_secs(12);
 
 /// Objects of one type whose creates met a webhook that does not answer, one after the other, before
 /// the type's others are put off without asking.

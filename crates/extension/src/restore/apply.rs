@@ -29,7 +29,7 @@ use super::observe::Existing;
 use super::open::Opened;
 use super::owners::{Owners, Scope};
 use super::plan::{self, Desire, Desired};
-use super::stuck::Stuck;
+use super::stuck::{self, Stuck};
 use super::target::Target;
 use crate::job::{Attempt, JobFailure, is_unreachable, object_code};
 use crate::point::object_of;
@@ -272,6 +272,11 @@ impl Applier<'_> {
     /// times are the API server's) and our field manager wrote it. Namespaces bear our name until all
     /// that goes into them is there.
     pub(super) fn is_ours(&self, live: &Value) -> bool {
+        // What exists before the first attempt has written anything is somebody else's, however young:
+        // times have a granularity of a second.
+        if self.attempt.number == 1 || self.spec.mode == RestoreMode::Validate {
+            return false;
+        }
         let unmanaged = live["metadata"]["managedFields"]
             .as_array()
             .is_none_or(Vec::is_empty);
@@ -318,19 +323,10 @@ impl Applier<'_> {
         if self.is_gone(&error).await || matches!(error.failure, Failure::Unauthorized { .. }) {
             return Err(error.into());
         }
-        let backend = matches!(
-            &error.failure,
-            Failure::ServerError { .. }
-                | Failure::Timeout { .. }
-                | Failure::TooManyRequests { .. }
-                | Failure::Unreachable { .. }
-        );
-        let code = match object_code(&error.failure) {
-            Code::KubernetesBackupGenericWarning if backend => Code::ApiGroupUnavailable,
-            code => code,
-        };
+        let out_of_reach = stuck::out_of_reach(&error.failure);
+        let code = out_of_reach.unwrap_or_else(|| object_code(&error.failure));
         let line = failed(desired, code, error.to_string());
-        if backend && !item.last {
+        if out_of_reach.is_some() && !item.last {
             self.stuck.failed(item.resource);
             return Ok(self.put_off_with(line));
         }

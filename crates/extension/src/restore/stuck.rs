@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use strongroom_core::ResourceType;
+use strongroom_core::{Code, ResourceType};
+use strongroom_kubernetes::Failure;
 use tokio::sync::OnceCell;
 
 use crate::limits::WEBHOOK_FAILURES;
@@ -50,6 +51,31 @@ impl Stuck {
     }
 }
 
+/// The code of a failure that is not the object's own, but that of what the API server asked about it;
+/// none when trying again would bring the same answer.
+///
+/// A create that takes so long that nobody waits any more waits for a webhook: the API server's own
+/// part takes milliseconds. It says 500 of a webhook that fails, 504 when its own time is over, 503 of
+/// an aggregated API.
+pub(super) fn out_of_reach(failure: &Failure) -> Option<Code> {
+    match failure {
+        Failure::ServerError {
+            status: 500,
+            message,
+            ..
+        } => message
+            .contains("webhook")
+            .then_some(Code::AdmissionWebhookUnavailable),
+        Failure::ServerError { status: 504, .. } | Failure::Timeout { .. } => {
+            Some(Code::AdmissionWebhookUnavailable)
+        }
+        Failure::ServerError { .. }
+        | Failure::TooManyRequests { .. }
+        | Failure::Unreachable { .. } => Some(Code::ApiGroupUnavailable),
+        _ => None,
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -70,5 +96,30 @@ mod tests {
         assert!(stuck.is_stuck(&maps) && !stuck.is_stuck(&pods));
         stuck.answered(&maps);
         assert!(!stuck.is_stuck(&maps));
+    }
+
+    #[test]
+    fn what_the_api_server_could_not_ask_is_told_from_what_it_refuses() {
+        let server = |status, message: &str| Failure::ServerError {
+            status,
+            retry_after: None,
+            message: message.into(),
+        };
+        let webhook = Some(Code::AdmissionWebhookUnavailable);
+        assert_eq!(
+            out_of_reach(&server(500, "failed calling webhook \"a\"")),
+            webhook
+        );
+        let conversion = "conversion webhook for example.com/v1, Kind=A failed";
+        assert_eq!(out_of_reach(&server(500, conversion)), webhook);
+        assert_eq!(
+            out_of_reach(&server(504, "context deadline exceeded")),
+            webhook
+        );
+        let aggregated = Some(Code::ApiGroupUnavailable);
+        assert_eq!(out_of_reach(&server(503, "unavailable")), aggregated);
+        assert_eq!(out_of_reach(&server(500, "a bug")), None);
+        let message = "violates PodSecurity".to_owned();
+        assert_eq!(out_of_reach(&Failure::Denied { message }), None);
     }
 }

@@ -404,3 +404,25 @@ async fn a_restore_that_is_killed_while_it_settles_is_settled_by_the_next_proces
     let secret = line(&lines, "Secret shop/password");
     assert_eq!(secret.outcome, Outcome::Created, "{secret:?}");
 }
+
+#[tokio::test]
+async fn an_aggregated_api_that_is_down_is_a_finding_and_not_the_end_of_the_restore() {
+    let (stage, point) = lost(&[]).await;
+    let down = "the server is currently unable to handle the request";
+    stage
+        .api
+        .inject(fault("POST", "/shop/widgets?", 503, down, u32::MAX));
+    let (status, lines) = restored(&stage, &stage.restore_spec(point)).await;
+    assert_eq!(status.state, JobState::CompletedWithWarnings);
+    let gear = line(&lines, "example.com/Widget shop/gear");
+    assert_eq!(
+        (gear.outcome, code(gear)),
+        (Outcome::Failed, "ApiGroupUnavailable")
+    );
+    // What it owns is told to be without it.
+    let owned = line(&lines, "ConfigMap shop/of-gear");
+    assert_eq!(
+        (owned.outcome, code(owned)),
+        (Outcome::Created, "OwnerNotRestored")
+    );
+}
