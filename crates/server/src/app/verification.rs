@@ -167,7 +167,16 @@ async fn verify(
     let report = match read.await {
         Ok(report) => report,
         Err(error) if repositories::is_of_the_point(&error) => {
-            let problem = repositories::problem_of(&error);
+            let problem = if error.is_not_found() {
+                // The server knows the point, so that it is not there is damage, and no wrong name.
+                Problem::new(
+                    Code::RecoveryPointCorrupt,
+                    "Its manifest is not in the store: it was removed, or the store is as it was \
+                     before.",
+                )
+            } else {
+                repositories::problem_of(&error)
+            };
             return Ok(verdict(
                 app,
                 &row,
