@@ -23,6 +23,7 @@ mod item;
 mod journal;
 mod lines;
 mod namespaces;
+mod needed;
 mod observe;
 mod open;
 mod owners;

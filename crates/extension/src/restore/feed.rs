@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::apply::Applier;
 use super::fly::{Task, Work};
 use super::item::Item;
+use super::needed;
 use super::observe::{Cursor, Existing};
 use super::sequence::Run;
 use crate::job::JobFailure;
@@ -334,5 +335,9 @@ pub(super) async fn takes(
         },
     };
     let decision = applier.opened.selector.decide(&run.resource, &facts);
+    if decision.rule == Rule::NotNeeded {
+        let needs = &applier.opened.needs;
+        return needed::is_needed(applier.point, needs, run, entry, &facts).await;
+    }
     Ok(decision.included && decision.rule != Rule::NamespaceCarried)
 }

@@ -1,12 +1,13 @@
 //! Opens the repository and the recovery point, and understands the criteria.
 
 use strongroom_core::selection::Selector;
+use strongroom_core::selection::related::Needs;
 use strongroom_core::{Code, Problem};
 use strongroom_kubernetes::crd::RestoreSpec;
 use strongroom_repository::{Point, Repository};
 
-use super::preflight;
 use super::sequence::Sequence;
+use super::{needed, preflight};
 use crate::job::{Attempt, JobFailure};
 use crate::point::PointHeader;
 use crate::secrets;
@@ -17,6 +18,8 @@ pub(super) struct Opened {
     pub(super) point: Point,
     pub(super) sequence: Sequence,
     pub(super) selector: Selector,
+    /// What is taken of the cluster's own scope although it is switched off.
+    pub(super) needs: Needs,
     /// Whether all types of the recovery point were read at one state, in words.
     pub(super) cut: Option<String>,
 }
@@ -36,12 +39,14 @@ pub(super) async fn open(attempt: &Attempt, spec: &RestoreSpec) -> Result<Opened
             }
         })?;
     let sequence = Sequence::of(&point)?;
+    let needs = needed::needs(&point, &sequence, &selector).await?;
     let opened = Opened {
         cut: None,
         repository,
         point,
         sequence,
         selector,
+        needs,
     };
     check_mappings(&opened, spec).await?;
     let point = &opened.point;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use strongroom_core::equality::{self, Comparison};
 use strongroom_core::restore::conflict::{self, Action};
 use strongroom_core::restore::prepare::{self, Prepared};
-use strongroom_core::restore::{RestoreCriteria, mapping};
+use strongroom_core::restore::{ConflictPolicy, RestoreCriteria, mapping};
 use strongroom_core::selection::Rule;
 use strongroom_core::{ObjectFacts, ObjectRef, ResourceType};
 
@@ -165,7 +165,16 @@ pub(super) fn decide(
     namespace_made: bool,
     existing: Option<&Value>,
 ) -> Action {
-    let policy = conflict::policy_for(criteria.conflict_policy, desired.rule, namespace_made);
+    let mut policy = conflict::policy_for(criteria.conflict_policy, desired.rule, namespace_made);
+    // What is taken only because something needs it is made when it is missing, and never changed: the
+    // criteria say that the cluster's own scope is none of their business.
+    let is_namespace = desired.object.group.is_empty() && desired.object.kind == "Namespace";
+    if !criteria.selection.include_cluster_scope_resources
+        && desired.object.namespace.is_none()
+        && !is_namespace
+    {
+        policy = ConflictPolicy::Skip;
+    }
     let (prepared, mapped) = (&desired.prepared, &desired.mapped);
     if existing.is_none() || (prepared.release.is_none() && prepared.later.is_none()) {
         return conflict::decide_mapped(policy, &desired.value, existing, mapped);

@@ -190,6 +190,49 @@ async fn a_point_with_needed_objects_restores_into_an_empty_cluster() {
 }
 
 #[tokio::test]
+async fn a_restore_without_the_clusters_scope_makes_what_is_needed_and_changes_nothing_there() {
+    let stage = furnished().await;
+    let spec = stage.backup_of(&["shop"]);
+    assert!(stage.back_up(&spec).await.error.is_none());
+    let target = Stage::over(stage.store.clone()).await;
+    serve_types(&target);
+    target.api.create(
+        &json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {"name": "fast"}, "provisioner": "another"}),
+    );
+    let mut restore = target.restore_spec(spec.recovery_point_id);
+    restore.criteria.selection.include_cluster_scope_resources = false;
+    restore.criteria.conflict_policy = strongroom_core::restore::ConflictPolicy::Patch;
+    let restored = target.restore(&restore).await;
+    assert!(restored.error.is_none(), "{restored:#?}");
+    let there = |kind: &str, name: &str| target.api.get(kind, None, name).is_some();
+    let roles = "clusterroles.rbac.authorization.k8s.io";
+    assert!(there(
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "widgets.example.com"
+    ));
+    assert!(there("priorityclasses.scheduling.k8s.io", "urgent"));
+    assert!(there(roles, "a-part") && there(roles, "whole"));
+    assert!(!there(roles, "elsewhere"));
+    assert!(!there(
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "gadgets.example.com"
+    ));
+    assert!(!there("storageclasses.storage.k8s.io", "unused"));
+    let fast = target
+        .api
+        .get("storageclasses.storage.k8s.io", None, "fast")
+        .unwrap();
+    assert_eq!(fast["provisioner"], "another");
+    assert!(
+        target
+            .api
+            .get("widgets.example.com", Some("shop"), "gear")
+            .is_some()
+    );
+}
+
+#[tokio::test]
 async fn an_excluded_type_is_not_taken_even_when_it_is_needed() {
     let stage = furnished().await;
     let mut spec = without_cluster_scope(&stage);
