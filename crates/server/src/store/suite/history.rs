@@ -19,7 +19,7 @@ pub(super) async fn due_jobs_of_a_crowded_cluster_stand_aside(store: Store) {
     let now = start() + 5.minutes();
     let crowded = ["/c".to_owned()];
     let due = session.due_jobs(now, &crowded, &[], 10).await.unwrap();
-    assert_eq!(due, [elsewhere.clone()]);
+    assert_eq!(due, std::slice::from_ref(&elsewhere));
     let in_hand = [Uuid::from_u128(1)];
     let due = session.due_jobs(now, &[], &in_hand, 10).await.unwrap();
     assert_eq!(due, [job(2, 1), elsewhere]);
