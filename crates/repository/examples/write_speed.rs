@@ -6,6 +6,11 @@
 //! again with 1 % changed, then verifies the increment, and prints rates, CPU time and peak memory.
 //! Without a folder the store is a new one under the system's temporary folder.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "figures on the terminal are what this program is for"
+)]
+
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -250,6 +250,14 @@ pub(crate) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend_from_slice(bytes);
 }
 
+/// Appends what an entry adds to the content id of its run.
+pub(crate) fn commit_entry(to: &mut Vec<u8>, name: &str, meta: &[u8], size: u64, id: ContentId) {
+    put_bytes(to, name.as_bytes());
+    put_bytes(to, meta);
+    put_number(to, size);
+    to.extend_from_slice(&id.0);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

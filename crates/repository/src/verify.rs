@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::crypto::Content;
 use crate::error::{Error, Result};
 use crate::id::ContentId;
+use crate::leaf::commit_entry;
 use crate::limits::VERIFY_PROBLEMS_MAX;
 use crate::manifest::RunInfo;
 use crate::pack;
 use crate::read::Point;
 use crate::repository::Repository;
-use crate::write::commit_entry;
 
 /// One thing that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::crypto::Content;
 use crate::error::{Error, Result};
 use crate::id::{ContentId, Location, PackId, Place};
-use crate::leaf::{Entry, Record, put_bytes, put_number};
+use crate::leaf::{Entry, Record};
 use crate::limits::{
     BODY_MAX, FRAME_TARGET, FRAME_WAITING_MAX, GROUP_MAX, HEADER_MAX, LEAF_TARGET, META_MAX,
     NAME_MAX, PACK_TARGET, RUNS_MAX, RUNS_OPEN_MAX,
@@ -491,18 +491,4 @@ fn check_size(what: &str, size: usize, limit: usize) -> Result<()> {
         size: size as u64,
         limit: limit as u64,
     })
-}
-
-/// Appends what an entry adds to the content id of its run.
-pub(crate) fn commit_entry(
-    to: &mut Vec<u8>,
-    name: &str,
-    meta: &[u8],
-    size: u64,
-    id: crate::id::ContentId,
-) {
-    put_bytes(to, name.as_bytes());
-    put_bytes(to, meta);
-    put_number(to, size);
-    to.extend_from_slice(&id.0);
 }

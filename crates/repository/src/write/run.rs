@@ -15,12 +15,11 @@ use crate::catalogue::{LayerIndex, LayerRef, LeafRef, MergeCursor, Node};
 use crate::crypto::{Content, Kind};
 use crate::error::{Error, Result};
 use crate::id::{ContentId, PackId, Place};
-use crate::leaf::{Entry, LeafBuilder, Record};
+use crate::leaf::{Entry, LeafBuilder, Record, commit_entry};
 use crate::limits::{FRAME_WAITING_MAX, LAYERS_MAX};
 use crate::objects::{Objects, to_json};
 use crate::pack::LeafSpan;
 use crate::read::Point;
-use crate::write::commit_entry;
 use crate::write::packs::{Encoding, Packs};
 use crate::write::resume::{Earlier, EarlierRun};
 
