@@ -197,6 +197,7 @@ pub(super) const RULES: &[Rule] = &[
         "/spec/parentRef/uid",
         "the Service has a new uid",
     ),
+    row("Event", "", "it tells what goes on now"),
     some(
         "*",
         "/metadata/managers",

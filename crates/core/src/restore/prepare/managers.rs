@@ -43,7 +43,13 @@ pub(super) fn decide(prepared: &Prepared) -> Managers {
     let sole_status = sole_updater(&of_status);
     let names_suffice =
         (own.is_empty() || sole_own.is_some()) && (of_status.is_empty() || sole_status.is_some());
-    let afterwards = (!names_suffice).then(|| json!({"metadata": {"managedFields": entries}}));
+    // An object whose fields nobody was noted for is noted for whoever creates it with an owner; this
+    // is how the API server is told to forget.
+    let forgotten = (all(prepared).next().is_none() && !prepared.owners.is_empty())
+        .then(|| json!({"metadata": {"managedFields": [{}]}}));
+    let afterwards = (!names_suffice)
+        .then(|| json!({"metadata": {"managedFields": entries}}))
+        .or(forgotten);
     // What a part of the cluster made by itself is made in its name.
     let all: Vec<&Value> = all(prepared).collect();
     let (own, of_status): (Vec<&Value>, Vec<&Value>) =
@@ -180,6 +186,19 @@ mod tests {
         assert_eq!(pod.create_as.as_deref(), Some("kube-controller-manager"));
         assert_eq!(pod.status_as.as_deref(), Some("kubelet"));
         assert_eq!(pod.afterwards, None);
+    }
+
+    #[test]
+    fn an_object_that_nobody_managed_is_managed_by_nobody_again() {
+        let resource = ResourceType::new("", "v1", "ConfigMap", "", true);
+        let owner = json!({"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u"});
+        let mut owned = json!({"metadata": {"name": "a", "ownerReferences": [owner]}});
+        let found = super::super::prepare(&resource, &mut owned).managers();
+        assert_eq!(
+            found.afterwards,
+            Some(json!({"metadata": {"managedFields": [{}]}}))
+        );
+        assert_eq!(managers("ConfigMap", "", json!([])).afterwards, None);
     }
 
     #[test]
