@@ -122,6 +122,7 @@ pub(crate) fn object_code(failure: &Failure) -> Code {
         Failure::NotFound { .. } => Code::ResourceTypeNotServed,
         Failure::AlreadyExists { .. } | Failure::Conflict { .. } => Code::Conflict,
         Failure::NamespaceTerminating { .. } => Code::NamespaceTerminating,
+        Failure::Invalid { message, .. } if is_denial(message) => Code::AdmissionRefused,
         Failure::Invalid { .. } => Code::ObjectInvalidInTarget,
         Failure::Denied { message } if message.contains("exceeded quota") => Code::QuotaExceeded,
         Failure::Denied { .. } => Code::AdmissionRefused,
@@ -131,6 +132,14 @@ pub(crate) fn object_code(failure: &Failure) -> Code {
         }
         _ => Code::KubernetesBackupGenericWarning,
     }
+}
+
+/// Whether an admission rule speaks, in the status of an invalid object: policies do so unless they say
+/// otherwise (`validations[].reason`), webhooks may.
+/// Source: `k8s.io/apiserver/pkg/admission/plugin/{policy/validating/dispatcher,webhook/errors/statuserror}.go`.
+fn is_denial(message: &str) -> bool {
+    let webhook = message.contains("admission webhook") && message.contains("denied the request");
+    webhook || message.contains("ValidatingAdmissionPolicy '")
 }
 
 /// An error with its sources in one line, without repeating what is repeated.
@@ -188,6 +197,15 @@ mod tests {
             object_code(&denied("violates PodSecurity")),
             Code::AdmissionRefused
         );
+        let invalid = |message: &str| Failure::Invalid {
+            message: message.to_owned(),
+            causes: Vec::new(),
+        };
+        let policy = "secrets \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' \
+                      denied request: no secrets here";
+        assert_eq!(object_code(&invalid(policy)), Code::AdmissionRefused);
+        let schema = invalid("spec.replicas: must be an integer");
+        assert_eq!(object_code(&schema), Code::ObjectInvalidInTarget);
         let absent = Failure::NotFound {
             message: "namespaces \"shop\" not found".into(),
         };
