@@ -76,7 +76,7 @@ impl Velero {
         let keys = format!(
             "[default]\naws_access_key_id={ACCESS_KEY_ID}\naws_secret_access_key={SECRET_ACCESS_KEY}\n"
         );
-        let file = folder.join("credentials");
+        let file = folder.join("aws-keys");
         fs::write(&file, keys).doing(|| format!("write {}", file.display()))?;
         Ok(Self {
             programs,
@@ -196,7 +196,7 @@ impl Velero {
             .env("KUBECONFIG", &setting.cluster.kubeconfig)
             .env(
                 "AWS_SHARED_CREDENTIALS_FILE",
-                self.folder.join("credentials"),
+                self.folder.join("aws-keys"),
             )
             .env("VELERO_NAMESPACE", NAMESPACE)
             .env("HOME", &self.folder)
