@@ -36,6 +36,8 @@ pub struct Page {
     pub resource_version: String,
     /// Objects still to come, when the server says so.
     pub remaining: Option<u64>,
+    /// Whether another page follows.
+    pub more: bool,
     /// Whether this page shows the state that was asked for, or, when none was, the state of the
     /// first page. False once the state expired in between (410) and the list went on at a newer one.
     pub consistent: bool,

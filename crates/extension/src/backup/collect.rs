@@ -247,6 +247,10 @@ impl<S: Sink> Collecting<'_, S> {
             line.reason = "the claim is backed up, the volume's data is not".to_owned();
             line = line.with_code(Code::VolumeDataNotProtected);
         }
+        if facts.terminating && resource.is("", "Namespace") {
+            line.reason = "it is being deleted; what is left of it is backed up".to_owned();
+            line = line.with_code(Code::NamespaceTerminating);
+        }
         self.sink.report(line).await
     }
 

@@ -24,9 +24,13 @@ pub(super) struct Found {
 
 pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
     let cluster = &attempt.environment.cluster;
-    let version = cluster.version().await?;
-    let mut discovery = discovery::discover(cluster).await?;
-    discovery.types = discovery.stored_types(cluster).await?;
+    let types = async {
+        let mut discovery = discovery::discover(cluster).await?;
+        discovery.types = discovery.stored_types(cluster).await?;
+        Ok(discovery)
+    };
+    let version = async { Ok(cluster.version().await?) };
+    let (version, discovery, opted_out) = tokio::try_join!(version, types, opted_out(attempt))?;
     let mut facts = ClusterFacts {
         version: version.git_version,
         platform: version.platform,
@@ -39,7 +43,7 @@ pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
     Ok(Found {
         discovery,
         cluster: facts,
-        opted_out: opted_out(attempt).await?,
+        opted_out,
     })
 }
 

@@ -12,11 +12,11 @@ use futures::{StreamExt as _, pin_mut};
 use strongroom_core::ResourceType;
 use strongroom_kubernetes::collect::{Collected, Collector, Page};
 use strongroom_kubernetes::{Cluster, ClusterError, Failure};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::revisions::{Relation, Revisions, newest};
-use crate::limits::{LIST_RESTARTS, PAGES_AHEAD, TYPES_AT_ONCE};
+use crate::limits::{FIRST_PAGES_AT_ONCE, LIST_RESTARTS, PAGES_AHEAD, TYPES_AT_ONCE};
 
 /// A part of a type.
 pub(super) enum Piece {
@@ -69,16 +69,19 @@ pub(super) struct Source {
 }
 
 impl Listing {
-    /// Reads these types, [`TYPES_AT_ONCE`] at a time.
+    /// Reads these types, [`FIRST_PAGES_AT_ONCE`] at a time as long as they have one page, and
+    /// [`TYPES_AT_ONCE`] of those that have more.
     pub(super) fn start(source: Source, types: &[ResourceType]) -> Self {
         let waiting: VecDeque<_> = types.iter().cloned().map(Arc::new).collect();
         let waiting = Arc::new(Mutex::new(waiting));
         let (sender, pieces) = mpsc::channel(PAGES_AHEAD);
         let mut readers = JoinSet::new();
-        for _ in 0..TYPES_AT_ONCE {
+        let large = Arc::new(Semaphore::new(TYPES_AT_ONCE));
+        for _ in 0..FIRST_PAGES_AT_ONCE {
             readers.spawn(read_all(
                 source.clone(),
                 Arc::clone(&waiting),
+                Arc::clone(&large),
                 sender.clone(),
             ));
         }
@@ -101,6 +104,7 @@ type Pieces = mpsc::Sender<(Arc<ResourceType>, Piece)>;
 async fn read_all(
     source: Source,
     waiting: Arc<Mutex<VecDeque<Arc<ResourceType>>>>,
+    large: Arc<Semaphore>,
     pieces: Pieces,
 ) {
     loop {
@@ -111,7 +115,7 @@ async fn read_all(
         let Some(resource) = next else {
             return;
         };
-        let last = match read(&source, &resource, &pieces).await {
+        let last = match read(&source, &resource, &large, &pieces).await {
             Ok(()) => Piece::End,
             Err(error) => Piece::Failed(error),
         };
@@ -125,6 +129,7 @@ async fn read_all(
 async fn read(
     source: &Source,
     resource: &Arc<ResourceType>,
+    large: &Semaphore,
     pieces: &Pieces,
 ) -> Result<(), ClusterError> {
     let places: Vec<Option<&str>> = match &source.namespaces {
@@ -140,6 +145,7 @@ async fn read(
             source,
             resource,
             place,
+            large,
             pieces,
             how,
             position: Position::default(),
@@ -155,6 +161,8 @@ struct Reading<'a> {
     source: &'a Source,
     resource: &'a Arc<ResourceType>,
     place: Option<&'a str>,
+    /// Room for lists of more than one page.
+    large: &'a Semaphore,
     pieces: &'a Pieces,
     how: How,
     position: Position,
@@ -245,11 +253,13 @@ impl Reading<'_> {
             .collector
             .pages(self.resource, self.place, state, None);
         pin_mut!(pages);
+        let mut room = None;
         while let Some(page) = pages.next().await {
             let Page {
                 mut items,
                 resource_version,
                 remaining,
+                more,
                 consistent,
             } = page?;
             if self.how == How::Unknown && self.learn(&resource_version).await? == Relation::Later {
@@ -271,6 +281,9 @@ impl Reading<'_> {
             let piece = (Arc::clone(self.resource), piece);
             if self.pieces.send(piece).await.is_err() {
                 return Ok(Finished::Yes);
+            }
+            if room.is_none() && more {
+                room = self.large.acquire().await.ok();
             }
         }
         Ok(Finished::Yes)

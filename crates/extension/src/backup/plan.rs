@@ -18,7 +18,7 @@ use crate::reporting::line_on_type;
 pub(super) struct Plan {
     /// Decides over each object.
     pub(super) selector: Selector,
-    /// Types to read, in the order of the recovery point's runs.
+    /// Types to read, in the order in which they are begun.
     pub(super) types: Vec<ResourceType>,
     /// Types of the cluster's own scope of which only what something taken needs is taken: read behind
     /// all others, in the order of their runs.
@@ -49,7 +49,7 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
             ));
         }
     }
-    types.sort_by_key(ResourceType::resource);
+    types.sort_by_cached_key(|resource| (rank(resource), resource.resource()));
     related.sort_by_key(|resource| run_name(resource, true));
     for broken in &found.discovery.broken {
         let resource = ResourceType::new(&broken.group, &broken.version, "*", "*", true);
@@ -82,6 +82,26 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
         namespaces,
         lines,
     })
+}
+
+/// Types of which clusters hold the most objects, the largest first. A type is read page after page, so
+/// the largest decides how long a backup takes, and it must not be begun last.
+const LARGEST: &[(&str, &str)] = &[
+    ("", "ConfigMap"),
+    ("", "Secret"),
+    ("apps", "Deployment"),
+    ("", "Pod"),
+    ("apps", "ReplicaSet"),
+    ("", "Service"),
+];
+
+/// The place of a type among those that are begun: the usually large ones, then custom types, which may
+/// be of any size, then all others.
+fn rank(resource: &ResourceType) -> usize {
+    let large = LARGEST
+        .iter()
+        .position(|(group, kind)| resource.is(group, kind));
+    large.unwrap_or(LARGEST.len() + usize::from(!resource.is_custom()))
 }
 
 /// The chosen namespaces when they are few. The API server sorts by `namespace/name`, so `a-b/x`
@@ -145,6 +165,19 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(listed_alone(&selector(&names)), None);
         assert_eq!(listed_alone(&Selection::default().compile().unwrap()), None);
+    }
+
+    #[test]
+    fn what_is_usually_large_is_begun_first_and_small_built_in_types_last() {
+        let mut types = [
+            ResourceType::new("batch", "v1", "Job", "jobs", true),
+            ResourceType::new("example.com", "v1", "Widget", "widgets", true),
+            ResourceType::new("", "v1", "Service", "services", true),
+            ResourceType::new("", "v1", "ConfigMap", "configmaps", true),
+        ];
+        types.sort_by_key(rank);
+        let kinds = types.map(|resource| resource.kind);
+        assert_eq!(kinds, ["ConfigMap", "Service", "Widget", "Job"]);
     }
 
     #[test]

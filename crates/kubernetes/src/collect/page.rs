@@ -35,13 +35,14 @@ pub(super) fn parse(
     let mut cursor = Cursor { text, at: 0 };
     let (meta, items) = list(&mut cursor, kind, body)
         .map_err(|error| format!("the answer is not a list: {error}"))?;
+    let token = Some(meta.continue_token).filter(|token| !token.is_empty());
     let page = Page {
         items,
         resource_version: meta.resource_version,
         remaining: meta.remaining_item_count,
+        more: token.is_some(),
         consistent,
     };
-    let token = Some(meta.continue_token).filter(|token| !token.is_empty());
     Ok((page, token))
 }
 
