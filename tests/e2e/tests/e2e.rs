@@ -15,6 +15,7 @@ mod scenarios {
     mod extension_killed;
     mod lost_cluster;
     mod main_job;
+    mod preview;
     mod python_sdk;
     mod random_kills;
     mod s3;
