@@ -5,7 +5,9 @@ use strongroom_core::object::ResourceType;
 use strongroom_core::restore::RestoreCriteria;
 use strongroom_core::selection::Selection;
 use strongroom_kubernetes::apply::{self as objects};
-use strongroom_kubernetes::crd::{self, BackupMode, BackupSpec, JobState, JobStatus, RestoreMode, RestoreSpec};
+use strongroom_kubernetes::crd::{
+    self, BackupMode, BackupSpec, JobState, JobStatus, RestoreMode, RestoreSpec,
+};
 use strongroom_kubernetes::{Cluster, Failure, jobs};
 use uuid::Uuid;
 
