@@ -153,6 +153,15 @@ impl Velero {
         setting
             .raw
             .ask(Method::POST, "/api/v1/namespaces", Some(&namespace))?;
+        // Its restore looks at the Deployment that it usually runs as, to know its image.
+        let own = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "velero", "namespace": NAMESPACE},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"name": "velero"}},
+                "template": {"metadata": {"labels": {"name": "velero"}}, "spec": {"containers": [
+                    {"name": "velero", "image": "velero/velero:v1.18.3"}]}}},
+        });
+        let deployments = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments");
+        setting.raw.ask(Method::POST, &deployments, Some(&own))?;
         let location = json!({
             "apiVersion": "velero.io/v1", "kind": "BackupStorageLocation",
             "metadata": {"name": "default", "namespace": NAMESPACE},
@@ -194,10 +203,7 @@ impl Velero {
             .arg(format!("--profiler-address=127.0.0.1:{}", port()?))
             .current_dir(&self.folder)
             .env("KUBECONFIG", &setting.cluster.kubeconfig)
-            .env(
-                "AWS_SHARED_CREDENTIALS_FILE",
-                self.folder.join("aws-keys"),
-            )
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.folder.join("aws-keys"))
             .env("VELERO_NAMESPACE", NAMESPACE)
             .env("HOME", &self.folder)
             .env("TMPDIR", &self.folder)
