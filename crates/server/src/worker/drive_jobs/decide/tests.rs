@@ -63,7 +63,7 @@ fn a_running_job_is_looked_at_again_and_its_steps_are_remembered() {
     let Next::Again { progress, at } = next else {
         panic!("{next:?}")
     };
-    assert_eq!(at, after(2));
+    assert_eq!(at, after(1) + next_look(START, after(1)));
     assert_eq!(
         progress.steps,
         [StepSeen {
@@ -240,4 +240,13 @@ fn success_carries_what_the_extension_claims() {
     assert!(outcome.with_warnings);
     assert_eq!(outcome.manifest_digest.as_deref(), Some("abc"));
     assert_eq!(outcome.findings, 2);
+}
+
+#[test]
+fn a_job_is_looked_at_again_after_a_twentieth_of_its_time() {
+    let pause = |seconds| next_look(START, after(seconds));
+    assert_eq!(pause(0), Duration::from_millis(25));
+    assert_eq!(pause(2), Duration::from_millis(100));
+    assert_eq!(pause(3_600), Duration::from_secs(1));
+    assert_eq!(next_look(after(5), START), Duration::from_millis(25));
 }
