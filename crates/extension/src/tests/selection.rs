@@ -16,6 +16,7 @@ use super::application;
 use super::stage::{Stage, assert_completed, code, line, with_outcome};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+const RBAC_V1: &str = "rbac.authorization.k8s.io/v1";
 
 /// Lets a cluster serve the types that the simulated one does not by itself.
 fn serve_types(stage: &Stage) {
@@ -34,7 +35,6 @@ fn serve_types(stage: &Stage) {
 /// Objects of the cluster's own scope, some of which the application needs.
 fn furnish(stage: &Stage) {
     serve_types(stage);
-    let rbac = "rbac.authorization.k8s.io/v1";
     let cluster = |api_version: &str, kind: &str, name: &str, mut rest: Value| {
         rest["apiVersion"] = json!(api_version);
         rest["kind"] = json!(kind);
@@ -67,27 +67,18 @@ fn furnish(stage: &Stage) {
             "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": namespace}]})
     };
     cluster(
-        rbac,
+        RBAC_V1,
         "ClusterRoleBinding",
         "of-shop",
         bound("shop", "whole"),
     );
     cluster(
-        rbac,
+        RBAC_V1,
         "ClusterRoleBinding",
         "of-others",
         bound("others", "elsewhere"),
     );
-    let parts =
-        json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"to": "whole"}}]}});
-    cluster(rbac, "ClusterRole", "whole", parts);
-    cluster(
-        rbac,
-        "ClusterRole",
-        "a-part",
-        json!({"metadata": {"labels": {"to": "whole"}}, "rules": []}),
-    );
-    cluster(rbac, "ClusterRole", "elsewhere", json!({"rules": []}));
+    furnish_roles(&cluster);
     cluster(
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
@@ -108,6 +99,20 @@ fn furnish(stage: &Stage) {
         .create(&json!({"apiVersion": "apps/v1", "kind": "StatefulSet",
         "metadata": {"name": "db", "namespace": "shop"},
         "spec": {"template": {"spec": {"priorityClassName": "urgent"}}}}));
+}
+
+/// Cluster roles: one that a binding names, a part of it, and one of others.
+fn furnish_roles(cluster: &dyn Fn(&str, &str, &str, Value)) {
+    let parts =
+        json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"to": "whole"}}]}});
+    cluster(RBAC_V1, "ClusterRole", "whole", parts);
+    cluster(
+        RBAC_V1,
+        "ClusterRole",
+        "a-part",
+        json!({"metadata": {"labels": {"to": "whole"}}, "rules": []}),
+    );
+    cluster(RBAC_V1, "ClusterRole", "elsewhere", json!({"rules": []}));
 }
 
 async fn furnished() -> Stage {

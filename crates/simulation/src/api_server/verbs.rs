@@ -23,9 +23,7 @@ pub(crate) fn list(
     query: &BTreeMap<String, String>,
 ) -> Result<Value, Refusal> {
     let state = shared.state();
-    let token = query
-        .get("continue")
-        .and_then(|token| token.split_once('|'));
+    let token = query.get("continue").and_then(|at| at.split_once('|'));
     let exact = query
         .get("resourceVersionMatch")
         .is_some_and(|wanted| wanted == "Exact");
@@ -77,24 +75,25 @@ pub(crate) fn list(
             .unwrap_or_default();
         metadata["continue"] = json!(format!("{at}|{last}"));
     }
-    // As the real server does, items of a list carry neither apiVersion nor kind, but for custom
-    // resources they do.
-    let custom = target.kind.group.contains('.') && !target.kind.group.ends_with("k8s.io");
     let items: Vec<Value> = objects
         .into_iter()
-        .map(|(_, object)| {
-            let mut item = (*object).clone();
-            if !custom && let Value::Object(fields) = &mut item {
-                fields.shift_remove("apiVersion");
-                fields.shift_remove("kind");
-            }
-            item
-        })
+        .map(|(_, object)| item((*object).clone(), target))
         .collect();
     Ok(json!({
         "kind": format!("{}List", target.kind.kind), "apiVersion": target.kind.api_version(),
         "metadata": metadata, "items": items,
     }))
+}
+
+/// As the real server does, items of a list carry neither apiVersion nor kind, but for custom
+/// resources they do.
+fn item(mut object: Value, target: &Target) -> Value {
+    let custom = target.kind.group.contains('.') && !target.kind.group.ends_with("k8s.io");
+    if !custom && let Value::Object(fields) = &mut object {
+        fields.shift_remove("apiVersion");
+        fields.shift_remove("kind");
+    }
+    object
 }
 
 /// POST.
