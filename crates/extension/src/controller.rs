@@ -165,6 +165,7 @@ impl<W: Work> Controller<W> {
         let Some(Taken {
             spec,
             created,
+            revision,
             found,
             status,
         }) = taken
@@ -186,6 +187,7 @@ impl<W: Work> Controller<W> {
             name: ticket.name.clone(),
             number: found.attempt,
             created,
+            since: found.journal.map_or(revision, |journal| journal.since),
             found,
             progress: Progress::default(),
             status,

@@ -1,8 +1,9 @@
 //! One attempt of this process at one job: what its steps share.
 //!
 //! A job is a custom resource. An attempt begins when a process takes it over ([`status`]) and ends
-//! with an outcome, a [`JobFailure`], or the death of the process. Every step is recorded in the
-//! custom resource before it begins and can be done again without harm.
+//! with an outcome, a [`JobFailure`], or the death of the process. Every step can be done again without
+//! harm. The custom resource names the step in hand with the next write of its progress; a job that was
+//! interrupted before names each step before it begins.
 
 mod failure;
 mod progress;
@@ -73,6 +74,10 @@ pub struct Attempt {
     /// When the custom resource was created, by the API server's clock: nothing that this job made
     /// is older.
     pub created: Timestamp,
+    /// The resource version of the custom resource before this job wrote any object: nothing that it
+    /// made bears one that is no greater. 0 when it is not known.
+    /// Source of the order: <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
+    pub since: u64,
     /// The status as the attempt found it, for what earlier attempts left there.
     pub found: JobStatus,
     /// What has been done so far.
@@ -97,20 +102,19 @@ pub struct Done {
 }
 
 impl Attempt {
-    /// Records a step, then carries it out.
+    /// Carries a step out. The first attempt does not wait for its status to say so: most steps are over
+    /// sooner than a write of the status is, and a write in the midst of collecting moves the state of the
+    /// cluster that is being read. Later attempts do, so that a job that ends its process again and again
+    /// says at which step.
     pub async fn step<T>(
         &self,
         step: Step,
         work: impl Future<Output = Result<T, JobFailure>>,
     ) -> Result<T, JobFailure> {
-        let now = self.environment.clock.now();
-        self.status
-            .write(|status| {
-                step.as_str().clone_into(&mut status.step);
-                status.step_started = Some(now);
-                self.show(status);
-            })
-            .await?;
+        self.progress.enter(step, self.environment.clock.now());
+        if self.number > 1 {
+            self.status.write(|status| self.show(status)).await?;
+        }
         tracing::info!(
             job.id = %self.job, job.attempt = self.number, job.step = step.as_str(), "step begins"
         );
@@ -130,6 +134,10 @@ impl Attempt {
 
     /// Puts the progress into a status.
     pub fn show(&self, status: &mut JobStatus) {
+        if let Some((step, began)) = self.progress.step() {
+            step.as_str().clone_into(&mut status.step);
+            status.step_started = Some(began);
+        }
         let sums = self.progress.snapshot();
         status.counts = sums.named();
         status.bytes = sums.counts.bytes;

@@ -52,6 +52,8 @@ pub struct Taken {
     pub spec: Value,
     /// When its custom resource was created, by the API server's clock.
     pub created: Timestamp,
+    /// The resource version under which it was found.
+    pub revision: u64,
     /// The status as it was found, with the attempt already counted.
     pub found: JobStatus,
     /// Writes its status.
@@ -108,6 +110,7 @@ impl StatusWriter {
         Ok(Some(Taken {
             spec: object["spec"].clone(),
             created,
+            revision: version_of(&object).parse().unwrap_or_default(),
             found,
             status: writer,
         }))

@@ -3,6 +3,7 @@
 //! Every act can be done again: a create that was carried out before is seen as such, patches and
 //! status writes set what is set already.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -57,10 +58,9 @@ pub(super) struct Applier<'a> {
 impl Applier<'_> {
     /// Handles one entry. What goes wrong with it alone is its outcome.
     pub(super) async fn handle(&self, item: &Item<'_>) -> Result<Told, JobFailure> {
-        let clock = &self.attempt.environment.clock;
-        let began = clock.now();
+        let began = tokio::time::Instant::now();
         let mut told = self.outcome(item).await?;
-        let millis = clock.now().duration_since(began).as_millis();
+        let millis = began.elapsed().as_millis();
         told.line = told
             .line
             .with_bytes(item.entry.size)
@@ -289,11 +289,24 @@ impl Applier<'_> {
         self.is_young(live) && desired.prepared.may_have_made(live, FIELD_MANAGER)
     }
 
+    /// Whether it was created after this job was: later by the clock of the API server, or in the
+    /// second of the job and written since it began.
     fn is_young(&self, live: &Value) -> bool {
         let created: Option<Timestamp> = live["metadata"]["creationTimestamp"]
             .as_str()
             .and_then(|time| time.parse().ok());
-        created.is_some_and(|created| created >= self.attempt.created)
+        let newer = || {
+            let revision = live["metadata"]["resourceVersion"].as_str();
+            let revision: Option<u64> = revision.and_then(|revision| revision.parse().ok());
+            revision.is_none_or(|revision| revision > self.attempt.since)
+        };
+        created.is_some_and(|created| match created.cmp(&self.attempt.created) {
+            Ordering::Less => false,
+            // Times have a granularity of a second. Only there are revisions asked: other types may
+            // lie in another etcd, whose revisions say nothing here.
+            Ordering::Equal => newer(),
+            Ordering::Greater => true,
+        })
     }
 
     /// Where the owners of an object are looked for.

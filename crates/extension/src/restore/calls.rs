@@ -9,11 +9,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use strongroom_kubernetes::{Cluster, ClusterError, Failure, Retries};
+use tokio::time::Instant;
 
 use super::pace::{Answer, Change, Pace};
-use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::limits::{AUTHORIZER_PAUSE, AUTHORIZER_WAIT};
 
@@ -32,7 +31,6 @@ pub(super) struct Calls {
     /// Without retries of its own.
     pub(super) cluster: Cluster,
     retries: Retries,
-    clock: std::sync::Arc<dyn Clock>,
     authorizer_wait: Duration,
     authorizer_pause: Duration,
     pace: Mutex<Pace>,
@@ -45,7 +43,6 @@ impl Calls {
         Self {
             retries: cluster.retries(),
             cluster: cluster.with_retries(Retries::NONE),
-            clock: std::sync::Arc::clone(&environment.clock),
             authorizer_wait: AUTHORIZER_WAIT.min(environment.unreachable_grace),
             authorizer_pause: AUTHORIZER_PAUSE.min(environment.unreachable_pause),
             pace: Mutex::default(),
@@ -67,10 +64,10 @@ impl Calls {
         let mut attempt = 0;
         loop {
             self.hold_back().await;
-            let began = self.clock.now();
+            let began = Instant::now();
             let outcome = request().await;
-            let now = self.clock.now();
-            let spent = Duration::try_from(now.duration_since(began)).unwrap_or_default();
+            let now = Instant::now();
+            let spent = now.saturating_duration_since(began);
             let error = match outcome {
                 Ok(answer) => {
                     self.note(Answer::Given(spent), now);
@@ -107,13 +104,13 @@ impl Calls {
     }
 
     async fn hold_back(&self) {
-        let wait = locked(&self.pace).wait(self.clock.now());
+        let wait = locked(&self.pace).wait(Instant::now());
         if !wait.is_zero() {
             tokio::time::sleep(wait.min(self.retries.longest)).await;
         }
     }
 
-    fn note(&self, answer: Answer, now: Timestamp) {
+    fn note(&self, answer: Answer, now: Instant) {
         let mut pace = locked(&self.pace);
         if let Change::Shrunk(why) = pace.told(answer, now) {
             tracing::debug!(restore.in_flight = pace.in_flight(), "slowing down: {why}");
@@ -155,14 +152,14 @@ fn may_have_been_carried_out(failure: &Failure) -> bool {
 /// believed, for a while in all and not for each object; what is refused after that is.
 #[derive(Debug, Default)]
 struct Refusals {
-    since: Option<Timestamp>,
+    since: Option<Instant>,
 }
 
 impl Refusals {
     /// Whether to ask again.
-    fn judge(&mut self, now: Timestamp, wait: Duration) -> bool {
+    fn judge(&mut self, now: Instant, wait: Duration) -> bool {
         let since = *self.since.get_or_insert(now);
-        Duration::try_from(now.duration_since(since)).unwrap_or_default() < wait
+        now.saturating_duration_since(since) < wait
     }
 
     /// The server did not answer: it may start anew.
@@ -181,7 +178,8 @@ mod tests {
 
     #[test]
     fn first_refusals_are_not_believed_and_later_ones_are_until_the_server_was_gone() {
-        let at = |second| Timestamp::from_second(second).unwrap();
+        let first = Instant::now();
+        let at = |second| first + Duration::from_secs(second);
         let wait = Duration::from_secs(10);
         let mut refusals = Refusals::default();
         assert!(refusals.judge(at(0), wait));

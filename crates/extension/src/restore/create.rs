@@ -360,7 +360,7 @@ impl Applier<'_> {
                 let trouble = format!("it is not established: {error}");
                 return Ok(but(line, Code::KubernetesBackupGenericWarning, &trouble).into());
             }
-            let now = self.attempt.environment.clock.now();
+            let now = tokio::time::Instant::now();
             self.target.define(live, Some(now));
         }
         self.give_back(item, desired, line).await.map(Told::from)

@@ -24,7 +24,10 @@ impl Journal {
         let found = attempt.found.journal.unwrap_or_default();
         Self {
             found,
-            now: found,
+            now: RestoreJournal {
+                since: attempt.since,
+                ..found
+            },
             written: true,
         }
     }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::limits::{
     APPLIES_GROWTH, APPLIES_IN_FLIGHT, APPLIES_IN_FLIGHT_LEAST, APPLIES_IN_FLIGHT_MOST,
@@ -45,8 +45,8 @@ pub(super) struct Pace {
     spent: Duration,
     /// The shortest mean time of a round: what the server takes when it is not the bottleneck.
     best: Option<Duration>,
-    shrunk: Option<Timestamp>,
-    not_before: Option<Timestamp>,
+    shrunk: Option<Instant>,
+    not_before: Option<Instant>,
 }
 
 impl Default for Pace {
@@ -69,20 +69,19 @@ impl Pace {
     }
 
     /// How long nothing is to be sent.
-    pub(super) fn wait(&self, now: Timestamp) -> Duration {
+    pub(super) fn wait(&self, now: Instant) -> Duration {
         self.not_before
-            .map(|time| time.duration_since(now))
-            .and_then(|left| Duration::try_from(left).ok())
+            .map(|time| time.saturating_duration_since(now))
             .unwrap_or_default()
     }
 
     /// Takes an answer into account.
-    pub(super) fn told(&mut self, answer: Answer, now: Timestamp) -> Change {
+    pub(super) fn told(&mut self, answer: Answer, now: Instant) -> Change {
         match answer {
             Answer::Given(spent) => self.given(spent),
             Answer::TooMany(asked) => {
                 if let Some(asked) = asked {
-                    let until = now.saturating_add(signed(asked)).ok();
+                    let until = now.checked_add(asked);
                     self.not_before = self.not_before.max(until);
                 }
                 self.shrink(now, "the API server asks to slow down")
@@ -120,12 +119,12 @@ impl Pace {
     }
 
     /// Halves, once for all that was in flight at the same moment.
-    fn shrink(&mut self, now: Timestamp, why: &'static str) -> Change {
+    fn shrink(&mut self, now: Instant, why: &'static str) -> Change {
         self.answers = 0;
         self.spent = Duration::ZERO;
         let just_now = self
             .shrunk
-            .is_some_and(|time| now.duration_since(time) < signed(SHRINK_ONCE_IN));
+            .is_some_and(|time| now.saturating_duration_since(time) < SHRINK_ONCE_IN);
         if just_now || self.in_flight <= APPLIES_IN_FLIGHT_LEAST {
             return Change::None;
         }
@@ -135,22 +134,20 @@ impl Pace {
     }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const FAST: Answer = Answer::Given(Duration::from_millis(5));
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    /// A moment, so many seconds after the first one that is asked for.
+    fn at(second: u64) -> Instant {
+        static FIRST: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        *FIRST.get_or_init(Instant::now) + Duration::from_secs(second)
     }
 
     /// As many answers as are in flight.
-    fn round(pace: &mut Pace, answer: Answer, now: Timestamp) -> Change {
+    fn round(pace: &mut Pace, answer: Answer, now: Instant) -> Change {
         let mut last = Change::None;
         for _ in 0..pace.in_flight() {
             last = pace.told(answer, now);

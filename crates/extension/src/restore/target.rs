@@ -4,7 +4,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::Cluster;
@@ -29,13 +28,13 @@ pub(super) struct Target {
 struct Defined {
     resource: ResourceType,
     /// When this restore found its new definition established.
-    established: Option<Timestamp>,
+    established: Option<Instant>,
 }
 
 impl Defined {
-    fn rest(&self, now: Timestamp) -> Duration {
+    fn rest(&self, now: Instant) -> Duration {
         self.established
-            .and_then(|time| Duration::try_from(now.duration_since(time)).ok())
+            .map(|time| now.saturating_duration_since(time))
             .map_or(Duration::ZERO, |passed| {
                 NEW_TYPE_REST.saturating_sub(passed)
             })
@@ -63,7 +62,7 @@ impl Target {
 
     /// Notes the types of a CustomResourceDefinition that is served, or would be; `established` when
     /// it was just made.
-    pub(super) fn define(&self, definition: &Value, established: Option<Timestamp>) {
+    pub(super) fn define(&self, definition: &Value, established: Option<Instant>) {
         let types = types_of(definition);
         let mut defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
         for resource in types {
@@ -78,7 +77,7 @@ impl Target {
 
     /// How long an API server would still let a create of this type wait, because its definition is
     /// new ([`NEW_TYPE_REST`]).
-    pub(super) fn rest(&self, resource: &ResourceType, now: Timestamp) -> Duration {
+    pub(super) fn rest(&self, resource: &ResourceType, now: Instant) -> Duration {
         let defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
         let found = defined.iter().find(|one| one.resource == *resource);
         found.map_or(Duration::ZERO, |one| one.rest(now))
@@ -235,7 +234,8 @@ mod tests {
 
     #[test]
     fn objects_of_a_new_type_are_sent_when_the_api_server_no_longer_lets_them_wait() {
-        let at = |second| Timestamp::from_second(second).unwrap();
+        let first = Instant::now();
+        let at = |second| first + std::time::Duration::from_secs(second);
         let widgets = |established| Defined {
             resource: ResourceType::new("example.com", "v1", "Widget", "widgets", true),
             established,

@@ -96,6 +96,10 @@ pub struct RestoreJournal {
     /// How many lines of that report belong to them.
     #[schemars(schema_with = "schema::count")]
     pub report_lines: u64,
+    /// The resource version of the custom resource before this job wrote any object: what is no newer
+    /// was written by somebody else. 0 when it is not known.
+    #[schemars(schema_with = "schema::count")]
+    pub since: u64,
 }
 
 /// What a preview counted of one type.
