@@ -1,6 +1,10 @@
 //! The one place where the extension reads the wall clock.
 //!
 //! Everything else gets a [`Clock`], so that a test can say what time it is.
+//!
+//! The wall clock is for times that somebody reads. It can be set while a job runs, forward or back,
+//! so how long something takes or may take is measured with [`tokio::time::Instant`], which nobody
+//! sets.
 
 use std::fmt;
 

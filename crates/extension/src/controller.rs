@@ -6,6 +6,7 @@
 //! attempt's future is dropped.
 
 pub mod backup;
+mod patience;
 pub mod preview;
 mod queue;
 pub mod restore;
@@ -18,9 +19,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use strongroom_core::{Code, Problem, ResourceType};
 use strongroom_kubernetes::crd::{JobError, JobState, JobStatus};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::patience::{Patience, time_left};
 use self::queue::Ticket;
 pub use self::queue::{JobResource, Queue};
 use crate::environment::Environment;
@@ -110,35 +113,30 @@ impl<W: Work> Controller<W> {
 
     /// Attempts a job until it is settled.
     async fn look_after(&self, ticket: &Ticket) -> Settled {
-        let mut failing_since: Option<Timestamp> = None;
+        let mut patience = Patience::new(self.environment.unreachable_grace);
         let mut pause = self.environment.unreachable_pause;
         loop {
-            let began = self.environment.clock.now();
+            let began = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return Settled::Shutdown,
                 () = self.queue.gone(&ticket.uid) => Err(Lost::Deleted.into()),
-                ended = self.attempt(ticket, failing_since) => ended,
+                ended = self.attempt(ticket, &mut patience) => ended,
             };
             let problem = match ended {
                 Ok(()) => return Settled::Yes,
                 Err(JobFailure::Unreachable(problem)) => problem,
                 // The status could not be read or written, so nobody knows of an outcome: an API
                 // server that has just started refuses rights that it has not read yet.
-                Err(JobFailure::Final(problem)) if !self.is_over(failing_since) => problem,
+                Err(JobFailure::Final(problem)) if !patience.is_over(Instant::now()) => problem,
                 Err(error) => {
                     tracing::info!(job.name = %ticket.name, %error, "job left");
                     return Settled::Yes;
                 }
             };
-            let now = self.environment.clock.now();
-            let grace = self.environment.unreachable_grace;
-            // An attempt that worked for longer than the grace was not part of the same trouble.
-            if Duration::try_from(now.duration_since(began)).is_ok_and(|spent| spent > grace) {
-                failing_since = None;
+            if patience.failed(began, Instant::now()) {
                 pause = self.environment.unreachable_pause;
             }
-            failing_since.get_or_insert(now);
             tracing::warn!(
                 job.name = %ticket.name, error.code = %problem.code, error = %problem,
                 pause_ms = pause.as_millis() as u64, "attempt interrupted, will begin again"
@@ -152,11 +150,7 @@ impl<W: Work> Controller<W> {
     }
 
     /// One attempt, from taking the job over to its outcome in the status.
-    async fn attempt(
-        &self,
-        ticket: &Ticket,
-        failing_since: Option<Timestamp>,
-    ) -> Result<(), JobFailure> {
+    async fn attempt(&self, ticket: &Ticket, patience: &mut Patience) -> Result<(), JobFailure> {
         let environment = &self.environment;
         let kind = self.work.kind();
         let (namespace, clock) = (&environment.namespace, &environment.clock);
@@ -192,11 +186,14 @@ impl<W: Work> Controller<W> {
             progress: Progress::default(),
             status,
         };
+        let now = environment.clock.now();
+        let left = deadline.map(|deadline| time_left(deadline, created, now));
+        let deadline = deadline.zip(patience.end(left, Instant::now()));
         let outcome = self.carry_out(&attempt, &spec, deadline).await;
         let problem = match outcome {
             Ok(done) => return self.complete(&attempt, done).await,
             Err(JobFailure::Lost(lost)) => return Err(lost.into()),
-            Err(JobFailure::Unreachable(problem)) if !self.is_over(failing_since) => {
+            Err(JobFailure::Unreachable(problem)) if !patience.is_over(Instant::now()) => {
                 return Err(JobFailure::Unreachable(problem));
             }
             Err(JobFailure::Final(problem) | JobFailure::Unreachable(problem)) => problem,
@@ -214,7 +211,7 @@ impl<W: Work> Controller<W> {
         &self,
         attempt: &Attempt,
         spec: &W::Spec,
-        deadline: Option<Timestamp>,
+        deadline: Option<(Timestamp, Instant)>,
     ) -> Result<Done, JobFailure> {
         if attempt.number > ATTEMPTS {
             let message = format!(
@@ -227,8 +224,8 @@ impl<W: Work> Controller<W> {
         tokio::select! {
             biased;
             lost = attempt.beat() => Err(lost.into()),
-            () = self.until(deadline) => {
-                let message = deadline.map_or_else(String::new, |time| {
+            () = until(deadline.map(|(_, end)| end)) => {
+                let message = deadline.map_or_else(String::new, |(time, _)| {
                     format!("the job was to be done by {time}")
                 });
                 Err(JobFailure::new(Code::JobDeadlineExceeded, message))
@@ -271,23 +268,13 @@ impl<W: Work> Controller<W> {
             })
             .await
     }
+}
 
-    /// Whether a store or API server has been gone for longer than the grace.
-    fn is_over(&self, failing_since: Option<Timestamp>) -> bool {
-        let now = self.environment.clock.now();
-        failing_since.is_some_and(|since| {
-            Duration::try_from(now.duration_since(since))
-                .is_ok_and(|gone| gone >= self.environment.unreachable_grace)
-        })
-    }
-
-    /// Resolves at a time; never when there is none.
-    async fn until(&self, deadline: Option<Timestamp>) {
-        let Some(deadline) = deadline else {
-            return std::future::pending().await;
-        };
-        let left = deadline.duration_since(self.environment.clock.now());
-        tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+/// Resolves at a moment; never when there is none.
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,6 +9,7 @@ use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::Cluster;
 use strongroom_kubernetes::apply as requests;
 use strongroom_kubernetes::discovery::{self, Discovery};
+use tokio::time::Instant;
 
 use crate::job::{Attempt, JobFailure};
 use crate::limits::NEW_TYPE_REST;
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn objects_of_a_new_type_are_sent_when_the_api_server_no_longer_lets_them_wait() {
         let first = Instant::now();
-        let at = |second| first + std::time::Duration::from_secs(second);
+        let at = |second| first + Duration::from_secs(second);
         let widgets = |established| Defined {
             resource: ResourceType::new("example.com", "v1", "Widget", "widgets", true),
             established,
