@@ -16,11 +16,8 @@ fn prepared(group: &str, kind: &str, mut object: Value) -> (Prepared, Value) {
 }
 
 fn removed(prepared: &Prepared) -> Vec<&str> {
-    prepared
-        .removed
-        .iter()
-        .map(|r| r.pointer.as_str())
-        .collect()
+    let removed = prepared.removed.iter();
+    removed.map(|r| r.pointer.as_str()).collect()
 }
 
 fn decide(group: &str, kind: &str, object: &Value) -> Decision {
