@@ -180,7 +180,9 @@ impl<'a> Feed<'_, 'a> {
         }
         if applier.spec.mode == RestoreMode::Apply {
             let environment = &applier.attempt.environment;
-            let rest = applier.target.rest(&run.resource, tokio::time::Instant::now());
+            let rest = applier
+                .target
+                .rest(&run.resource, tokio::time::Instant::now());
             tokio::time::sleep(rest.min(environment.namespace_gone_wait)).await;
         }
         let together = group.len();
