@@ -71,6 +71,19 @@ impl Discovery {
         })
     }
 
+    /// Types whose objects can be listed, but in no version read one by one; each once, sorted.
+    pub fn listed_only(&self) -> Vec<ResourceType> {
+        let name = |one: &ResourceType| (one.group.clone(), one.plural.clone());
+        let mut seen: BTreeSet<_> = self.types.iter().map(name).collect();
+        let listed = self.served.iter().filter(|one| one.can("list"));
+        let mut found: Vec<_> = listed
+            .map(|one| one.resource.clone())
+            .filter(|one| seen.insert(name(one)))
+            .collect();
+        found.sort();
+        found
+    }
+
     /// The type `group`/`kind` in its preferred version.
     pub fn preferred(&self, group: &str, kind: &str) -> Option<&ServedType> {
         self.served.iter().find(|one| one.resource.is(group, kind))

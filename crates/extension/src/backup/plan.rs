@@ -49,6 +49,13 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
             ));
         }
     }
+    for resource in found.discovery.listed_only() {
+        let decision = selector.decide_type(&resource);
+        let wanted = decision.included || decision.rule == Rule::TakenWhenNeeded;
+        let rule = decision.rule.reason();
+        let reason = if wanted { LISTED_ONLY } else { rule };
+        lines.push(line_on_type(&resource, Outcome::Skipped, reason));
+    }
     types.sort_by_cached_key(|resource| (rank(resource), resource.resource()));
     related.sort_by_key(|resource| run_name(resource, true));
     for broken in &found.discovery.broken {
@@ -83,6 +90,11 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
         lines,
     })
 }
+
+/// Why a type is not read that can be listed and no more: what a restore makes of an object depends on
+/// the one that is there, which it has to read.
+const LISTED_ONLY: &str = "the cluster lists its objects but does not show one by itself, \
+                           so they could not be restored";
 
 /// Types of which clusters hold the most objects, the largest first. A type is read page after page, so
 /// the largest decides how long a backup takes, and it must not be begun last.

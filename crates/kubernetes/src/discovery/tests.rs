@@ -100,6 +100,28 @@ async fn every_served_version_is_known_the_preferred_one_first() {
 }
 
 #[tokio::test]
+async fn what_can_be_listed_but_in_no_version_be_read_is_named_and_not_among_the_types() {
+    let (cluster, _) = cluster(|asked| match asked.path.as_str() {
+        "/apis" => Answer::ok(&json!({"kind": "APIGroupDiscoveryList",
+            "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [
+            {"metadata": {"name": "example.com"}, "versions": [
+                {"version": "v2", "freshness": "Current", "resources": [
+                    resource("usages", "Usage", "Namespaced", &["list"]),
+                    resource("reviews", "Review", "Namespaced", &["create"]),
+                    resource("widgets", "Widget", "Namespaced", &["list"])]},
+                {"version": "v1", "freshness": "Current", "resources": [
+                    resource("usages", "Usage", "Namespaced", &["list", "watch"]),
+                    resource("widgets", "Widget", "Namespaced", ALL)]}]}]})),
+        _ => aggregated(asked),
+    });
+    let found = discover(&cluster).await.unwrap();
+    let usages = ResourceType::new("example.com", "v2", "Usage", "usages", true);
+    assert_eq!(found.listed_only(), [usages]);
+    let widgets = found.types.iter().find(|one| one.kind == "Widget");
+    assert_eq!(widgets.unwrap().version, "v1");
+}
+
+#[tokio::test]
 async fn a_group_whose_server_is_down_is_told_and_the_rest_goes_on() {
     let (cluster, _) = cluster(aggregated);
     let found = discover(&cluster).await.unwrap();

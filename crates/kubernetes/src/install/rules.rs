@@ -36,6 +36,13 @@ pub const CLUSTER_RULES: &[Rule] = &[
         reason: "A restored Role may grant what the extension does not have itself, and a restored \
                  binding may refer to such a role. RBAC allows that only with these two verbs.",
     },
+    Rule {
+        groups: &["certificates.k8s.io"],
+        resources: &["signers"],
+        verbs: &["attest"],
+        reason: "A ClusterTrustBundle that names a signer may only be written by who may attest \
+                 for that signer. Which signers a backup holds is not known beforehand.",
+    },
 ];
 
 /// In the extension's own namespace.
