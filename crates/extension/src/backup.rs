@@ -1,6 +1,6 @@
 //! A backup: from a custom resource to a sealed recovery point.
 //!
-//! open → discover → plan → collect → report → seal. Nothing exists before the seal but packs and
+//! open and, at the same time, discover → plan; then collect → report → seal. Nothing exists before the seal but packs and
 //! report segments that nothing refers to; with it the recovery point exists, and its header holds
 //! all that the job's status tells. So an attempt that finds the point sealed by this job completes
 //! with what the header says, and every other attempt begins at the beginning; what earlier attempts
@@ -20,8 +20,12 @@ mod trouble;
 
 use strongroom_core::Code;
 use strongroom_kubernetes::crd::BackupSpec;
+use strongroom_repository::{PointWriter, Repository, WriterOptions};
+use uuid::Uuid;
 
+use self::discover::Found;
 use self::open::Opened;
+use self::plan::Plan;
 pub use self::preview::preview;
 use crate::job::{Attempt, Done, JobFailure, Step};
 use crate::reporting::Report;
@@ -36,23 +40,56 @@ pub async fn run(
     spec: &BackupSpec,
     use_parent: bool,
 ) -> Result<Done, JobFailure> {
-    let repository = match attempt.step(Step::Open, open::open(attempt, spec)).await? {
-        Opened::Sealed(done) => return Ok(done),
-        Opened::Fresh(repository) => repository,
-    };
-    let found = attempt
-        .step(Step::Discover, discover::discover(attempt))
-        .await?;
-    let plan = attempt
-        .step(Step::Plan, async { plan::plan(spec, &found) })
-        .await?;
-    let mut report = Report::start(attempt, &repository);
     let parent = spec.parent_recovery_point_id.filter(|_| use_parent);
-    let collecting = collect::collect(attempt, &repository, spec, parent, &plan, &mut report);
+    let prepared = tokio::try_join!(prepare_store(attempt, spec, parent), survey(attempt, spec));
+    let ((repository, writer), (found, plan)) = match prepared {
+        Ok(prepared) => prepared,
+        Err(ended) => return ended,
+    };
+    let mut report = Report::start(attempt, &repository);
+    let collecting = collect::collect(attempt, writer, spec, &plan, &mut report);
     let mut collected = attempt.step(Step::Collect, collecting).await?;
-    attempt.step(Step::Report, report.finish()).await?;
+    // The last pack goes its way beside the last segment of the report.
+    let settling = async {
+        let sending = async { Ok(collected.writer.settle().await?) };
+        tokio::try_join!(report.finish(), sending).map(|((), ())| ())
+    };
+    attempt.step(Step::Report, settling).await?;
     let sealing = seal::seal(attempt, &repository, spec, found, &mut collected);
     attempt.step(Step::Seal, sealing).await
+}
+
+/// How a backup ends early: with what an earlier attempt sealed, or with a failure.
+type Ended = Result<Done, JobFailure>;
+
+/// What asks the store only: the repository, and a writer for the recovery point.
+async fn prepare_store(
+    attempt: &Attempt,
+    spec: &BackupSpec,
+    parent: Option<Uuid>,
+) -> Result<(Repository, PointWriter), Ended> {
+    let opened = attempt.step(Step::Open, open::open(attempt, spec)).await;
+    let repository = match opened.map_err(Err)? {
+        Opened::Sealed(done) => return Err(Ok(done)),
+        Opened::Fresh(repository) => repository,
+    };
+    let options = WriterOptions {
+        parent,
+        attempt: attempt.number,
+    };
+    match repository.begin(spec.recovery_point_id, options).await {
+        Ok(writer) => Ok((repository, writer)),
+        Err(error) => Err(Err(error.into())),
+    }
+}
+
+/// What asks the cluster only.
+async fn survey(attempt: &Attempt, spec: &BackupSpec) -> Result<(Found, Plan), Ended> {
+    let discovering = attempt.step(Step::Discover, discover::discover(attempt));
+    let found = discovering.await.map_err(Err)?;
+    let planning = attempt.step(Step::Plan, async { plan::plan(spec, &found) });
+    let plan = planning.await.map_err(Err)?;
+    Ok((found, plan))
 }
 
 /// Whether a failure means that the parent recovery point cannot be built upon.

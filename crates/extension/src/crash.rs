@@ -22,11 +22,11 @@ const EXIT_STATUS: i32 = 137;
 /// Where within a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// After the step was recorded, before it did anything.
+    /// After the step was entered, before it did anything.
     Before,
     /// After a first part of its work: a type collected, a batch applied but not yet recorded.
     During,
-    /// After all of its work, before the next step is recorded.
+    /// After all of its work, before the next step is entered.
     After,
 }
 

@@ -50,7 +50,8 @@ pub const TYPES_AT_ONCE: usize = 4;
 pub const FIRST_PAGES_AT_ONCE: usize = 8;
 
 /// Pages that may wait for the writer. Besides these each reader holds one that it wants to hand
-/// over, and the writer one, so that a backup holds at most `FIRST_PAGES_AT_ONCE` + 2 pages.
+/// over, each of a large type the next one that is on its way, and the writer one, so that a backup holds
+/// at most `FIRST_PAGES_AT_ONCE` + `TYPES_AT_ONCE` + 2 pages.
 pub const PAGES_AHEAD: usize = 1;
 
 /// Types that are named one by one where a job says which were not read at its cut. All of them

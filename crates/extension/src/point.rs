@@ -126,20 +126,33 @@ pub(crate) struct EntryFacts {
     pub(crate) owned: bool,
 }
 
+/// [`EntryFacts`] of an object whose facts are at hand: the same text, without a copy of them.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(rename = "u")]
+    uid: &'a str,
+    #[serde(rename = "v")]
+    resource_version: &'a str,
+    #[serde(rename = "l", skip_serializing_if = "Option::is_none")]
+    labels: Option<&'a BTreeMap<String, String>>,
+    #[serde(rename = "o", skip_serializing_if = "std::ops::Not::not")]
+    owned: bool,
+}
+
 impl EntryFacts {
-    /// The facts to keep of an object.
-    pub(crate) fn of(facts: &ObjectFacts) -> Self {
+    /// The facts to keep of an object, as they are stored.
+    pub(crate) fn written(facts: &ObjectFacts) -> serde_json::Result<Vec<u8>> {
         let bytes: usize = facts
             .labels
             .iter()
             .map(|(key, value)| key.len() + value.len() + 6)
             .sum();
-        Self {
-            uid: facts.uid.clone(),
-            resource_version: facts.resource_version.clone(),
-            labels: (bytes <= CATALOGUE_LABEL_BYTES).then(|| facts.labels.clone()),
+        serde_json::to_vec(&Written {
+            uid: &facts.uid,
+            resource_version: &facts.resource_version,
+            labels: (bytes <= CATALOGUE_LABEL_BYTES).then_some(&facts.labels),
             owned: !facts.owners.is_empty(),
-        }
+        })
     }
 
     /// What a selection needs of the entry `name`; none when it takes the object itself.
@@ -195,10 +208,15 @@ mod tests {
     fn an_entry_says_enough_to_select_it_unless_its_labels_are_very_long() {
         let object = |value: &str| json!({"metadata": {"name": "a", "namespace": "shop", "uid": "u", "labels": {"k": value}}});
         let facts = ObjectFacts::of(&maps(), &object("v"));
-        let kept = EntryFacts::of(&facts);
-        assert_eq!(kept.facts(&maps(), "shop/a").unwrap().labels, facts.labels);
+        let kept = |facts: &ObjectFacts| -> EntryFacts {
+            serde_json::from_slice(&EntryFacts::written(facts).unwrap()).unwrap()
+        };
+        assert_eq!(
+            kept(&facts).facts(&maps(), "shop/a").unwrap().labels,
+            facts.labels
+        );
         let long = ObjectFacts::of(&maps(), &object(&"x".repeat(CATALOGUE_LABEL_BYTES)));
-        assert!(EntryFacts::of(&long).facts(&maps(), "shop/a").is_none());
+        assert!(kept(&long).facts(&maps(), "shop/a").is_none());
     }
 
     #[test]
@@ -208,7 +226,9 @@ mod tests {
             &json!({"metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "labels": {"k": "v"},
                 "ownerReferences": [{"kind": "X", "name": "x", "uid": "o"}]}}),
         );
-        let text = serde_json::to_string(&EntryFacts::of(&facts)).unwrap();
+        let text = String::from_utf8(EntryFacts::written(&facts).unwrap()).unwrap();
         assert_eq!(text, r#"{"u":"u","v":"7","l":{"k":"v"},"o":true}"#);
+        let read: EntryFacts = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
 }

@@ -49,9 +49,7 @@ impl<'a> Report<'a> {
         if line.reason.len() > REASON_CHARS {
             line.reason = line.reason.chars().take(REASON_CHARS).collect();
         }
-        let text = serde_json::to_vec(&line)
-            .map_err(|error| JobFailure::new(Code::InternalServerError, error.to_string()))?;
-        self.writer.append(&text).await.map_err(lost_report)?;
+        self.writer.append_value(&line).await.map_err(lost_report)?;
         self.attempt.progress.add(&line);
         self.lines += 1;
         Ok(())

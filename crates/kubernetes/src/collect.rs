@@ -1,6 +1,7 @@
 //! Reading all objects of a type, page by page, as the very bytes that the API server sent.
 //!
-//! Contract: memory is bounded by one page, whatever the type holds. An item's bytes are never
+//! Contract: memory is bounded by two pages, whatever the type holds: the one that was handed out, and
+//! the next, which is asked for as soon as the first has arrived. An item's bytes are never
 //! parsed and written again, so unknown fields, large numbers and the order of keys survive. A list
 //! leaves `apiVersion` and `kind` out of the items of built-in types; they are put in front of the
 //! bytes, and nothing else is touched. Items come in the server's order, by namespace and name.
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use http::Method;
 use strongroom_core::object::{ObjectFacts, ResourceType};
+use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, ClusterError, Failure, path_of};
 use crate::limits::{LIST_RESTARTS, PAGE_BYTES, PAGE_SIZE};
@@ -99,6 +101,7 @@ impl Collector {
             restarts: 0,
             consistent: true,
             done: false,
+            coming: JoinSet::new(),
         };
         stream::try_unfold(reading, |mut reading| async move {
             if reading.done {
@@ -125,44 +128,65 @@ struct Reading<'a> {
     restarts: u32,
     consistent: bool,
     done: bool,
+    /// The next page on its way. Dropping it ends the request.
+    coming: JoinSet<Result<Bytes, ClusterError>>,
 }
 
 impl Reading<'_> {
     async fn next_page(&mut self) -> Result<Page, ClusterError> {
         let doing = self.doing();
         loop {
-            match self.fetch(&doing).await {
-                Ok(body) => return self.accept(body, &doing),
+            let fetched = match self.coming.join_next().await {
+                Some(Ok(fetched)) => fetched,
+                // None is on its way, or its task was lost: ask for it here.
+                Some(Err(_)) | None => self.fetch(doing.clone()).await,
+            };
+            match fetched {
+                Ok(body) => return self.accept(&body, doing),
                 Err(error) => self.recover(error)?,
             }
         }
     }
 
-    async fn fetch(&self, doing: &str) -> Result<Bytes, ClusterError> {
-        let request =
-            crate::cluster::with_body(Method::GET, &self.path(), None, Vec::new(), doing)?;
+    /// Asks for the page that comes next. What it returns borrows nothing, so that it can run beside the
+    /// work on the page before.
+    fn fetch(
+        &self,
+        doing: String,
+    ) -> impl Future<Output = Result<Bytes, ClusterError>> + Send + use<> {
+        let path = self.path();
+        let cluster = self.collector.cluster.clone();
         // A single object is always taken whole, whatever its size: below one there is no smaller page.
         let most = if self.limit == 1 {
             crate::limits::RESPONSE_BYTES
         } else {
             self.collector.page_bytes
         };
-        self.collector
-            .cluster
-            .call_bounded(request, doing, most)
-            .await
-            .map(|reply| reply.body)
+        async move {
+            let request = crate::cluster::with_body(Method::GET, &path, None, Vec::new(), &doing)?;
+            let reply = cluster.call_bounded(request, &doing, most).await?;
+            Ok(reply.body)
+        }
     }
 
-    fn accept(&mut self, body: Bytes, doing: &str) -> Result<Page, ClusterError> {
-        let size = body.len();
-        let (page, token) = page::parse(&self.kind, &body, self.consistent)
-            .map_err(|cause| ClusterError::new(doing, Failure::Malformed { cause }))?;
+    /// Takes a page in. The next one is asked for before this one is read through: API servers send a
+    /// list's metadata before its items.
+    fn accept(&mut self, body: &Bytes, doing: String) -> Result<Page, ClusterError> {
+        // Back towards full pages once the large objects are behind us.
+        if body.len() < self.collector.page_bytes / 4 {
+            self.limit = self.limit.saturating_mul(2).min(self.collector.page_size);
+        }
+        let early = page::token_before_items(body);
+        if let Some(token) = &early {
+            self.token = Some(token.clone());
+            self.coming.spawn(self.fetch(doing.clone()));
+        }
+        let (page, token) = page::parse(&self.kind, body, self.consistent)
+            .map_err(|cause| ClusterError::new(doing.clone(), Failure::Malformed { cause }))?;
         self.token = token;
         self.done = self.token.is_none();
-        // Back towards full pages once the large objects are behind us.
-        if size < self.collector.page_bytes / 4 {
-            self.limit = self.limit.saturating_mul(2).min(self.collector.page_size);
+        if self.token != early {
+            self.coming = JoinSet::new();
         }
         Ok(page)
     }

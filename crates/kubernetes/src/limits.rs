@@ -36,7 +36,7 @@ pub const PAGE_SIZE: u32 = 500;
 /// 3 KiB are 1.5 MiB; 500 of the largest size that etcd takes (1.5 MiB) would be 750 MiB, which no
 /// 128 MiB pod survives. A page is in memory twice for a moment (the answer and the items made whole),
 /// and several kinds are read at once.
-pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+pub const PAGE_BYTES: usize = 3 * 1024 * 1024;
 
 /// The bytes that any one answer may have. A single object is at most about 1.5 MiB in etcd
 /// (`--max-request-bytes`); JSON with its escapes can be a few times that; aggregated discovery of a

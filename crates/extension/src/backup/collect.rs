@@ -7,12 +7,11 @@ use serde_json::json;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::selection::Rule;
 use strongroom_core::selection::related::Stage;
-use strongroom_core::{Code, ObjectFacts, Problem, ResourceType};
+use strongroom_core::{Code, ObjectFacts, ObjectRef, Problem, ResourceType};
 use strongroom_kubernetes::collect::{Collected, Collector};
 use strongroom_kubernetes::crd::BackupSpec;
 use strongroom_kubernetes::{ClusterError, Failure};
-use strongroom_repository::{PointWriter, Repository, WriterOptions, limits::BODY_MAX};
-use uuid::Uuid;
+use strongroom_repository::{PointWriter, limits::BODY_MAX};
 
 use super::listing::{Listing, Piece, Shown, Source};
 use super::plan::{Plan, absent_namespaces};
@@ -33,17 +32,11 @@ pub(super) struct Gathered {
 
 pub(super) async fn collect<'a>(
     attempt: &Attempt,
-    repository: &Repository,
+    writer: PointWriter,
     spec: &BackupSpec,
-    parent: Option<Uuid>,
     plan: &Plan,
     report: &mut Report<'a>,
 ) -> Result<Gathered, JobFailure> {
-    let options = WriterOptions {
-        parent,
-        attempt: attempt.number,
-    };
-    let writer = repository.begin(spec.recovery_point_id, options).await?;
     let mut stored = Stored { writer, report };
     let cut = collect_into(attempt, spec, plan, &mut stored).await?;
     Ok(Gathered {
@@ -184,8 +177,8 @@ impl<S: Sink> Collecting<'_, S> {
                 if open.run {
                     self.sink.turn_to(&self.related.run_name(resource))?;
                 }
-                for item in items {
-                    self.take_object(resource, &mut open, item).await?;
+                for (key, item) in items {
+                    self.take_object(resource, &mut open, key, item).await?;
                 }
                 self.open.insert(Arc::clone(resource), open);
                 self.attempt.progress.set_new_bytes(self.sink.new_bytes());
@@ -200,6 +193,7 @@ impl<S: Sink> Collecting<'_, S> {
         &mut self,
         resource: &ResourceType,
         open: &mut Open,
+        name: String,
         item: Collected,
     ) -> Result<(), JobFailure> {
         let Collected { facts, raw } = item;
@@ -212,18 +206,17 @@ impl<S: Sink> Collecting<'_, S> {
             self.namespaces.insert(facts.object.name.clone());
         }
         let bytes = raw.len() as u64;
-        let line = |outcome, reason: String| {
-            ObjectOutcome::new(facts.object.clone(), outcome, reason).with_bytes(bytes)
+        let line = |object: ObjectRef, outcome, reason: String| {
+            ObjectOutcome::new(object, outcome, reason).with_bytes(bytes)
         };
         if raw.len() > BODY_MAX {
             let reason = format!("it has {bytes} bytes; at most {BODY_MAX} can be stored");
-            let line = line(Outcome::Failed, reason).with_code(Code::ObjectTooLarge);
-            return self.sink.report(line).await;
+            let line = line(facts.object, Outcome::Failed, reason);
+            return self.sink.report(line.with_code(Code::ObjectTooLarge)).await;
         }
-        let name = facts.object.key();
         if open.last.as_ref().is_some_and(|last| *last >= name) {
             let reason = "the API lists its objects out of order and changed while it was read";
-            let line = line(Outcome::Failed, reason.to_owned());
+            let line = line(facts.object, Outcome::Failed, reason.to_owned());
             return self
                 .sink
                 .report(line.with_code(Code::KubernetesBackupGenericWarning))
@@ -237,12 +230,12 @@ impl<S: Sink> Collecting<'_, S> {
             self.sink.start_run(name, header).await?;
             open.run = true;
         }
-        let meta = serde_json::to_vec(&EntryFacts::of(&facts))
+        let meta = EntryFacts::written(&facts)
             .map_err(|error| JobFailure::new(Code::InternalServerError, error.to_string()))?;
         self.related.learn(resource, &facts, &raw);
-        self.sink.put(name.clone(), meta, raw).await?;
-        open.last = Some(name);
-        let mut line = line(Outcome::BackedUp, reason);
+        name.clone_into(open.last.get_or_insert_default());
+        self.sink.put(name, meta, raw).await?;
+        let mut line = line(facts.object, Outcome::BackedUp, reason);
         if self.volumes_wanted && resource.is("", "PersistentVolumeClaim") {
             line.reason = "the claim is backed up, the volume's data is not".to_owned();
             line = line.with_code(Code::VolumeDataNotProtected);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::StreamExt as _;
+use futures::future::try_join_all;
 use strongroom_core::ResourceType;
 use strongroom_core::limits::OPTED_OUT_NAMESPACES_MAX;
 use strongroom_core::selection::EXCLUDE_LABELS;
@@ -52,16 +53,25 @@ pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
 async fn opted_out(attempt: &Attempt) -> Result<BTreeSet<String>, JobFailure> {
     let namespaces = ResourceType::new("", "v1", "Namespace", "namespaces", false);
     let collector = Collector::with_defaults(attempt.environment.cluster.clone());
-    let mut names = BTreeSet::new();
-    for label in EXCLUDE_LABELS {
-        let selector = format!("{label}=true");
-        let mut pages = pin!(collector.pages(&namespaces, None, None, Some(&selector)));
-        while let Some(page) = pages.next().await {
-            names.extend(page?.items.into_iter().map(|item| item.facts.object.name));
-            if names.len() >= OPTED_OUT_NAMESPACES_MAX {
-                return Ok(names);
+    let labelled = |label: &'static str| {
+        let (collector, namespaces) = (&collector, &namespaces);
+        async move {
+            let mut names = BTreeSet::new();
+            let selector = format!("{label}=true");
+            let mut pages = pin!(collector.pages(namespaces, None, None, Some(&selector)));
+            while let Some(page) = pages.next().await {
+                names.extend(page?.items.into_iter().map(|item| item.facts.object.name));
+                if names.len() >= OPTED_OUT_NAMESPACES_MAX {
+                    break;
+                }
             }
+            Ok::<_, JobFailure>(names)
         }
-    }
-    Ok(names)
+    };
+    let names = try_join_all(EXCLUDE_LABELS.iter().map(|label| labelled(label))).await?;
+    Ok(names
+        .into_iter()
+        .flatten()
+        .take(OPTED_OUT_NAMESPACES_MAX)
+        .collect())
 }

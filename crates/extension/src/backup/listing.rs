@@ -22,8 +22,8 @@ use crate::limits::{FIRST_PAGES_AT_ONCE, LIST_RESTARTS, PAGES_AHEAD, TYPES_AT_ON
 pub(super) enum Piece {
     /// Some objects, in order.
     Objects {
-        /// The objects.
-        items: Vec<Collected>,
+        /// The objects, each with its key.
+        items: Vec<(String, Collected)>,
         /// Objects known to come in further pieces of this list.
         remaining: u64,
         /// The state that they show.
@@ -256,7 +256,7 @@ impl Reading<'_> {
         let mut room = None;
         while let Some(page) = pages.next().await {
             let Page {
-                mut items,
+                items,
                 resource_version,
                 remaining,
                 more,
@@ -265,9 +265,13 @@ impl Reading<'_> {
             if self.how == How::Unknown && self.learn(&resource_version).await? == Relation::Later {
                 return Ok(Finished::BeginAtTheWantedState);
             }
+            let keyed = |item: Collected| (item.facts.object.key(), item);
+            let mut items: Vec<_> = items.into_iter().map(keyed).collect();
             // Lists come in this order anyway; APIs with a store of their own need not.
-            items.sort_by_cached_key(|item| item.facts.object.key());
-            items.retain(|item| self.position.admits(&item.facts.object.key()));
+            if !items.is_sorted_by(|(one, _), (next, _)| one <= next) {
+                items.sort_by(|(one, _), (next, _)| one.cmp(next));
+            }
+            items.retain(|(key, _)| self.position.admits(key));
             let piece = Piece::Objects {
                 items,
                 remaining: remaining.unwrap_or_default(),

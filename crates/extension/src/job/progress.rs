@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use strongroom_core::report::{Counts, ObjectOutcome};
+
+use super::Step;
 
 /// Sums that steps add to and the status shows.
 #[derive(Debug, Default)]
 pub struct Progress {
     sums: Mutex<Sums>,
+    step: Mutex<Option<(Step, Timestamp)>>,
 }
 
 /// A copy of the sums at one moment.
@@ -45,6 +49,16 @@ impl Sums {
 impl Progress {
     fn sums(&self) -> MutexGuard<'_, Sums> {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a step begins.
+    pub fn enter(&self, step: Step, now: Timestamp) {
+        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = Some((step, now));
+    }
+
+    /// The step that began last, and when.
+    pub fn step(&self) -> Option<(Step, Timestamp)> {
+        *self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A copy.

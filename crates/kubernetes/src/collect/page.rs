@@ -24,6 +24,10 @@ struct ListMeta {
     remaining_item_count: Option<u64>,
 }
 
+/// The bytes of a page in which its metadata is looked for ahead of all else. A token of an API server is
+/// some hundred bytes: the key of an object in base64.
+const HEAD_BYTES: usize = 8 * 1024;
+
 /// The page in a list's bytes, and the token of the next one.
 pub(super) fn parse(
     kind: &ResourceType,
@@ -44,6 +48,32 @@ pub(super) fn parse(
         consistent,
     };
     Ok((page, token))
+}
+
+/// The token of the next page when it stands before the items, without a look at them. Whatever is
+/// wrong with the document is told by [`parse`].
+pub(super) fn token_before_items(body: &Bytes) -> Option<String> {
+    // What stands before the items is short; its end may lie within a character of what follows.
+    let head = body.get(..body.len().min(HEAD_BYTES)).unwrap_or_default();
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?,
+    };
+    let mut cursor = Cursor { text, at: 0 };
+    cursor.expect('{').ok()?;
+    loop {
+        let key: Cow<'_, str> = cursor.value().ok()?;
+        cursor.expect(':').ok()?;
+        match &*key {
+            "items" => return None,
+            "metadata" => {
+                let meta: ListMeta = cursor.value().ok()?;
+                return Some(meta.continue_token).filter(|token| !token.is_empty());
+            }
+            _ => drop(cursor.value::<IgnoredAny>().ok()?),
+        }
+        cursor.expect(',').ok()?;
+    }
 }
 
 /// The whole document: an object with `metadata` and `items` in any order.
@@ -192,6 +222,24 @@ mod tests {
             (pages[0].0.resource_version.as_str(), pages[0].1.as_deref()),
             ("7", Some("t"))
         );
+    }
+
+    #[test]
+    fn the_next_page_is_known_before_the_items_are_read_or_not_at_all() {
+        let token = |text: &str| token_before_items(&Bytes::copy_from_slice(text.as_bytes()));
+        let first = r#"{"kind":"L","apiVersion":"v1","metadata":{"continue":"t"},"items":[{"#;
+        assert_eq!(token(first).as_deref(), Some("t"));
+        let long = format!("{first}\"{}", "ä".repeat(HEAD_BYTES));
+        assert_eq!(token(&long).as_deref(), Some("t"));
+        for text in [
+            r#"{"items":[],"metadata":{"continue":"t"}}"#,
+            r#"{"metadata":{"continue":""},"items":[]}"#,
+            r#"{"metadata":{"cont"#,
+            "{}",
+            "",
+        ] {
+            assert_eq!(token(text), None, "{text}");
+        }
     }
 
     #[test]
