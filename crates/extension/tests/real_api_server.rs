@@ -13,8 +13,12 @@
     reason = "functions that tests share fail like the tests themselves"
 )]
 
+#[path = "real_api_server/admission.rs"]
+mod admission;
 #[path = "real_api_server/application.rs"]
 mod application;
+#[path = "real_api_server/bad_input.rs"]
+mod bad_input;
 #[path = "real_api_server/cut.rs"]
 mod cut;
 #[path = "real_api_server/stage.rs"]

@@ -154,6 +154,11 @@ pub(super) fn absent_namespaces(
 mod tests {
     use super::*;
     use strongroom_core::selection::Selection;
+    use strongroom_kubernetes::crd::BackupMode;
+    use strongroom_kubernetes::discovery::{Discovery, ServedType};
+    use uuid::Uuid;
+
+    use crate::point::ClusterFacts;
 
     fn selector(namespaces: &[&str]) -> Selector {
         let included = namespaces.iter().map(|name| (*name).to_owned()).collect();
@@ -199,5 +204,38 @@ mod tests {
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].object.to_string(), "Namespace gone");
         assert_eq!(lines[0].code.as_deref(), Some("UserErrorNamespaceNotFound"));
+    }
+
+    #[test]
+    fn a_type_that_can_be_listed_and_no_more_has_a_line() {
+        let listed = |kind: &str, plural: &str| ServedType {
+            resource: ResourceType::new("example.com", "v1", kind, plural, true),
+            verbs: vec!["list".to_owned()],
+            subresources: Vec::new(),
+        };
+        let found = Found {
+            discovery: Discovery {
+                served: vec![listed("Usage", "usages")],
+                ..Discovery::default()
+            },
+            cluster: ClusterFacts::default(),
+            opted_out: BTreeSet::new(),
+        };
+        let spec = BackupSpec {
+            job_id: Uuid::nil(),
+            mode: BackupMode::Backup,
+            recovery_point_id: Uuid::nil(),
+            backup_instance_id: "a".to_owned(),
+            selection: Selection::default(),
+            parent_recovery_point_id: None,
+            sealed: String::new(),
+            deadline: None,
+        };
+        let plan = plan(&spec, &found).unwrap();
+        assert!(plan.types.is_empty(), "{:?}", plan.types);
+        assert_eq!(plan.lines.len(), 1);
+        assert_eq!(plan.lines[0].object.to_string(), "example.com/Usage *");
+        assert_eq!(plan.lines[0].outcome, Outcome::Skipped);
+        assert!(plan.lines[0].reason.contains("does not show one by itself"));
     }
 }

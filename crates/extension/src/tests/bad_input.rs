@@ -241,3 +241,19 @@ async fn a_type_that_counts_its_states_in_its_own_way_is_read_at_its_newest_and_
         "{cut}"
     );
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_namespace_that_is_being_deleted_is_taken_and_said_to_be() {
+    let stage = Stage::new().await;
+    stage.api.create(
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop",
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+    );
+    stage
+        .api
+        .create(&json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "shop"}, "data": {"greeting": "hello"}}));
+    let (_, status, lines) = backed_up(&stage).await;
+    assert_only_finding(&status, &lines, "Namespace shop", "NamespaceTerminating");
+    assert_eq!(line(&lines, "Namespace shop").outcome, Outcome::BackedUp);
+}

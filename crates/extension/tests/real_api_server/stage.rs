@@ -45,12 +45,14 @@ const REPOSITORY_KEY: [u8; 32] = [9; 32];
 const PREFIX: &str = "instances/a";
 /// How often a status is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     namespace: String,
     folder: tempfile::TempDir,
+    /// How long what does not answer is waited for.
+    pub(crate) grace: Duration,
 }
 
 pub(crate) fn core(kind: &str, plural: &str, namespaced: bool) -> ResourceType {
@@ -95,6 +97,7 @@ impl Stage {
             cluster,
             namespace,
             folder,
+            grace: Duration::from_secs(10),
         })
     }
 
@@ -246,7 +249,7 @@ impl Stage {
             crash,
             status_interval: Duration::from_millis(200),
             unreachable_pause: Duration::from_millis(100),
-            unreachable_grace: Duration::from_secs(10),
+            unreachable_grace: self.grace,
             namespace_gone_wait: Duration::from_secs(30),
             storage: StorageNote::default(),
         });

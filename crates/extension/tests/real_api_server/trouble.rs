@@ -12,8 +12,14 @@ use super::stage::{Stage, core};
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-fn cluster_wide(kind: &str, plural: &str) -> ResourceType {
+pub(super) fn cluster_wide(kind: &str, plural: &str) -> ResourceType {
     ResourceType::new(ADMISSION, "v1", kind, plural, false)
+}
+
+pub(super) fn definitions() -> ResourceType {
+    let group = "apiextensions.k8s.io";
+    let plural = "customresourcedefinitions";
+    ResourceType::new(group, "v1", "CustomResourceDefinition", plural, false)
 }
 
 fn webhooks() -> ResourceType {
@@ -35,7 +41,7 @@ fn unanswered(name: &str, namespace: &str) -> Value {
                 "resources": ["secrets"], "scope": "Namespaced"}]}]})
 }
 
-async fn remove(stage: &Stage, kind: &ResourceType, name: &str) {
+pub(super) async fn remove(stage: &Stage, kind: &ResourceType, name: &str) {
     let how = Propagation::Background;
     objects::delete(&stage.cluster, kind, None, name, None, how)
         .await
@@ -63,13 +69,13 @@ async fn put(stage: &Stage, kind: &ResourceType, object: &Value, namespace: &str
         .expect("admission heeds it");
 }
 
-fn line<'a>(lines: &'a [ObjectOutcome], object: &str) -> &'a ObjectOutcome {
+pub(super) fn line<'a>(lines: &'a [ObjectOutcome], object: &str) -> &'a ObjectOutcome {
     let found = lines.iter().find(|line| line.object.to_string() == object);
     found.unwrap_or_else(|| panic!("no line of {object}: {lines:#?}"))
 }
 
 /// A namespace without its objects, so that admission can be told of it.
-async fn emptied(stage: &Stage, application: &Application) {
+pub(super) async fn emptied(stage: &Stage, application: &Application) {
     application.lose(stage).await;
     let kind = core("Namespace", "namespaces", false);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
