@@ -97,7 +97,7 @@ fn a_backup_waits_for_a_service_that_comes_back_and_fails_by_code_when_it_does_n
     // The extension dies once when all is collected, so that there is a middle to kill the service in.
     service.stage.crash_extension_at("seal:before");
     let job = service.start_backup();
-    service.wait_for_step("seal");
+    service.wait_for_report_of(&job);
     service.s3.kill();
     let failed = service.end_of(&job);
     assert_eq!(status(&failed), "Failed", "{failed:#}");
@@ -257,6 +257,19 @@ impl Service {
             } else {
                 Err(format!("{listed:#}"))
             }
+        })
+        .unwrap();
+    }
+
+    /// Waits until the report of a job lies in the bucket. It is the last that a backup writes before it
+    /// is sealed.
+    fn wait_for_report_of(&self, job: &str) {
+        let folder = format!("/reports/{job}/");
+        wait_for("the report of the backup", Duration::from_secs(60), || {
+            let stored = self.s3.objects(CONTAINER);
+            let stored = stored.map_err(|error| error.to_string())?;
+            let found = stored.iter().any(|(key, _)| key.contains(&folder));
+            found.then_some(()).ok_or("it is not there".to_owned())
         })
         .unwrap();
     }
