@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
 
 use crate::crypto::{Content, Kind};
 use crate::error::{Error, Result};
@@ -121,11 +122,14 @@ async fn read_node(objects: &Objects, kind: Kind, content: Content, node: Node) 
     Ok(plaintext)
 }
 
-/// Walks the records of one layer in order. Holds one leaf.
+/// Walks the records of one layer in order. Holds one leaf, and the next one once two were wanted one
+/// after the other: who walks on need not wait for each.
 pub(crate) struct LayerCursor {
     objects: Arc<Objects>,
     leaves: VecDeque<LeafRef>,
     records: std::vec::IntoIter<Record>,
+    /// The first of `leaves` on its way. Dropping it ends the read.
+    coming: JoinSet<Result<Vec<Record>>>,
     head: Option<Record>,
     last: Option<String>,
 }
@@ -137,6 +141,7 @@ impl LayerCursor {
             objects,
             leaves: leaves.into(),
             records,
+            coming: JoinSet::new(),
             head: None,
             last: None,
         }
@@ -171,7 +176,25 @@ impl LayerCursor {
                 let what = format!("a layer in {}", pack::path(leaf.node.place.pack));
                 return Err(Error::corrupt(what, "its leaves do not ascend"));
             }
-            self.records = read_leaf(&self.objects, &leaf).await?.into_iter();
+            let read = match self.coming.join_next().await {
+                Some(Ok(read)) => read,
+                // None is on its way, or its task was lost: read it here.
+                Some(Err(_)) | None => read_leaf(&self.objects, &leaf).await,
+            };
+            self.records = read?.into_iter();
+            self.read_ahead();
+        }
+    }
+
+    /// Begins to read the next leaf when this is not the first.
+    fn read_ahead(&mut self) {
+        if self.last.is_none() {
+            return;
+        }
+        if let Some(leaf) = self.leaves.front().cloned() {
+            let objects = Arc::clone(&self.objects);
+            self.coming
+                .spawn(async move { read_leaf(&objects, &leaf).await });
         }
     }
 
@@ -185,6 +208,7 @@ impl LayerCursor {
                     .is_some_and(|leaf| leaf.last.as_str() < name)
                 {
                     self.last = self.leaves.pop_front().map(|leaf| leaf.last);
+                    self.coming = JoinSet::new();
                 }
             }
             if self.peek().await?.is_none_or(|head| head.name() >= name) {
