@@ -91,6 +91,14 @@ impl Stage {
         }
         let object =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        // An earlier run did not wait for its end, or had none.
+        let how = objects::Propagation::Background;
+        objects::delete(&cluster, &kind, None, &namespace, None, how)
+            .await
+            .unwrap();
+        objects::wait_gone(&cluster, &kind, None, &namespace, PATIENCE)
+            .await
+            .unwrap();
         objects::create(&cluster, &kind, &object).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         Some(Self {
@@ -294,7 +302,6 @@ impl Drop for Stage {
                 let kind = core("Namespace", "namespaces", false);
                 let how = objects::Propagation::Background;
                 let _ = objects::delete(&cluster, &kind, None, &namespace, None, how).await;
-                let _ = objects::wait_gone(&cluster, &kind, None, &namespace, PATIENCE).await;
             });
         });
     }
