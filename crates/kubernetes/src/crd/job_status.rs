@@ -193,7 +193,7 @@ pub struct JobStatus {
     pub attempt: u32,
     /// How the job stands.
     pub state: JobState,
-    /// The step in hand, named before it begins.
+    /// The step in hand, as of the last write of this status.
     #[schemars(length(max = 64))]
     pub step: String,
     /// When that step began.
