@@ -375,17 +375,6 @@ impl PointWriter {
         Ok(())
     }
 
-    /// Sends what the open pack holds, once all runs are finished, and waits until the store has
-    /// everything. Sealing does this as well; who has other work meanwhile calls it beside that.
-    pub async fn settle(&mut self) -> Result<()> {
-        self.ready()?;
-        if self.run.is_some() || !self.aside.is_empty() {
-            return Err(self.misuse("the point was settled while a run was open"));
-        }
-        self.packs.send().await?;
-        self.packs.wait().await
-    }
-
     /// Waits until the store has all packs that were finished so far.
     #[cfg(test)]
     pub(crate) async fn packs_sent(&mut self) -> Result<()> {

@@ -9,6 +9,17 @@ use crate::objects::{FORMAT_VERSION, to_json};
 use crate::write::{PointWriter, Sealed, check_size, claim};
 
 impl PointWriter {
+    /// Sends what the open pack holds, once all runs are finished, and waits until the store has
+    /// everything. Sealing does this as well; who has other work meanwhile calls it beside that.
+    pub async fn settle(&mut self) -> Result<()> {
+        self.ready()?;
+        if self.run.is_some() || !self.aside.is_empty() {
+            return Err(self.misuse("the point was settled while a run was open"));
+        }
+        self.packs.send().await?;
+        self.packs.wait().await
+    }
+
     /// Sends what is left and creates the manifest, whereby the recovery point exists. Sealing the
     /// same entries and headers again is no error and gives the digest of the point that exists;
     /// other content is [`Error::Exists`]. `created` is the caller's time of the point and is not
