@@ -121,6 +121,7 @@ impl Attempt {
         self.reach(step, Moment::Before).await;
         let outcome = work.await?;
         self.reach(step, Moment::After).await;
+        self.progress.leave(step);
         Ok(outcome)
     }
 

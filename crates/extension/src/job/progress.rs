@@ -12,7 +12,16 @@ use super::Step;
 #[derive(Debug, Default)]
 pub struct Progress {
     sums: Mutex<Sums>,
-    step: Mutex<Option<(Step, Timestamp)>>,
+    steps: Mutex<Steps>,
+}
+
+/// Steps that have begun. Two may run beside each other; what is told is what the job waits for longest.
+#[derive(Debug, Default)]
+struct Steps {
+    /// Those that have not ended, the earliest first.
+    running: Vec<(Step, Timestamp)>,
+    /// The one that began last.
+    last: Option<(Step, Timestamp)>,
 }
 
 /// A copy of the sums at one moment.
@@ -51,14 +60,26 @@ impl Progress {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that a step begins.
-    pub fn enter(&self, step: Step, now: Timestamp) {
-        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = Some((step, now));
+    fn steps(&self) -> MutexGuard<'_, Steps> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The step that began last, and when.
+    /// Says that a step begins.
+    pub fn enter(&self, step: Step, now: Timestamp) {
+        let mut steps = self.steps();
+        steps.running.push((step, now));
+        steps.last = Some((step, now));
+    }
+
+    /// Says that a step is done.
+    pub fn leave(&self, step: Step) {
+        self.steps().running.retain(|(running, _)| *running != step);
+    }
+
+    /// Where the job stands, and since when: the earliest step that runs, else the last that ran.
     pub fn step(&self) -> Option<(Step, Timestamp)> {
-        *self.step.lock().unwrap_or_else(PoisonError::into_inner)
+        let steps = self.steps();
+        steps.running.first().copied().or(steps.last)
     }
 
     /// A copy.
