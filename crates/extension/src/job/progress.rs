@@ -144,4 +144,19 @@ mod tests {
             [("Created".to_owned(), 1), ("NotSelected".to_owned(), 3)]
         );
     }
+
+    #[test]
+    fn of_two_steps_side_by_side_the_one_that_is_waited_for_is_told() {
+        let progress = Progress::default();
+        let told = |progress: &Progress| progress.step().map(|(step, _)| step);
+        progress.enter(Step::Open, Timestamp::UNIX_EPOCH);
+        progress.enter(Step::Discover, Timestamp::UNIX_EPOCH);
+        progress.leave(Step::Discover);
+        progress.enter(Step::Plan, Timestamp::UNIX_EPOCH);
+        assert_eq!(told(&progress), Some(Step::Open));
+        progress.leave(Step::Open);
+        assert_eq!(told(&progress), Some(Step::Plan));
+        progress.leave(Step::Plan);
+        assert_eq!(told(&progress), Some(Step::Plan));
+    }
 }
