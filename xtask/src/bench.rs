@@ -78,6 +78,9 @@ struct Options {
     /// Measure this binary instead of building one in the release profile
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// How much of it to measure
+    #[arg(long, value_enum, default_value = "all", conflicts_with = "write_docs")]
+    part: resources::Part,
     /// Build without link-time optimisation: minutes quicker, for a first look only
     #[arg(long)]
     without_lto: bool,
@@ -147,7 +150,7 @@ fn measure(options: &Options, binary: &Path) -> Result<()> {
             Some(Peer::Velero) => Some(velero::Velero::prepare(setting.folder())?),
             None => None,
         };
-        all.push(resources::run(&mut setting, *objects, peer.as_mut())?);
+        all.push(resources::run(&mut setting, *objects, options.part, peer.as_mut())?);
         say(format_args!("== {objects} objects: {}", watch.words()));
     }
     report::compare_sizes(&mut all);

@@ -311,8 +311,13 @@ const PEER: [(&str, &str, &str); 7] = [
 ];
 
 /// The figures that the second table tells, in its order.
-const BEHIND: [(&str, &str); 22] = [
+const BEHIND: [(&str, &str); 24] = [
     ("raw list, s", "raw_list_seconds"),
+    (
+        "CPU of it, s: API server",
+        "raw_list_cpu_seconds_api_server",
+    ),
+    ("… the client that reads the bytes", "raw_list_cpu_seconds_client"),
     ("full backup as the client sees it, s", "backup_seconds"),
     ("the extension's part of it, s", "backup_extension_seconds"),
     (

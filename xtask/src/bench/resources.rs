@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use strongroom_e2e::stage::VAULT;
 
 use super::job::{Measured, measure};
 use super::mix;
-use super::raw::{Http, Listed};
+use super::processes;
+use super::raw::Http;
 use super::report::Figures;
 use super::setting::Setting;
 use super::velero::Velero;
@@ -20,10 +22,20 @@ const LISTS_AT_ONCE: usize = 4;
 /// Full backups, each of an instance of its own, with raw lists between.
 const ROUNDS: usize = 3;
 
+/// How much of it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Backups and restores
+    All,
+    /// Backups only, for a look at their speed
+    Backups,
+}
+
 /// Measures one number of objects from an empty cluster on, and leaves it restored.
 pub(crate) fn run(
     setting: &mut Setting,
     objects: usize,
+    part: Part,
     mut peer: Option<&mut Velero>,
 ) -> Result<Figures> {
     say(format_args!("== {objects} objects"));
@@ -34,6 +46,9 @@ pub(crate) fn run(
     fixed_cost(setting, &mut figures)?;
     let instance = full_backups(setting, objects, &mut figures)?;
     increment(setting, objects, &instance, &mut figures)?;
+    if part == Part::Backups {
+        return Ok(figures);
+    }
     equal_restores(setting, objects, &instance, &mut figures)?;
     if let Some(peer) = peer.as_deref_mut() {
         peer.back_up(setting, &mut figures)?;
@@ -86,10 +101,18 @@ fn full_backups(setting: &Setting, objects: usize, figures: &mut Figures) -> Res
         }
     }
     lists.push(raw_list(setting, objects)?);
-    let list = median(lists.iter().map(Duration::as_secs_f64));
+    let list = median(lists.iter().map(|list| list.time.as_secs_f64()));
     let wall = median(backups.iter().map(|job| job.wall.as_secs_f64()));
     let work = median(backups.iter().map(|job| job.work));
     figures.set("raw_list_seconds", list);
+    figures.set(
+        "raw_list_cpu_seconds_api_server",
+        median(lists.iter().map(|list| list.api_server_cpu)),
+    );
+    figures.set(
+        "raw_list_cpu_seconds_client",
+        median(lists.iter().map(|list| list.client_cpu)),
+    );
     figures.set("backup_seconds", wall);
     figures.set("backup_extension_seconds", work);
     figures.set("backup_over_raw_list", wall / list);
@@ -102,22 +125,44 @@ fn full_backups(setting: &Setting, objects: usize, figures: &mut Figures) -> Res
     Ok(figures.instance("full-0"))
 }
 
+/// What a raw list took.
+#[derive(Clone, Copy, Debug)]
+struct RawList {
+    time: Duration,
+    /// CPU seconds of the API server meanwhile.
+    api_server_cpu: f64,
+    /// CPU seconds of this process, which reads the bytes.
+    client_cpu: f64,
+}
+
 /// The best raw list at this moment: over one connection for each list, and over one for all.
-fn raw_list(setting: &Setting, objects: usize) -> Result<Duration> {
+fn raw_list(setting: &Setting, objects: usize) -> Result<RawList> {
+    let one = raw_list_over(setting, objects, Http::One)?;
+    let two = raw_list_over(setting, objects, Http::Two)?;
+    Ok(if one.time < two.time { one } else { two })
+}
+
+fn raw_list_over(setting: &Setting, objects: usize, http: Http) -> Result<RawList> {
     let paths: Vec<String> = mix::Kind::ALL.iter().map(|kind| kind.list_path()).collect();
-    let one = setting.raw.list(Http::One, &paths, LISTS_AT_ONCE)?;
-    let two = setting.raw.list(Http::Two, &paths, LISTS_AT_ONCE)?;
-    let told = |listed: &Listed| listed.time.as_secs_f64();
+    let client = || processes::cpu_seconds(std::process::id());
+    let (server_before, client_before) = (setting.cpu(), client());
+    let listed = setting.raw.list(http, &paths, LISTS_AT_ONCE)?;
+    let raw = RawList {
+        time: listed.time,
+        api_server_cpu: setting.cpu().since(server_before).api_server,
+        client_cpu: client() - client_before,
+    };
     say(format_args!(
-        "{:>7.2} s  raw: {objects} objects listed, {} pages, {:.1} MiB, {LISTS_AT_ONCE} kinds at once \
-         (HTTP/1.1 {:.2} s, HTTP/2 {:.2} s)",
-        told(&one).min(told(&two)),
-        one.pages,
-        one.bytes as f64 / 1024.0 / 1024.0,
-        told(&one),
-        told(&two),
+        "{:>7.2} s  raw: {objects} objects listed, {} pages, {:.1} MiB, {LISTS_AT_ONCE} kinds at once, \
+         HTTP/{}; CPU s: API server {:.2}, client {:.2}",
+        raw.time.as_secs_f64(),
+        listed.pages,
+        listed.bytes as f64 / 1024.0 / 1024.0,
+        if http == Http::One { "1.1" } else { "2" },
+        raw.api_server_cpu,
+        raw.client_cpu,
     ));
-    Ok(one.time.min(two.time))
+    Ok(raw)
 }
 
 /// 1 % of the objects are changed, and the next backup is taken.
