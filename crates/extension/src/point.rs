@@ -3,6 +3,8 @@
 //!
 //! A persisted format: fields are only ever added, and a reader passes over those it does not know.
 
+pub(crate) mod volumes;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,9 @@ pub(crate) struct PointHeader {
     pub(crate) outside: u64,
     /// The attempt whose report belongs to the point.
     pub(crate) report_attempt: u32,
+    /// Volume snapshots that belong to it; 0 in points that were made before there were any.
+    #[serde(default)]
+    pub(crate) volumes: u32,
 }
 
 /// The cluster as it was when it was read.
@@ -106,6 +111,10 @@ fn named(types: &BTreeMap<String, String>) -> String {
 pub(crate) struct RunHeader {
     /// The type of all its entries.
     pub(crate) resource: ResourceType,
+    /// What the entries are about when they are no objects: records beside them, which readers of
+    /// objects pass over. Absent in a run of objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<String>,
 }
 
 /// The facts of an entry, which a restore needs before it reads the object.

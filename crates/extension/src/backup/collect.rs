@@ -224,7 +224,8 @@ impl<S: Sink> Collecting<'_, S> {
         }
         if !open.run {
             let header = json!(RunHeader {
-                resource: resource.clone()
+                resource: resource.clone(),
+                about: None,
             });
             let name = self.related.run_name(resource);
             self.sink.start_run(name, header).await?;

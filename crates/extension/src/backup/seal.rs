@@ -28,6 +28,7 @@ pub(super) async fn seal(
         counts: sums.counts,
         outside: sums.outside,
         report_attempt: attempt.number,
+        volumes: 0,
     };
     let now = attempt.environment.clock.now();
     let sealed = match gathered.writer.seal(json!(header), now).await {

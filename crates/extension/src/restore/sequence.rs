@@ -49,7 +49,10 @@ impl Sequence {
                         format!("the header of run {} is not understood: {error}", run.group);
                     JobFailure::new(Code::RecoveryPointCorrupt, message)
                 })?;
-            runs.push((header.resource, run.group.clone(), run.entries));
+            // Records beside the objects are no objects.
+            if header.about.is_none() {
+                runs.push((header.resource, run.group.clone(), run.entries));
+            }
         }
         Ok(Self::arrange(runs))
     }
