@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// Objects in one page of a list. 500 is kubectl's and client-go's own page size; larger pages are no
 /// faster (measured: 30,000 objects in 1.7 s by 500, 1.9 s in one page) and cost memory.
 pub const LIST_PAGE_OBJECTS: u32 = 500;
@@ -131,6 +133,18 @@ pub const DELETION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Shortest interval between two scheduled backups; the published product's is 4 hours.
 pub const SCHEDULE_INTERVAL_MIN: Duration = Duration::from_secs(5 * 60);
+
+/// How far the clock may be put back without moments of a schedule being counted anew: corrections of a
+/// running clock are seconds, and no schedule has two moments within the shortest interval.
+pub const CLOCK_PUT_BACK_MAX: SignedDuration = SignedDuration::from_secs(5 * 60);
+
+/// By how much a clock must go ahead of the time that passed before retention distrusts it: longer than
+/// an upgrade of the server takes, and a recovery point's time is days.
+pub const CLOCK_LEAP_MIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// The longest that retention distrusts a clock that leapt: time for somebody to notice and put it right,
+/// and little enough that a server which is switched off every night still lets go what is over.
+pub const CLOCK_DISTRUST_MAX: SignedDuration = SignedDuration::from_hours(6);
 
 /// Schedules in one policy; the published portal makes at most one for each weekday and hour.
 pub const POLICY_SCHEDULES_MAX: usize = 168;

@@ -12,15 +12,21 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Problem};
 
 pub mod duration;
+pub mod expiry;
 pub mod retention;
+pub mod retention_clock;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
+pub mod turn;
 mod validate;
 
 pub use duration::RetentionDuration;
+pub use expiry::{Circumstances, Keep, Latest, Verdict};
 pub use retention::{DataStore, FirstOf, Lifecycle, RetentionRule, Tagging};
+pub use retention_clock::{Leap, RetentionClock};
 pub use schedule::RepeatingInterval;
+pub use turn::{ScheduleState, Turn};
 
 /// Name of the tag and of the retention rule that every policy has.
 pub const DEFAULT_TAG: &str = "Default";
@@ -141,6 +147,34 @@ impl BackupPolicy {
             .iter()
             .filter_map(|interval| interval.next_due(after, &self.time_zone))
             .min()
+    }
+
+    /// The last time at or before `until` at which a backup was due.
+    #[must_use]
+    pub fn latest_due(&self, until: Timestamp) -> Option<Timestamp> {
+        self.intervals
+            .iter()
+            .filter_map(|interval| interval.latest_due(until, &self.time_zone))
+            .max()
+    }
+
+    /// When a recovery point may go that was promised to stay until `promised` when it was made. A
+    /// policy that keeps its tag for longer now prolongs that; one that keeps it for shorter, or does
+    /// not know the tag any more, takes nothing back. `None`: never.
+    #[must_use]
+    pub fn expiry(
+        &self,
+        tag: &str,
+        created: Timestamp,
+        promised: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let promised = promised?;
+        let rule = self
+            .retention
+            .iter()
+            .find(|rule| rule.name.eq_ignore_ascii_case(tag));
+        let now = rule.and_then(|rule| rule.kept_until(created));
+        Some(now.map_or(promised, |now| now.max(promised)))
     }
 
     /// The rule that keeps backups of a tag; an unknown tag falls to `Default`.

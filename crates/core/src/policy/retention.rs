@@ -75,6 +75,17 @@ impl RetentionRule {
             .find(|lifecycle| lifecycle.data_store == store)?;
         Some(lifecycle.delete_after.expiry(created))
     }
+
+    /// When the only copy of a recovery point may go: when the last of its stores lets it. A rule may
+    /// keep a copy in the vault for a year and one beside the cluster for a week; as long as there is
+    /// no copy in the vault, the one beside the cluster stands for both.
+    #[must_use]
+    pub fn kept_until(&self, created: Timestamp) -> Option<Timestamp> {
+        let lifecycles = self.lifecycles.iter();
+        lifecycles
+            .map(|lifecycle| lifecycle.delete_after.expiry(created))
+            .max()
+    }
 }
 
 /// Of which period a backup must be the first successful one.
@@ -103,6 +114,23 @@ impl FirstOf {
                 .any(|time| *time < at && period(*time) == period(at))
     }
 
+    /// Whether every backup that is the first of `other` is also the first of this, so that a tag of
+    /// `other` behind one of this would never be given. A month does not begin with a week, so that
+    /// [`Self::FirstOfWeek`] says nothing of months and years.
+    #[must_use]
+    pub fn takes_all_of(self, other: Self) -> bool {
+        self == other
+            || matches!(
+                (self, other),
+                (Self::AllBackup, _)
+                    | (
+                        Self::FirstOfDay,
+                        Self::FirstOfWeek | Self::FirstOfMonth | Self::FirstOfYear
+                    )
+                    | (Self::FirstOfMonth, Self::FirstOfYear)
+            )
+    }
+
     /// Names the period in which a time lies.
     fn period(self, time: &Zoned) -> (i16, i16) {
         let date = time.date();
@@ -116,6 +144,18 @@ impl FirstOf {
             Self::FirstOfMonth => (date.year(), i16::from(date.month())),
             Self::FirstOfYear => (date.year(), 0),
         }
+    }
+}
+
+impl fmt::Display for FirstOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllBackup => "AllBackup",
+            Self::FirstOfDay => "FirstOfDay",
+            Self::FirstOfWeek => "FirstOfWeek",
+            Self::FirstOfMonth => "FirstOfMonth",
+            Self::FirstOfYear => "FirstOfYear",
+        })
     }
 }
 

@@ -120,6 +120,31 @@ impl RepeatingInterval {
         }
     }
 
+    /// The last due time at or before `until`; `None` when the first one is still to come.
+    #[must_use]
+    pub fn latest_due(&self, until: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let first = self.nth(0, zone)?;
+        if until < first {
+            return None;
+        }
+        // An upper bound of the number of periods that have passed; see `next_due`.
+        let seconds = until.duration_since(first).as_secs();
+        let passed = match self.period {
+            Period::Exact(period) => seconds / period.as_secs().max(1),
+            Period::Days(days) => seconds / (days * 86_400) + 1,
+            Period::Months(months) => seconds / (months * 28 * 86_400) + 1,
+        };
+        let passed = u64::try_from(passed).unwrap_or(0);
+        let mut n = self.repetitions.map_or(passed, |last| last.min(passed));
+        loop {
+            match self.nth(n, zone) {
+                Some(due) if due <= until => return Some(due),
+                // Too late, or beyond the end of time.
+                _ => n = n.checked_sub(1)?,
+            }
+        }
+    }
+
     /// The due time after `n` periods; `None` beyond the end of time.
     fn nth(&self, n: u64, zone: &TimeZone) -> Option<Timestamp> {
         let n = i64::try_from(n).ok()?;

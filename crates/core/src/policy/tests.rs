@@ -1,5 +1,8 @@
 //! Policies: what is valid, when backups are due, which tag they get.
 
+mod expiry;
+mod turn;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -309,6 +312,57 @@ fn retention_by_months_follows_the_calendar() {
     );
 }
 
+#[test]
+fn a_tag_that_no_backup_would_ever_get_is_refused() {
+    let with = |tags: &[(&str, i64, &str)]| {
+        let mut policy = spec();
+        for (name, priority, criterion) in tags {
+            policy.tagging.push(tag(name, *priority, criterion));
+            policy.retention.push(keep(name, "P30D"));
+        }
+        policy
+    };
+    for (tags, told) in [
+        (
+            vec![("Weekly", 20, "FirstOfWeek"), ("Daily", 10, "FirstOfDay")],
+            "tag Weekly (priority 20) would never be given: Daily (priority 10, FirstOfDay)",
+        ),
+        (
+            vec![
+                ("Yearly", 20, "FirstOfYear"),
+                ("Monthly", 10, "FirstOfMonth"),
+            ],
+            "tag Yearly (priority 20) would never be given: Monthly",
+        ),
+        (
+            vec![("All", 1, "AllBackup"), ("Daily", 25, "FirstOfDay")],
+            "tag Daily (priority 25) would never be given: All",
+        ),
+        (
+            vec![("One", 1, "FirstOfWeek"), ("Other", 2, "FirstOfWeek")],
+            "tag Other (priority 2) would never be given: One",
+        ),
+    ] {
+        let found = faults(&with(&tags));
+        assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
+    }
+    // A month need not begin with a week: behind it there is something left for it.
+    let week_first = [
+        ("Weekly", 10, "FirstOfWeek"),
+        ("Monthly", 15, "FirstOfMonth"),
+    ];
+    assert!(with(&week_first).validate().is_ok());
+}
+
+const ZONES: [&str; 6] = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "America/Caracas",
+];
+
 fn any_interval() -> impl Strategy<Value = RepeatingInterval> {
     let period = prop_oneof![
         (5i64..2_000).prop_map(|m| format!("PT{m}M")),
@@ -339,6 +393,24 @@ proptest! {
         let between = now.as_second() + ((due.as_second() - now.as_second() - 1) as f64 * part) as i64;
         prop_assert_eq!(interval.next_due(Timestamp::from_second(between).unwrap(), &zone), Some(due));
         prop_assert!(interval.next_due(due, &zone).unwrap() > due);
+    }
+
+    #[test]
+    fn the_latest_due_time_is_the_one_before_the_next(
+        interval in any_interval(), now in 0i64..4_000_000_000, zone_name in prop::sample::select(ZONES.to_vec())
+    ) {
+        let (zone, now) = (zone(zone_name), Timestamp::from_second(now).unwrap());
+        match interval.latest_due(now, &zone) {
+            Some(latest) => {
+                prop_assert!(latest <= now);
+                prop_assert_eq!(interval.latest_due(latest, &zone), Some(latest));
+                prop_assert_eq!(interval.next_due(latest, &zone), interval.next_due(now, &zone));
+            }
+            None => {
+                let first = interval.next_due(now, &zone).unwrap();
+                prop_assert_eq!(interval.latest_due(first, &zone), Some(first));
+            }
+        }
     }
 
     #[test]

@@ -219,7 +219,32 @@ fn tagging(spec: &PolicySpec, problems: &mut Vec<Problem>) -> Vec<Tagging> {
         ));
     }
     taggings.sort_by_key(|tagging| (tagging.tag == DEFAULT_TAG, tagging.priority));
+    problems.extend(never_given(&taggings));
     taggings
+}
+
+/// Tags that no backup would ever get, because others before them take all of theirs: what somebody
+/// wants to keep for years would be gone in days, and nobody would be told.
+fn never_given(in_order: &[Tagging]) -> Option<Problem> {
+    let named = in_order.iter().filter(|tagging| tagging.tag != DEFAULT_TAG);
+    let mut before: Vec<(&Tagging, FirstOf)> = Vec::new();
+    for tagging in named {
+        let taken_by = |first_of: &FirstOf| {
+            let mut taken = before.iter();
+            taken.find(|(_, other)| other.takes_all_of(*first_of))
+        };
+        let takers: Option<Vec<_>> = tagging.criteria.iter().map(taken_by).collect();
+        if let Some((taker, first_of)) = takers.and_then(|takers| takers.first().copied()) {
+            let message = format!(
+                "tag {} (priority {}) would never be given: {} (priority {}, {first_of}) comes before \
+                 it and takes every backup that it would; give what is kept longer the smaller number",
+                tagging.tag, tagging.priority, taker.tag, taker.priority
+            );
+            return Some(invalid(TAGGING, message));
+        }
+        before.extend(tagging.criteria.iter().map(|first_of| (tagging, *first_of)));
+    }
+    None
 }
 
 fn criteria(spec: &super::TaggingSpec, problems: &mut Vec<Problem>) -> Vec<FirstOf> {
