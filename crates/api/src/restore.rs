@@ -98,7 +98,7 @@ impl RestoreTarget {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemLevelRestoreTargetInfo {
-    /// What to restore; for Kubernetes exactly one.
+    /// What to restore; for Kubernetes one of a cluster, and beside it any number of those for volumes.
     pub restore_criteria: Vec<RestoreCriteria>,
     /// The cluster to restore to.
     pub datasource_info: Datasource,
@@ -136,16 +136,22 @@ by_object_type! {
         KubernetesClusterRestoreCriteria(KubernetesClusterRestoreCriteria),
         /// From the vault tier.
         KubernetesClusterVaultTierRestoreCriteria(KubernetesClusterVaultTierRestoreCriteria),
+        /// A claim that gets its data back; with one or more of these, no other claim does.
+        KubernetesPVRestoreCriteria(KubernetesPvRestoreCriteria),
+        /// The class of the claims that a provisioner served.
+        KubernetesStorageClassRestoreCriteria(KubernetesStorageClassRestoreCriteria),
     }
 }
 
 impl RestoreCriteria {
-    /// The part that both tiers have.
+    /// What both tiers say of a cluster; none for what speaks of volumes only.
     #[must_use]
-    pub fn criteria(&self) -> &KubernetesClusterRestoreCriteria {
+    pub fn cluster(&self) -> Option<&KubernetesClusterRestoreCriteria> {
         match self {
-            Self::KubernetesClusterRestoreCriteria(criteria) => criteria,
-            Self::KubernetesClusterVaultTierRestoreCriteria(vault) => &vault.criteria,
+            Self::KubernetesClusterRestoreCriteria(criteria) => Some(criteria),
+            Self::KubernetesClusterVaultTierRestoreCriteria(vault) => Some(&vault.criteria),
+            Self::KubernetesPVRestoreCriteria(_)
+            | Self::KubernetesStorageClassRestoreCriteria(_) => None,
         }
     }
 }
@@ -179,6 +185,34 @@ pub struct KubernetesClusterRestoreCriteria {
     pub resource_modifier_reference: Option<NamespacedNameResource>,
     /// Ours: restore Secrets. Absent means true.
     pub include_secrets: Option<bool>,
+    /// Ours: old storage class to new, for claims and for the claims that StatefulSets describe.
+    pub storage_class_mappings: Option<BTreeMap<String, String>>,
+    /// Ours: `namespace/claim` in the recovery point to the size that its volume gets, as in `20Gi`.
+    pub volume_sizes: Option<BTreeMap<String, String>>,
+}
+
+/// `KubernetesPVRestoreCriteria`: a claim that gets its data back.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KubernetesPvRestoreCriteria {
+    /// The claim's name.
+    pub name: Option<String>,
+    /// The class that it gets; absent: the one that it has.
+    pub storage_class_name: Option<String>,
+    /// Ours: the claim's namespace in the recovery point; absent: the claims of this name in all of them.
+    pub namespace: Option<String>,
+}
+
+/// `KubernetesStorageClassRestoreCriteria`: the class of the claims that a provisioner served.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KubernetesStorageClassRestoreCriteria {
+    /// The class that they get.
+    pub selected_storage_class_name: Option<String>,
+    /// The provisioner; absent: whichever it was.
+    pub provisioner: Option<String>,
 }
 
 /// `KubernetesClusterVaultTierRestoreCriteria`.

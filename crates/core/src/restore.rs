@@ -1,9 +1,9 @@
-//! What a restore does with each object of a recovery point: five questions, one file each.
+//! What a restore does with each object of a recovery point: six questions, one file each.
 //!
 //! Contract: pure decisions over JSON. [`order`] says when, [`prepare`] what of the object a cluster
 //! would refuse or assign anew and whether it is restored at all, [`mapping`] into which namespace,
-//! [`conflict`] what to do when it exists. Whoever applies asks them in that order and has no rule of
-//! its own.
+//! [`conflict`] what to do when it exists, [`volumes`] where the volume of a claim comes from. Whoever
+//! applies asks them and has no rule of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,9 @@ pub mod mapping;
 pub mod order;
 pub mod owners;
 pub mod prepare;
+pub mod volumes;
+
+use volumes::VolumeChoices;
 
 /// What to do with an object that exists already; published as `ExistingResourcePolicy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,16 +46,21 @@ pub struct RestoreCriteria {
     pub conflict_policy: ConflictPolicy,
     /// Whether volumes get their data back.
     pub restore_volumes: bool,
+    /// Which of them, and of which classes and sizes they are.
+    #[serde(skip_serializing_if = "VolumeChoices::is_empty")]
+    pub volumes: VolumeChoices,
 }
 
 impl RestoreCriteria {
     /// Validates the criteria and compiles their selection.
     ///
     /// # Errors
-    /// One [`Problem`] for each fault: those of the selection, and mappings that name no valid
-    /// namespace, lead into a system namespace, or lead two namespaces into one.
+    /// One [`Problem`] for each fault: those of the selection, mappings that name no valid
+    /// namespace, lead into a system namespace, or lead two namespaces into one, and choices of volumes
+    /// that cannot be meant.
     pub fn compile(&self) -> Result<Selector, Vec<Problem>> {
         let mut problems = self.mapping_problems();
+        problems.extend(self.volumes.problems());
         match self.selection.compile() {
             Ok(selector) if problems.is_empty() => Ok(selector),
             Ok(_) => Err(problems),

@@ -5,6 +5,7 @@
 //! operation become visible together or not at all. An ended job whose step is
 //! [`Step::Remove`] still has something to be removed in its cluster.
 
+mod criteria;
 mod document;
 mod recovery_point;
 mod start;

@@ -1,11 +1,13 @@
 //! What `validate` and `start` share: the arguments that describe a restore.
 
+use std::collections::BTreeMap;
+
 use strongroom_api::client::id;
 use strongroom_api::instance::{Datasource, NamespacedNameResource};
 use strongroom_api::restore::{
     ConflictPolicy, ItemLevelRestoreTargetInfo, KubernetesClusterRestoreCriteria,
-    PersistentVolumeRestoreMode, RecoveryPointBasedRestoreRequest, RestoreCriteria, RestoreRequest,
-    RestoreTarget, SourceDataStoreType,
+    KubernetesPvRestoreCriteria, PersistentVolumeRestoreMode, RecoveryPointBasedRestoreRequest,
+    RestoreCriteria, RestoreRequest, RestoreTarget, SourceDataStoreType,
 };
 
 use crate::commands::instance::{datasource, namespaced};
@@ -43,9 +45,18 @@ pub(super) struct RequestArgs {
 struct RestoredArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Volumes with or without their data
+    /// Volumes with or without their data [default: with-data]
     #[arg(long, value_enum, value_name = "MODE")]
     volumes: Option<Volumes>,
+    /// Data of this claim only, as NAMESPACE/CLAIM or CLAIM, with its new storage class after `=`; may be repeated
+    #[arg(long = "volume", value_name = "CLAIM[=CLASS]", value_parser = claim)]
+    claims: Vec<KubernetesPvRestoreCriteria>,
+    /// Volumes of storage class OLD become NEW; may be repeated
+    #[arg(long = "storage-class-mapping", value_name = "OLD=NEW", value_delimiter = ',', value_parser = super::super::key_value)]
+    class_mappings: Vec<(String, String)>,
+    /// Size of a volume, as NAMESPACE/CLAIM=20Gi; may be repeated
+    #[arg(long = "volume-size", value_name = "CLAIM=SIZE", value_delimiter = ',', value_parser = super::super::key_value)]
+    volume_sizes: Vec<(String, String)>,
     /// RestoreHook to run, as NAMESPACE/NAME; may be repeated
     #[arg(long = "restore-hook", value_name = "NAMESPACE/NAME", value_parser = namespaced)]
     restore_hooks: Option<Vec<NamespacedNameResource>>,
@@ -95,6 +106,14 @@ impl RequestArgs {
             .resource_location
             .clone()
             .or(source.resource_location);
+        let mut restore_criteria: Vec<RestoreCriteria> = Vec::new();
+        let claims = self.restored.claims.clone();
+        let criteria = self
+            .restored
+            .criteria(self.conflict_policy, self.namespace_mappings);
+        restore_criteria.push(RestoreCriteria::KubernetesClusterRestoreCriteria(criteria));
+        let claims = claims.into_iter();
+        restore_criteria.extend(claims.map(RestoreCriteria::KubernetesPVRestoreCriteria));
         let set = Datasource {
             object_type: Some("DatasourceSet".to_owned()),
             ..target.clone()
@@ -104,10 +123,7 @@ impl RequestArgs {
                 recovery_point_id,
                 restore_target_info: RestoreTarget::ItemLevelRestoreTargetInfo(
                     ItemLevelRestoreTargetInfo {
-                        restore_criteria: vec![RestoreCriteria::KubernetesClusterRestoreCriteria(
-                            self.restored
-                                .criteria(self.conflict_policy, self.namespace_mappings),
-                        )],
+                        restore_criteria,
                         datasource_info: target,
                         datasource_set_info: Some(set),
                         datasource_auth_credentials: None,
@@ -140,10 +156,62 @@ impl RestoredArgs {
                 Conflict::Skip => ConflictPolicy::Skip,
                 Conflict::Patch => ConflictPolicy::Patch,
             }),
-            namespace_mappings: (!mappings.is_empty()).then(|| mappings.into_iter().collect()),
+            namespace_mappings: named(mappings),
+            storage_class_mappings: named(self.class_mappings),
+            volume_sizes: named(self.volume_sizes),
             restore_hook_references: self.restore_hooks,
             resource_modifier_reference: self.resource_modifier,
             ..self.selection.restore()
+        }
+    }
+}
+
+/// Pairs as a map; none when there are none.
+fn named(pairs: Vec<(String, String)>) -> Option<BTreeMap<String, String>> {
+    (!pairs.is_empty()).then(|| pairs.into_iter().collect())
+}
+
+/// `[NAMESPACE/]CLAIM[=CLASS]`.
+fn claim(text: &str) -> Result<KubernetesPvRestoreCriteria, String> {
+    let (claim, class) = match text.split_once('=') {
+        Some((claim, class)) => (claim, Some(class)),
+        None => (text, None),
+    };
+    let (namespace, name) = match claim.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, claim),
+    };
+    let parts = [Some(name), namespace, class];
+    if parts
+        .into_iter()
+        .flatten()
+        .any(|part| part.is_empty() || part.contains('/'))
+    {
+        return Err("expected [NAMESPACE/]CLAIM[=CLASS]".to_owned());
+    }
+    Ok(KubernetesPvRestoreCriteria {
+        name: Some(name.to_owned()),
+        storage_class_name: class.map(str::to_owned),
+        namespace: namespace.map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_named_with_or_without_its_namespace_and_class() {
+        let read = |text: &str| {
+            let read = claim(text).ok()?;
+            Some((read.namespace, read.name?, read.storage_class_name))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read("data"), Some((None, "data".to_owned(), None)));
+        let all = Some((some("shop"), "data".to_owned(), some("fast")));
+        assert_eq!(read("shop/data=fast"), all);
+        for bad in ["", "/data", "shop/", "shop/data=", "a/b/c"] {
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }

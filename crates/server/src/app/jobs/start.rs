@@ -6,16 +6,13 @@ use strongroom_api::instance::{BackupInstance, CurrentProtectionState, TriggerBa
 use strongroom_api::policy::{
     AzureRetentionRule, BackupPolicy, DeleteOption, PolicyProperties, PolicyRule,
 };
-use strongroom_api::restore::{
-    ConflictPolicy as WireConflictPolicy, KubernetesClusterRestoreCriteria,
-    PersistentVolumeRestoreMode, RecoveryPointBasedRestoreRequest, RestoreTarget,
-};
+use strongroom_api::restore::{RecoveryPointBasedRestoreRequest, RestoreTarget};
 use strongroom_core::error::{Code, Problem};
-use strongroom_core::restore::{ConflictPolicy, RestoreCriteria};
 use strongroom_core::selection::Selection;
 use strongroom_kubernetes::crd::RestoreMode;
 use uuid::Uuid;
 
+use super::criteria::criteria_of;
 use super::{About, BACKUP, Location, RESTORE, Request, Step, VALIDATE_RESTORE, new_row};
 use crate::app::error::refuse;
 use crate::app::operations::{self, End, OperationKind};
@@ -249,42 +246,6 @@ pub(in crate::app) fn selection_of(instance: &BackupInstance) -> Result<Selectio
         serde_json::from_value(value).map_err(Error::unexpected("read a backup configuration"))?;
     selection.compile().map_err(Problem::from)?;
     Ok(selection)
-}
-
-fn criteria_of(target: &RestoreTarget) -> Result<RestoreCriteria> {
-    let default = KubernetesClusterRestoreCriteria {
-        include_cluster_scope_resources: true,
-        ..KubernetesClusterRestoreCriteria::default()
-    };
-    let wire = match target {
-        RestoreTarget::RestoreTargetInfo(_) => &default,
-        RestoreTarget::ItemLevelRestoreTargetInfo(target) => {
-            match target.restore_criteria.as_slice() {
-                [one] => one.criteria(),
-                [] => &default,
-                _ => {
-                    return refuse(
-                        Code::InvalidRequestContent,
-                        "A restore has one restoreCriteria; several were given.",
-                    );
-                }
-            }
-        }
-    };
-    let value =
-        serde_json::to_value(wire).map_err(Error::unexpected("read the restore criteria"))?;
-    let selection: Selection =
-        serde_json::from_value(value).map_err(Error::unexpected("read the restore criteria"))?;
-    Ok(RestoreCriteria {
-        selection,
-        namespace_mappings: wire.namespace_mappings.clone().unwrap_or_default(),
-        conflict_policy: match wire.conflict_policy.unwrap_or_default() {
-            WireConflictPolicy::Skip => ConflictPolicy::Skip,
-            WireConflictPolicy::Patch => ConflictPolicy::Patch,
-        },
-        restore_volumes: wire.persistent_volume_restore_mode
-            != Some(PersistentVolumeRestoreMode::RestoreWithoutVolumeData),
-    })
 }
 
 /// One problem that has all the others as details.
