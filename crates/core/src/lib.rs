@@ -18,6 +18,7 @@ pub mod recovery_point;
 pub mod report;
 pub mod restore;
 pub mod selection;
+pub mod volumes;
 
 pub use error::{Class, Code, Problem};
 pub use object::{ObjectFacts, ObjectRef, Owner, ResourceType};

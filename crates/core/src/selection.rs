@@ -32,7 +32,9 @@ pub mod types;
 
 pub use opt_out::EXCLUDE_LABELS;
 
-pub use never::{EXTENSION_NAMESPACE, OWN_GROUP, OWN_LABEL, OWN_LABEL_VALUE, SYSTEM_NAMESPACES};
+pub use never::{
+    EXTENSION_NAMESPACE, OWN_GROUP, OWN_LABEL, OWN_LABEL_VALUE, SNAPSHOT_LABEL, SYSTEM_NAMESPACES,
+};
 
 /// A backup configuration's choice of objects, as it is sent and stored.
 ///
@@ -61,6 +63,12 @@ pub struct Selection {
     pub include_secrets: bool,
     /// Whether volumes are snapshotted; published default true.
     pub snapshot_volumes: bool,
+    /// Types of volumes to snapshot: published names, or names of CSI drivers (ours); empty means all.
+    #[serde(
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub included_volume_types: Vec<String>,
 }
 
 impl Default for Selection {
@@ -75,6 +83,7 @@ impl Default for Selection {
             include_cluster_scope_resources: true,
             include_secrets: true,
             snapshot_volumes: true,
+            included_volume_types: Vec::new(),
         }
     }
 }

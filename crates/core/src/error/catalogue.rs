@@ -135,7 +135,9 @@ catalogue! {
     UserErrorKubernetesBackupExtensionUnhealthy: NotReady,
     UserErrorNamespaceNotFound: NotFound,
     UserErrorNoDefaultBackupStorageLocationFound: NotFound,
+    UserErrorPVCHasNoVolume: NotReady,
     UserErrorPVCNotBoundToVolume: NotReady,
+    UserErrorPVNotFound: NotFound,
     UserErrorProtectionNotConfigured: Conflict,
     UserErrorRecoveryPointNotFound: NotFound,
     UserErrorRestorePlanChanged: Conflict,
@@ -144,4 +146,8 @@ catalogue! {
     UserErrorStorageClassMissingForPVC: NotFound,
     UserErrorTrustedAccessMissing: Denied,
     VolumeDataNotProtected: NotReady,
+    VolumeSnapshotClassMissing: NotReady,
+    VolumeSnapshotFailed: NotReady,
+    VolumeSnapshotNotReady: NotReady,
+    VolumeSnapshotNotRemoved: NotReady,
 }

@@ -29,6 +29,9 @@ pub const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`OWN_LABEL`].
 pub const OWN_LABEL_VALUE: &str = "strongroom";
 
+/// Label with the recovery point on the VolumeSnapshots and VolumeSnapshotContents of recovery points.
+pub const SNAPSHOT_LABEL: &str = "clusterbackup.dataprotection.microsoft.com/recovery-point";
+
 /// Name of the ClusterRole and the ClusterRoleBinding that the extension's installation makes.
 pub(super) const OWN_ROLE: &str = "strongroom-backup-extension";
 
@@ -121,7 +124,11 @@ fn own_object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
             .any(|kind| resource.is("rbac.authorization.k8s.io", kind));
     let own_crd = resource.is("apiextensions.k8s.io", "CustomResourceDefinition")
         && facts.object.name.ends_with(&format!(".{OWN_GROUP}"));
-    (own_role || own_crd).then_some(Rule::OwnObject)
+    // What holds the volume snapshots of recovery points: a recovery point names them itself.
+    let own_snapshot = labelled
+        && resource.group == "snapshot.storage.k8s.io"
+        && facts.labels.contains_key(SNAPSHOT_LABEL);
+    (own_role || own_crd || own_snapshot).then_some(Rule::OwnObject)
 }
 
 fn machine_made(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {

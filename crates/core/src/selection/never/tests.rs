@@ -171,3 +171,21 @@ fn what_the_extensions_installation_made_is_never_taken() {
         Some(Rule::SystemNamespace)
     );
 }
+
+#[test]
+fn the_snapshots_of_recovery_points_are_never_taken_and_those_of_users_are() {
+    let contents = ResourceType::new(
+        "snapshot.storage.k8s.io",
+        "v1",
+        "VolumeSnapshotContent",
+        "volumesnapshotcontents",
+        false,
+    );
+    let content = |labels: serde_json::Value| {
+        let object = serde_json::json!({"metadata": {"name": "c", "labels": labels}});
+        super::object(&contents, &ObjectFacts::of(&contents, &object))
+    };
+    let ours = content(serde_json::json!({OWN_LABEL: OWN_LABEL_VALUE, SNAPSHOT_LABEL: "p"}));
+    assert_eq!(ours, Some(Rule::OwnObject));
+    assert_eq!(content(serde_json::json!({"app": "shop"})), None);
+}
