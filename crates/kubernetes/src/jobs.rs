@@ -36,6 +36,20 @@ pub fn is_preview(name: &str) -> bool {
     name.starts_with(PREVIEW_PREFIX)
 }
 
+/// The name of the Backup that removes the volume snapshots of a recovery point. Another one than that of a
+/// backup, so that the extension need not let it wait for one.
+pub fn forget_name(id: Uuid) -> String {
+    format!("{FORGET_PREFIX}{id}")
+}
+
+/// Whether a Backup of this name removes volume snapshots.
+pub fn is_forget(name: &str) -> bool {
+    name.starts_with(FORGET_PREFIX)
+}
+
+/// What names of those begin with.
+const FORGET_PREFIX: &str = "forget-";
+
 /// What names of previews begin with.
 const PREVIEW_PREFIX: &str = "preview-";
 
@@ -69,6 +83,7 @@ pub async fn create_backup(
     let name = match spec.mode {
         BackupMode::Backup => backup_name(spec.job_id),
         BackupMode::Preview => preview_name(spec.job_id),
+        BackupMode::Forget => forget_name(spec.job_id),
     };
     let made: Backup = create(cluster, &backups(), namespace, &name, spec).await?;
     let same = made.spec.job_id == spec.job_id
@@ -112,6 +127,15 @@ pub async fn get_preview(
     read(cluster, &backups(), namespace, &preview_name(id)).await
 }
 
+/// The Backup that removes volume snapshots, when it is there.
+pub async fn get_forget(
+    cluster: &Cluster,
+    namespace: &str,
+    id: Uuid,
+) -> Result<Option<Backup>, ClusterError> {
+    read(cluster, &backups(), namespace, &forget_name(id)).await
+}
+
 /// A job's Restore, when it is there.
 pub async fn get_restore(
     cluster: &Cluster,
@@ -139,6 +163,17 @@ pub async fn delete_preview(
     id: Uuid,
 ) -> Result<bool, ClusterError> {
     let name = preview_name(id);
+    let how = Propagation::Background;
+    apply::delete(cluster, &backups(), Some(namespace), &name, None, how).await
+}
+
+/// Removes the Backup that removes volume snapshots; whether it was there.
+pub async fn delete_forget(
+    cluster: &Cluster,
+    namespace: &str,
+    id: Uuid,
+) -> Result<bool, ClusterError> {
+    let name = forget_name(id);
     let how = Propagation::Background;
     apply::delete(cluster, &backups(), Some(namespace), &name, None, how).await
 }
@@ -234,7 +269,7 @@ async fn list<T: DeserializeOwned>(
     let mut all = Vec::new();
     while let Some(page) = pages.try_next().await? {
         for item in page.items {
-            all.push(serde_json::from_slice(&item.raw).map_err(|error| {
+            all.push(item.raw.json().map_err(|error| {
                 ClusterError::new(
                     &doing,
                     Failure::Malformed {

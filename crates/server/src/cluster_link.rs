@@ -57,6 +57,8 @@ pub enum JobKind {
     Backup,
     /// A `Backup` that only counts.
     Preview,
+    /// A `Backup` that removes the volume snapshots of a recovery point.
+    Forget,
     /// A `Restore`, validating or applying.
     Restore,
 }

@@ -1,4 +1,5 @@
-//! `Backup`: the vault asks the extension to make one recovery point, or to count what one would hold.
+//! `Backup`: the vault asks the extension to make one recovery point, to count what one would hold, or to
+//! remove the volume snapshots of one.
 
 use jiff::Timestamp;
 use kube::CustomResource;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::job_status::JobStatus;
 use super::schema;
 
-/// Whether anything is kept.
+/// What is asked for.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -20,6 +21,9 @@ pub enum BackupMode {
     Backup,
     /// Count what it would hold; no store is needed, and nothing is left behind.
     Preview,
+    /// Remove every volume snapshot of the recovery point from cluster and driver, and what is known of them.
+    /// No store is needed. Nothing there is success; once it has completed, none is left.
+    Forget,
 }
 
 /// What is to be backed up, and where to. Immutable: a changed wish is another job.
@@ -43,16 +47,16 @@ pub enum BackupMode {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "self == oldSelf", "message": "a job's spec is immutable"},
-    {"rule": "self.mode == 'Preview' || size(self.sealed) > 0", "message": "a backup needs its sealed secrets"}
+    {"rule": "self.mode == 'Preview' || self.mode == 'Forget' || size(self.sealed) > 0", "message": "a backup needs its sealed secrets"}
 ]))]
 pub struct BackupSpec {
     /// The vault's job.
     #[schemars(schema_with = "schema::uuid")]
     pub job_id: Uuid,
-    /// Whether anything is kept.
+    /// What is asked for.
     #[serde(default)]
     pub mode: BackupMode,
-    /// The recovery point that it makes; a preview makes none.
+    /// The recovery point that it makes or forgets; a preview makes none.
     #[schemars(schema_with = "schema::uuid")]
     pub recovery_point_id: Uuid,
     /// The backup instance's resource id.
@@ -65,8 +69,8 @@ pub struct BackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_uuid")]
     pub parent_recovery_point_id: Option<Uuid>,
-    /// The job's secrets, sealed to the extension's public key for this one custom resource. Empty for
-    /// a preview, which has none.
+    /// The job's secrets, sealed to the extension's public key for this one custom resource. Empty where no
+    /// store is needed.
     #[serde(default)]
     #[schemars(length(max = 131072))]
     pub sealed: String,

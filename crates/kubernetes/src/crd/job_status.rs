@@ -183,6 +183,14 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it skips by reference"
+)]
+fn is_none(number: &u32) -> bool {
+    *number == 0
+}
+
 /// The status of a Backup or Restore. Written by the extension only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -248,6 +256,14 @@ pub struct JobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub cut: Option<String>,
+    /// Volume snapshots that belong to the recovery point, or that were removed with it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub volumes: u32,
+    /// Milliseconds from the first request for a volume snapshot to the moment at which the last one was
+    /// known to be cut; only of a job that took any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_count")]
+    pub snapshot_window_millis: Option<u64>,
     /// What a preview counted; only of a Backup in mode Preview that completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<BackupPreview>,

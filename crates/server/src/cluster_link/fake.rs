@@ -280,6 +280,7 @@ impl ClusterLink for FakeClusters {
         let state = self.answer_vault(vault)?;
         let kind = |resource: &Resource| match resource.spec {
             JobSpec::Backup(ref spec) if spec.mode == BackupMode::Preview => JobKind::Preview,
+            JobSpec::Backup(ref spec) if spec.mode == BackupMode::Forget => JobKind::Forget,
             JobSpec::Backup(_) => JobKind::Backup,
             JobSpec::Restore(_) => JobKind::Restore,
         };

@@ -290,6 +290,9 @@ impl ClusterLink for KubernetesLink {
                 JobKind::Preview => jobs::get_preview(&cluster, EXTENSION_NAMESPACE, job)
                     .await?
                     .map(|found| found.status.unwrap_or_default()),
+                JobKind::Forget => jobs::get_forget(&cluster, EXTENSION_NAMESPACE, job)
+                    .await?
+                    .map(|found| found.status.unwrap_or_default()),
                 JobKind::Restore => jobs::get_restore(&cluster, EXTENSION_NAMESPACE, job)
                     .await?
                     .map(|found| found.status.unwrap_or_default()),
@@ -305,6 +308,7 @@ impl ClusterLink for KubernetesLink {
                 JobKind::Preview => {
                     jobs::delete_preview(&cluster, EXTENSION_NAMESPACE, job).await?
                 }
+                JobKind::Forget => jobs::delete_forget(&cluster, EXTENSION_NAMESPACE, job).await?,
                 JobKind::Restore => {
                     jobs::delete_restore(&cluster, EXTENSION_NAMESPACE, job).await?
                 }
@@ -337,6 +341,7 @@ fn kind_of(spec: &BackupSpec) -> JobKind {
     match spec.mode {
         BackupMode::Backup => JobKind::Backup,
         BackupMode::Preview => JobKind::Preview,
+        BackupMode::Forget => JobKind::Forget,
     }
 }
 

@@ -471,6 +471,7 @@ fn resource_name(kind: JobKind, row: &JobRow) -> String {
     match kind {
         JobKind::Backup => names::backup_name(row.id),
         JobKind::Preview => names::preview_name(row.id),
+        JobKind::Forget => names::forget_name(row.id),
         JobKind::Restore => names::restore_name(row.id),
     }
 }

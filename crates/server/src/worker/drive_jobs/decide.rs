@@ -200,7 +200,7 @@ impl Running<'_> {
             );
         }
         let code = match self.kind {
-            JobKind::Backup | JobKind::Preview => {
+            JobKind::Backup | JobKind::Preview | JobKind::Forget => {
                 Code::UserErrorBackupPluginPodRestartedDuringBackup
             }
             JobKind::Restore => Code::UserErrorBackupPluginPodRestartedDuringRestore,
