@@ -12,10 +12,12 @@ pub mod collect;
 pub mod conditions;
 pub mod crd;
 pub mod discovery;
+pub mod exec;
 pub mod install;
 pub mod jobs;
 pub mod limits;
 pub mod sealed;
+pub mod snapshots;
 #[cfg(test)]
 mod testing;
 
