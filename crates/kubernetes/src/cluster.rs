@@ -12,7 +12,7 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request};
 use kube::Client;
 use serde::Deserialize;
@@ -244,22 +244,38 @@ impl Cluster {
         request: Request<Vec<u8>>,
         doing: &str,
     ) -> Result<Reply, ClusterError> {
-        self.call_bounded(request, doing, limits::RESPONSE_BYTES)
-            .await
+        let room = BytesMut::new;
+        let reply = self
+            .sent(request, doing, limits::RESPONSE_BYTES, &room)
+            .await?;
+        Ok(reply.frozen())
     }
 
-    /// [`Cluster::call`] with its own limit for the answer's bytes.
-    pub(crate) async fn call_bounded(
+    /// [`Cluster::call`] with its own limit for the answer's bytes, which are read into a room that is
+    /// made (again for each attempt) when they come.
+    pub(crate) async fn call_into(
         &self,
         request: Request<Vec<u8>>,
         doing: &str,
         most_bytes: usize,
-    ) -> Result<Reply, ClusterError> {
+        room: &(dyn Fn() -> BytesMut + Sync),
+    ) -> Result<BytesMut, ClusterError> {
+        let reply = self.sent(request, doing, most_bytes, room).await?;
+        Ok(reply.body)
+    }
+
+    async fn sent(
+        &self,
+        request: Request<Vec<u8>>,
+        doing: &str,
+        most_bytes: usize,
+        room: &(dyn Fn() -> BytesMut + Sync),
+    ) -> Result<Reply<BytesMut>, ClusterError> {
         // Shared bytes, so that another attempt copies nothing.
         let request = request.map(Bytes::from);
         let mut attempt = 0;
         loop {
-            let outcome = self.once(request.clone(), most_bytes).await;
+            let outcome = self.once(request.clone(), most_bytes, room).await;
             let failure = match outcome {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -277,9 +293,14 @@ impl Cluster {
         }
     }
 
-    async fn once(&self, request: Request<Bytes>, most_bytes: usize) -> Result<Reply, Failure> {
+    async fn once(
+        &self,
+        request: Request<Bytes>,
+        most_bytes: usize,
+        room: &(dyn Fn() -> BytesMut + Sync),
+    ) -> Result<Reply<BytesMut>, Failure> {
         let limit = self.timeouts.request;
-        tokio::time::timeout(limit, request::exchange(self, request, most_bytes))
+        tokio::time::timeout(limit, request::exchange(self, request, most_bytes, room))
             .await
             .unwrap_or(Err(Failure::Timeout { limit }))
     }

@@ -4,10 +4,14 @@
 //! the next, which is asked for as soon as the first has arrived. An item's bytes are never
 //! parsed and written again, so unknown fields, large numbers and the order of keys survive. A list
 //! leaves `apiVersion` and `kind` out of the items of built-in types; they are put in front of the
-//! bytes, and nothing else is touched. Items come in the server's order, by namespace and name.
+//! bytes, and nothing else is touched. Nor is an item copied: its bytes are a view into the page, whose
+//! room is used again when the last of them is gone. Items come in the server's order, by namespace
+//! and name.
 
 mod item;
 mod page;
+mod rooms;
+mod whole;
 
 use std::sync::Arc;
 
@@ -17,8 +21,10 @@ use http::Method;
 use strongroom_core::object::{ObjectFacts, ResourceType};
 use tokio::task::JoinSet;
 
+pub(crate) use self::rooms::Rooms;
+pub use self::whole::Whole;
 use crate::cluster::{Cluster, ClusterError, Failure, path_of};
-use crate::limits::{LIST_RESTARTS, PAGE_BYTES, PAGE_SIZE};
+use crate::limits::{FIRST_PAGE_BYTES, LIST_RESTARTS, PAGE_BYTES, PAGE_SIZE};
 
 /// One object as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +32,7 @@ pub struct Collected {
     /// What decisions need to know of it.
     pub facts: ObjectFacts,
     /// The API server's bytes, with `apiVersion` and `kind`.
-    pub raw: Bytes,
+    pub raw: Whole,
 }
 
 /// One page of a list.
@@ -51,6 +57,7 @@ pub struct Collector {
     cluster: Cluster,
     page_size: u32,
     page_bytes: usize,
+    rooms: Rooms,
 }
 
 impl Collector {
@@ -61,6 +68,7 @@ impl Collector {
             cluster,
             page_size: page_size.max(1),
             page_bytes: PAGE_BYTES,
+            rooms: Rooms::default(),
         }
     }
 
@@ -98,6 +106,7 @@ impl Collector {
             exact: resource_version.map(str::to_owned),
             token: None,
             limit: self.page_size,
+            about: FIRST_PAGE_BYTES,
             restarts: 0,
             consistent: true,
             done: false,
@@ -125,6 +134,8 @@ struct Reading<'a> {
     token: Option<String>,
     /// Objects in the next page: fewer when they are large.
     limit: u32,
+    /// The bytes that the next page will have, about.
+    about: usize,
     restarts: u32,
     consistent: bool,
     done: bool,
@@ -156,6 +167,8 @@ impl Reading<'_> {
     ) -> impl Future<Output = Result<Bytes, ClusterError>> + Send + use<> {
         let path = self.path();
         let cluster = self.collector.cluster.clone();
+        let rooms = self.collector.rooms.clone();
+        let about = self.about;
         // A single object is always taken whole, whatever its size: below one there is no smaller page.
         let most = if self.limit == 1 {
             crate::limits::RESPONSE_BYTES
@@ -164,14 +177,18 @@ impl Reading<'_> {
         };
         async move {
             let request = crate::cluster::with_body(Method::GET, &path, None, Vec::new(), &doing)?;
-            let reply = cluster.call_bounded(request, &doing, most).await?;
-            Ok(reply.body)
+            let reply = cluster
+                .call_into(request, &doing, most, &|| rooms.take(about))
+                .await?;
+            Ok(rooms.page(reply))
         }
     }
 
     /// Takes a page in. The next one is asked for before this one is read through: API servers send a
     /// list's metadata before its items.
     fn accept(&mut self, body: &Bytes, doing: String) -> Result<Page, ClusterError> {
+        // Pages of one type are much alike; an eighth more keeps the room from growing for most of them.
+        self.about = (body.len() + body.len() / 8).clamp(FIRST_PAGE_BYTES, PAGE_BYTES);
         // Back towards full pages once the large objects are behind us.
         if body.len() < self.collector.page_bytes / 4 {
             self.limit = self.limit.saturating_mul(2).min(self.collector.page_size);

@@ -34,9 +34,15 @@ pub const PAGE_SIZE: u32 = 500;
 
 /// The bytes that one page may have before it is asked for again in smaller pieces. 500 objects of
 /// 3 KiB are 1.5 MiB; 500 of the largest size that etcd takes (1.5 MiB) would be 750 MiB, which no
-/// 128 MiB pod survives. A page is in memory twice for a moment (the answer and the items made whole),
-/// and several kinds are read at once.
+/// 128 MiB pod survives. Several kinds are read at once, each with its next page on its way.
 pub const PAGE_BYTES: usize = 3 * 1024 * 1024;
+
+/// Rooms for pages that are kept for the next ones: no more than the pages that a backup has in memory
+/// at once (`FIRST_PAGES_AT_ONCE` + `TYPES_AT_ONCE` + 2 of the extension's limits).
+pub const ROOMS_KEPT: usize = 14;
+
+/// The room that a list's first page gets: nobody knows its size, and most types have few objects.
+pub const FIRST_PAGE_BYTES: usize = 16 * 1024;
 
 /// The bytes that any one answer may have. A single object is at most about 1.5 MiB in etcd
 /// (`--max-request-bytes`); JSON with its escapes can be a few times that; aggregated discovery of a
@@ -89,3 +95,11 @@ pub const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// A heartbeat older than this means that the extension's process is not working, even when its
 /// pod runs: it beats every 10 s, and three beats may be lost to an API server's restart.
 pub const HEARTBEAT_STALE: Duration = Duration::from_secs(45);
+
+/// The bytes that are kept of what a command prints on each of its streams. A person reads its first
+/// lines; what comes after is read and dropped, so that the command does not wait for a reader.
+pub const EXEC_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// The bytes that are read of such a stream at once. The kubelet sends 32 KiB a message
+/// (`io.Copy`'s buffer).
+pub const EXEC_BUFFER_BYTES: usize = 32 * 1024;

@@ -4,7 +4,6 @@
 //! What is packed is unpacked again and compared before it leaves the process, so that a fault of
 //! memory or of the library is found while the source is still there.
 
-use crate::crypto::{NONCE_LEN, SEAL_OVERHEAD};
 use crate::error::{Error, Result};
 use crate::limits::FRAME_TARGET;
 
@@ -14,6 +13,9 @@ const HEAD: usize = 5;
 
 /// zstd level for bodies: 1 is the cheapest (compression is four fifths of the cost of a backup).
 pub(crate) const BODY_LEVEL: i32 = 1;
+
+/// zstd level for segments of reports, which are as much as a third of the bytes of small objects.
+pub(crate) const REPORT_LEVEL: i32 = 1;
 
 /// zstd level for the catalogue and for documents, which are small and read often.
 pub(crate) const CATALOGUE_LEVEL: i32 = 3;
@@ -40,14 +42,22 @@ impl Encoder {
         })
     }
 
-    /// Packs `plaintext` into a payload.
-    pub(crate) fn pack(&mut self, plaintext: &[u8], level: i32) -> Result<Unsealed> {
+    /// Packs `plaintext` into a payload, which lies in the encoder's own room until the next is packed.
+    pub(crate) fn pack<'a>(&'a mut self, plaintext: &'a [u8], level: i32) -> Result<Payload<'a>> {
+        self.compress(plaintext, level)?;
+        Ok(self.payload(plaintext))
+    }
+
+    /// Compresses `plaintext`: the first half of [`Encoder::pack`], for whoever does it on another thread.
+    pub(crate) fn compress(&mut self, plaintext: &[u8], level: i32) -> Result<()> {
         let library = |e: std::io::Error| failed(e.to_string());
-        let length = u32::try_from(plaintext.len()).map_err(|_| Error::TooLarge {
-            what: "a section".into(),
-            size: plaintext.len() as u64,
-            limit: u64::from(u32::MAX),
-        })?;
+        if u32::try_from(plaintext.len()).is_err() {
+            return Err(Error::TooLarge {
+                what: "a section".into(),
+                size: plaintext.len() as u64,
+                limit: u64::from(u32::MAX),
+            });
+        }
         if self.level != level {
             self.compressor
                 .set_compression_level(level)
@@ -62,7 +72,7 @@ impl Encoder {
             .compress_to_buffer(plaintext, &mut self.compressed)
             .map_err(library)?;
         if self.compressed.len() >= plaintext.len() {
-            return Ok(Unsealed::new(RAW, length, plaintext));
+            return Ok(());
         }
         make_room(&mut self.checked, plaintext.len());
         self.decompressor
@@ -72,7 +82,22 @@ impl Encoder {
             let why = "what was compressed does not decompress to itself";
             return Err(failed(why.into()));
         }
-        Ok(Unsealed::new(ZSTD, length, &self.compressed))
+        Ok(())
+    }
+
+    /// The payload of what was compressed last, which is this plaintext.
+    pub(crate) fn payload<'a>(&'a self, plaintext: &'a [u8]) -> Payload<'a> {
+        let (encoding, data) = if self.compressed.len() < plaintext.len() {
+            (ZSTD, self.compressed.as_slice())
+        } else {
+            (RAW, plaintext)
+        };
+        // That it fits was seen when it was compressed.
+        let [a, b, c, d] = (plaintext.len() as u32).to_be_bytes();
+        Payload {
+            head: [encoding, a, b, c, d],
+            data,
+        }
     }
 }
 
@@ -93,35 +118,22 @@ fn failed(why: String) -> Error {
     }
 }
 
-/// A payload with room for the nonce before it and the tag behind it, so that it is sealed where it
-/// stands.
-pub(crate) struct Unsealed(Vec<u8>);
-
-impl Unsealed {
-    fn new(encoding: u8, length: u32, data: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(SEAL_OVERHEAD + HEAD + data.len());
-        bytes.resize(NONCE_LEN, 0);
-        bytes.push(encoding);
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(data);
-        Self(bytes)
-    }
-
-    /// The bytes: [`NONCE_LEN`] zeros, then the payload.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-
-    /// The payload.
-    #[cfg(test)]
-    pub(crate) fn payload(&self) -> &[u8] {
-        self.0.get(NONCE_LEN..).unwrap_or_default()
-    }
+/// The payload of a section, before it is sealed.
+pub(crate) struct Payload<'a> {
+    head: [u8; HEAD],
+    data: &'a [u8],
 }
 
-/// Packs one section whose like does not follow.
-pub(crate) fn pack(plaintext: &[u8], level: i32) -> Result<Unsealed> {
-    Encoder::new()?.pack(plaintext, level)
+impl Payload<'_> {
+    /// Its bytes, in two parts that follow one another.
+    pub(crate) fn parts(&self) -> [&[u8]; 2] {
+        [&self.head, self.data]
+    }
+
+    /// The number of its bytes.
+    pub(crate) fn len(&self) -> usize {
+        HEAD + self.data.len()
+    }
 }
 
 /// Unpacks a payload whose plaintext may have at most `limit` bytes. To be called on authenticated
@@ -153,15 +165,21 @@ pub(crate) fn unpack(payload: &[u8], limit: usize) -> Result<Vec<u8>, &'static s
 mod tests {
     use super::*;
 
+    fn pack(plaintext: &[u8], level: i32) -> Vec<u8> {
+        let mut encoder = Encoder::new().unwrap();
+        let payload = encoder.pack(plaintext, level).unwrap();
+        assert_eq!(payload.len(), payload.parts().concat().len());
+        payload.parts().concat()
+    }
+
     #[test]
     fn a_payload_comes_back_and_never_beyond_its_limit() {
         let text = b"again and again and again and again and again".repeat(9);
-        let packed = pack(&text, BODY_LEVEL).unwrap();
-        let payload = packed.payload();
+        let payload = pack(&text, BODY_LEVEL);
         assert!(payload.len() < text.len());
-        assert_eq!(unpack(payload, text.len()).unwrap(), text);
-        assert!(unpack(payload, text.len() - 1).is_err());
-        assert_eq!(unpack(pack(b"", 1).unwrap().payload(), 0).unwrap(), b"");
+        assert_eq!(unpack(&payload, text.len()).unwrap(), text);
+        assert!(unpack(&payload, text.len() - 1).is_err());
+        assert_eq!(unpack(&pack(b"", 1), 0).unwrap(), b"");
     }
 
     #[test]
@@ -174,16 +192,15 @@ mod tests {
             (Vec::new(), BODY_LEVEL),
             (b"small small small small small".to_vec(), BODY_LEVEL),
         ] {
-            let again = encoder.pack(&text, level).unwrap();
-            assert_eq!(again.payload(), pack(&text, level).unwrap().payload());
-            assert_eq!(unpack(again.payload(), text.len()).unwrap(), text);
+            let again = encoder.pack(&text, level).unwrap().parts().concat();
+            assert_eq!(again, pack(&text, level));
+            assert_eq!(unpack(&again, text.len()).unwrap(), text);
         }
     }
 
     #[test]
     fn no_payload_makes_unpacking_panic_or_lie_about_its_length() {
-        let packed = pack(&b"some text some text some text".repeat(4), 1).unwrap();
-        let payload = packed.payload();
+        let payload = pack(&b"some text some text some text".repeat(4), 1);
         for cut in 0..payload.len() {
             let _ = unpack(&payload[..cut], 1000);
         }

@@ -14,9 +14,10 @@
 
 pub(crate) use aws_lc_rs::aead::NONCE_LEN;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use bytes::BytesMut;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::compression::Unsealed;
+use crate::compression::Payload;
 use crate::entropy::RandomStream;
 use crate::error::{Error, Result};
 use crate::id::ContentId;
@@ -121,8 +122,19 @@ impl Keys {
     }
 
     pub(crate) fn content_id(&self, content: Content, bytes: &[u8]) -> ContentId {
+        self.content_id_of(content, [bytes])
+    }
+
+    /// The id of a content whose bytes lie in several pieces.
+    pub(crate) fn content_id_of<'a>(
+        &self,
+        content: Content,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> ContentId {
         let mut hasher = self.hasher(content);
-        hasher.update(bytes);
+        for piece in pieces {
+            hasher.update(piece);
+        }
         ContentId(*hasher.finalize().as_bytes())
     }
 
@@ -151,34 +163,37 @@ impl Keys {
 pub(crate) struct ObjectKey(LessSafeKey);
 
 impl ObjectKey {
-    /// Seals the section that will stand at `offset` of the object, where its payload is.
-    pub(crate) fn seal(
+    /// Seals a section and appends it to the object so far; its offset is the object's length.
+    /// Nothing is appended when that fails.
+    pub(crate) fn seal_onto(
         &self,
+        object: &mut BytesMut,
         kind: Kind,
-        offset: u64,
-        payload: Unsealed,
+        payload: &Payload<'_>,
         random: &RandomStream,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<()> {
         let nonce: [u8; NONCE_LEN] = random.draw();
-        let mut sealed = payload.into_bytes();
-        let refused = || Error::Internal {
-            doing: "sealing a section",
-            why: "the library refused it".into(),
+        let offset = object.len();
+        object.reserve(SEAL_OVERHEAD + payload.len());
+        object.extend_from_slice(&nonce);
+        for part in payload.parts() {
+            object.extend_from_slice(part);
+        }
+        let text = object.get_mut(offset + NONCE_LEN..).unwrap_or_default();
+        let sealed = self.0.seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(associated(kind, offset as u64)),
+            text,
+        );
+        let Ok(tag) = sealed else {
+            object.truncate(offset);
+            return Err(Error::Internal {
+                doing: "sealing a section",
+                why: "the library refused it".into(),
+            });
         };
-        let (head, text) = sealed
-            .split_first_chunk_mut::<NONCE_LEN>()
-            .ok_or_else(refused)?;
-        *head = nonce;
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(associated(kind, offset)),
-                text,
-            )
-            .map_err(|_| refused())?;
-        sealed.extend_from_slice(tag.as_ref());
-        Ok(sealed)
+        object.extend_from_slice(tag.as_ref());
+        Ok(())
     }
 
     /// Opens the section that stands at `offset` of the object, or `None` if it is not authentic.

@@ -41,9 +41,13 @@ pub const LAYER_MAX: usize = 64 * 1024 * 1024;
 pub const LAYERS_MAX: usize = 8;
 
 /// Bytes after which a pack is finished and sent. One is being filled while another is being sent,
-/// and the writer has to live in 128 MiB beside the pages of four lists; 8 MiB is large enough that
-/// requests cost nothing beside bytes.
-pub const PACK_TARGET: usize = 8 * 1024 * 1024;
+/// and the writer has to live in 128 MiB beside the pages of four lists; 4 MiB is large enough that
+/// requests cost little beside bytes (at 100 ms a request still 40 MiB/s, of compressed bytes), and so
+/// small that both are there in a backup of some thousand objects as in one of millions.
+pub const PACK_TARGET: usize = 4 * 1024 * 1024;
+
+/// Packs whose room is kept for the next ones: the one that is being filled and the one on its way.
+pub const PACK_ROOMS: usize = 2;
 
 /// Largest pack accepted when reading: a full one, plus the largest frame and its catalogue.
 pub const PACK_MAX: usize = 64 * 1024 * 1024;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
@@ -14,7 +14,7 @@ use object_store::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::compression;
+use crate::compression::{self, CATALOGUE_LEVEL, Encoder, Payload};
 use crate::crypto::{Keys, Kind, ObjectKey, Role, SEAL_OVERHEAD};
 use crate::entropy::RandomStream;
 use crate::error::{Error, Result};
@@ -321,11 +321,23 @@ impl Objects {
 
     /// The bytes of a sealed document: an object with one section.
     pub(crate) fn seal_document(&self, role: Role, path: &str, plaintext: &[u8]) -> Result<Bytes> {
-        let payload = compression::pack(plaintext, compression::CATALOGUE_LEVEL)?;
+        let mut encoder = Encoder::new()?;
+        let payload = encoder.pack(plaintext, CATALOGUE_LEVEL)?;
+        self.seal_payload(role, path, &payload)
+    }
+
+    /// [`Objects::seal_document`] of what is packed already.
+    pub(crate) fn seal_payload(
+        &self,
+        role: Role,
+        path: &str,
+        payload: &Payload<'_>,
+    ) -> Result<Bytes> {
         let key = self.keys.object_key(role, path)?;
-        let mut bytes = preamble(role).to_vec();
-        bytes.extend(key.seal(Kind::Document, PREAMBLE as u64, payload, &self.random)?);
-        Ok(bytes.into())
+        let mut bytes = BytesMut::with_capacity(PREAMBLE + SEAL_OVERHEAD + payload.len());
+        bytes.extend_from_slice(&preamble(role));
+        key.seal_onto(&mut bytes, Kind::Document, payload, &self.random)?;
+        Ok(bytes.freeze())
     }
 
     /// Reads and opens a sealed document of at most `limit` bytes of plaintext.

@@ -2,10 +2,10 @@
 //! preamble (8)`. The footer lists every section, so that a pack describes itself: the catalogue of
 //! a point can be rebuilt from its packs alone, and a writer finds what earlier attempts sent.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::compression::{self, CATALOGUE_LEVEL, Unsealed};
+use crate::compression::{CATALOGUE_LEVEL, Encoder, Payload};
 use crate::crypto::{Kind, ObjectKey, Role, SEAL_OVERHEAD};
 use crate::entropy::RandomStream;
 use crate::error::{Error, Result};
@@ -70,51 +70,50 @@ fn limit(kind: Kind) -> usize {
 pub(crate) struct PackBuilder {
     id: PackId,
     key: ObjectKey,
-    parts: Vec<Bytes>,
-    length: usize,
+    bytes: BytesMut,
     sections: Vec<Section>,
 }
 
 /// A pack ready to be sent.
 pub(crate) struct FinishedPack {
     pub(crate) id: PackId,
-    pub(crate) parts: Vec<Bytes>,
-    pub(crate) size: u64,
+    pub(crate) bytes: Bytes,
+    /// The room that its bytes lie in.
+    pub(crate) capacity: usize,
 }
 
 impl PackBuilder {
-    pub(crate) fn new(id: PackId, key: ObjectKey) -> Self {
-        let parts = vec![Bytes::copy_from_slice(&preamble(Role::Pack))];
+    /// An empty pack, in this room.
+    pub(crate) fn new(id: PackId, key: ObjectKey, mut room: BytesMut) -> Self {
+        room.clear();
+        room.extend_from_slice(&preamble(Role::Pack));
         Self {
             id,
             key,
-            parts,
-            length: PREAMBLE,
+            bytes: room,
             sections: Vec::new(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.length
+        self.bytes.len()
     }
 
     /// Seals and appends a section.
     pub(crate) fn add(
         &mut self,
         kind: Kind,
-        payload: Unsealed,
+        payload: &Payload<'_>,
         id: Option<ContentId>,
         leaf: Option<LeafSpan>,
         random: &RandomStream,
     ) -> Result<Place> {
-        let sealed = self.key.seal(kind, self.length as u64, payload, random)?;
         let place = Place {
             pack: self.id,
-            offset: self.small(self.length)?,
-            length: self.small(sealed.len())?,
+            offset: self.small(self.bytes.len())?,
+            length: self.small(SEAL_OVERHEAD + payload.len())?,
         };
-        self.length += sealed.len();
-        self.parts.push(sealed.into());
+        self.key.seal_onto(&mut self.bytes, kind, payload, random)?;
         if kind != Kind::Footer {
             let (offset, length) = (place.offset, place.length);
             self.sections.push(Section {
@@ -141,14 +140,13 @@ impl PackBuilder {
         let footer = to_json(&Footer {
             sections: std::mem::take(&mut self.sections),
         })?;
-        let footer = compression::pack(&footer, CATALOGUE_LEVEL)?;
-        let place = self.add(Kind::Footer, footer, None, None, random)?;
-        let mut trailer = place.length.to_be_bytes().to_vec();
-        trailer.extend_from_slice(&preamble(Role::Pack));
-        self.length += trailer.len();
-        self.parts.push(trailer.into());
-        if self.length > PACK_MAX {
-            let (size, limit) = (self.length as u64, PACK_MAX as u64);
+        let mut encoder = Encoder::new()?;
+        let footer = encoder.pack(&footer, CATALOGUE_LEVEL)?;
+        let place = self.add(Kind::Footer, &footer, None, None, random)?;
+        self.bytes.extend_from_slice(&place.length.to_be_bytes());
+        self.bytes.extend_from_slice(&preamble(Role::Pack));
+        if self.bytes.len() > PACK_MAX {
+            let (size, limit) = (self.bytes.len() as u64, PACK_MAX as u64);
             return Err(Error::TooLarge {
                 what: path(self.id),
                 size,
@@ -157,8 +155,8 @@ impl PackBuilder {
         }
         Ok(FinishedPack {
             id: self.id,
-            parts: self.parts,
-            size: self.length as u64,
+            capacity: self.bytes.capacity(),
+            bytes: self.bytes.freeze(),
         })
     }
 }

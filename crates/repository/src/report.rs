@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::compression::{Encoder, REPORT_LEVEL};
 use crate::crypto::Role;
 use crate::error::{Error, Result};
 use crate::limits::{REPORT_LINE_MAX, REPORT_PAGE_MAX, REPORT_SEGMENT_MAX, REPORT_SEGMENT_TARGET};
@@ -50,6 +52,20 @@ fn folder(job: Uuid, attempt: u32) -> String {
     format!("reports/{job}/{attempt}")
 }
 
+/// What a segment is sealed with: kept from one to the next, since a report is a segment for every few
+/// thousand objects, and each would ask the system for some MiB anew.
+struct Sealing {
+    encoder: Encoder,
+    plaintext: Vec<u8>,
+}
+
+impl Sealing {
+    fn seal(&mut self, objects: &Objects, path: &str) -> Result<Bytes> {
+        let payload = self.encoder.pack(&self.plaintext, REPORT_LEVEL)?;
+        objects.seal_payload(Role::Report, path, &payload)
+    }
+}
+
 /// Appends to the report of one attempt of a job. Holds one segment in memory, and one that is on its
 /// way to the store.
 ///
@@ -62,7 +78,9 @@ pub struct ReportWriter {
     first_line: u64,
     lines: u64,
     buffer: Vec<u8>,
-    on_its_way: Option<JoinHandle<Result<()>>>,
+    /// What packs segments, and room for the plaintext of one; none while one is on its way.
+    sealing: Option<Sealing>,
+    on_its_way: Option<JoinHandle<(Option<Sealing>, Result<()>)>>,
     /// A segment could not be sent.
     lost: bool,
     summary: ReportSummary,
@@ -136,19 +154,28 @@ impl ReportWriter {
     /// Starts to send the open segment once the one before has arrived: a report never has a gap.
     async fn send(&mut self, last: bool) -> Result<()> {
         self.wait().await?;
-        let mut plaintext = to_json(&SegmentHead {
+        let mut sealing = match self.sealing.take() {
+            Some(sealing) => sealing,
+            None => Sealing {
+                encoder: Encoder::new()?,
+                plaintext: Vec::new(),
+            },
+        };
+        let head = SegmentHead {
             lines: self.lines,
             last,
-        })?;
-        plaintext.push(b'\n');
-        plaintext.extend_from_slice(&self.buffer);
+        };
+        sealing.plaintext.clear();
+        sealing.plaintext.extend_from_slice(&to_json(&head)?);
+        sealing.plaintext.push(b'\n');
+        sealing.plaintext.extend_from_slice(&self.buffer);
         let path = format!("{}/{:08}-{:012}", self.folder, self.number, self.first_line);
         self.number += 1;
         self.first_line += self.lines;
         self.lines = 0;
         self.buffer.clear();
         let objects = Arc::clone(&self.objects);
-        self.on_its_way = Some(tokio::spawn(send_segment(objects, path, plaintext)));
+        self.on_its_way = Some(tokio::spawn(send_segment(objects, path, sealing)));
         Ok(())
     }
 
@@ -162,7 +189,8 @@ impl ReportWriter {
         let Some(task) = &mut self.on_its_way else {
             return Ok(());
         };
-        let sent = task.await.unwrap_or_else(|e| Err(stopped(&e)));
+        let (sealing, sent) = task.await.unwrap_or_else(|e| (None, Err(stopped(&e))));
+        self.sealing = sealing;
         self.on_its_way = None;
         self.lost = sent.is_err();
         sent
@@ -178,16 +206,28 @@ impl Drop for ReportWriter {
     }
 }
 
-async fn send_segment(objects: Arc<Objects>, path: String, plaintext: Vec<u8>) -> Result<()> {
+/// Seals a segment on another thread, and sends it. What it was sealed with comes back.
+async fn send_segment(
+    objects: Arc<Objects>,
+    path: String,
+    mut sealing: Sealing,
+) -> (Option<Sealing>, Result<()>) {
     let (sealer, at) = (Arc::clone(&objects), path.clone());
-    let seal = move || sealer.seal_document(Role::Report, &at, &plaintext);
-    let bytes = tokio::task::spawn_blocking(seal)
-        .await
-        .map_err(|e| stopped(&e))??;
-    match objects.create(&path, vec![bytes]).await? {
-        true => Ok(()),
-        false => Err(Error::Exists { what: path }),
-    }
+    let seal = move || {
+        let sealed = sealing.seal(&sealer, &at);
+        (sealing, sealed)
+    };
+    let (sealing, sealed) = match tokio::task::spawn_blocking(seal).await {
+        Ok(done) => done,
+        Err(error) => return (None, Err(stopped(&error))),
+    };
+    let sent = async {
+        match objects.create(&path, vec![sealed?]).await? {
+            true => Ok(()),
+            false => Err(Error::Exists { what: path }),
+        }
+    };
+    (Some(sealing), sent.await)
 }
 
 fn stopped(error: &tokio::task::JoinError) -> Error {
@@ -214,6 +254,7 @@ impl Repository {
             first_line: 0,
             lines: 0,
             buffer: Vec::new(),
+            sealing: None,
             on_its_way: None,
             lost: false,
             summary: ReportSummary::default(),

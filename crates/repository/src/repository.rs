@@ -3,11 +3,12 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use uuid::Uuid;
 
-use crate::compression;
+use crate::compression::{CATALOGUE_LEVEL, Encoder};
 use crate::crypto::{Keys, Kind, RepositoryKey, Role};
 use crate::entropy::{Entropy, RandomStream};
 use crate::error::{Error, Result};
@@ -72,24 +73,18 @@ impl Repository {
 
     async fn create_format(&self) -> Result<()> {
         let keys = &self.objects.keys;
-        let payload = compression::pack(
-            &to_json(&Format {
-                format: FORMAT_VERSION,
-            })?,
-            compression::CATALOGUE_LEVEL,
-        )?;
-        let mut bytes = preamble(Role::Format).to_vec();
+        let plaintext = to_json(&Format {
+            format: FORMAT_VERSION,
+        })?;
+        let mut encoder = Encoder::new()?;
+        let payload = encoder.pack(&plaintext, CATALOGUE_LEVEL)?;
+        let mut bytes = BytesMut::from(&preamble(Role::Format)[..]);
         bytes.extend_from_slice(&keys.check_value());
         let key = keys.object_key(Role::Format, FORMAT_PATH)?;
-        bytes.extend(key.seal(
-            Kind::Document,
-            bytes.len() as u64,
-            payload,
-            &self.objects.random,
-        )?);
+        key.seal_onto(&mut bytes, Kind::Document, &payload, &self.objects.random)?;
         // Another process may have been first: whatever stands there now is checked next.
         self.objects
-            .create(FORMAT_PATH, vec![bytes.into()])
+            .create(FORMAT_PATH, vec![bytes.freeze()])
             .await
             .map(|_| ())
     }

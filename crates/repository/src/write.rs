@@ -2,7 +2,7 @@
 //! the seal.
 //!
 //! The writer walks its parent's run alongside the entries that come and writes only what differs.
-//! It holds one open pack (8 MiB) and one pack on its way, and for each open run one open frame
+//! It holds one open pack (4 MiB) and one pack on its way, and for each open run one open frame
 //! (≤ 0.5 MiB and one body) and one that is being compressed, one open leaf and one leaf for each
 //! layer of the parent's run; nothing grows with the number of entries but the list of leaves (about
 //! 0.3 bytes an entry).
@@ -236,16 +236,29 @@ impl PointWriter {
         meta: impl Into<Bytes>,
         body: Bytes,
     ) -> Result<()> {
+        self.put_parts(name, meta, [Bytes::new(), body]).await
+    }
+
+    /// [`PointWriter::put`] of a body whose bytes lie in two parts that follow one another. Where they
+    /// are parted makes no difference to what is stored.
+    pub async fn put_parts(
+        &mut self,
+        name: impl Into<String>,
+        meta: impl Into<Bytes>,
+        body: [Bytes; 2],
+    ) -> Result<()> {
         let (name, meta) = (name.into(), meta.into());
+        let length = body.iter().map(Bytes::len).sum();
         check_size("the name of an entry", name.len(), NAME_MAX)?;
         check_size("the metadata of an entry", meta.len(), META_MAX)?;
-        check_size("the body of an entry", body.len(), BODY_MAX)?;
-        let id = self.objects.keys.content_id(Content::Body, &body);
-        let size = body.len() as u64;
+        check_size("the body of an entry", length, BODY_MAX)?;
+        let keys = &self.objects.keys;
+        let id = keys.content_id_of(Content::Body, body.iter().map(|part| &**part));
+        let size = length as u64;
         self.ready()?;
         self.run()?.count(&name, &meta, size, id)?;
         self.working = true;
-        self.put_counted(name, meta, body, id).await?;
+        self.put_counted(name, meta, body, size, id).await?;
         self.working = false;
         Ok(())
     }
@@ -256,10 +269,10 @@ impl PointWriter {
         &mut self,
         name: String,
         meta: Bytes,
-        body: Bytes,
+        body: [Bytes; 2],
+        size: u64,
         id: ContentId,
     ) -> Result<()> {
-        let size = body.len() as u64;
         let before = loop {
             let passed = self.run()?.pass_parent(Some(&name)).await?;
             self.write_waiting().await?;
@@ -294,7 +307,8 @@ impl PointWriter {
             within: self.run()?.frame.len() as u32,
         });
         if awaits_frame {
-            self.run()?.frame.extend_from_slice(&body);
+            let frame = &mut self.run()?.frame;
+            body.iter().for_each(|part| frame.extend_from_slice(part));
         }
         self.run()?.wait(
             Record::Live(Entry {

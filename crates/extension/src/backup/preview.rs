@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use serde_json::Value;
 use strongroom_core::limits::{PREVIEW_FINDINGS_MAX, PREVIEW_RULES_MAX, PREVIEW_TYPES_MAX};
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::selection::{Rule, Selection};
 use strongroom_core::{Code, ResourceType};
+use strongroom_kubernetes::collect::Whole;
 use strongroom_kubernetes::crd::{
     BackupPreview, BackupSpec, LeftByRule, PreviewFinding, PreviewedType,
 };
@@ -61,7 +61,7 @@ impl Sink for Counting<'_> {
         Ok(())
     }
 
-    async fn put(&mut self, _: String, _: Vec<u8>, _: Bytes) -> Result<(), JobFailure> {
+    async fn put(&mut self, _: String, _: Vec<u8>, _: Whole) -> Result<(), JobFailure> {
         Ok(())
     }
 

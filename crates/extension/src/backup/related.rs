@@ -12,6 +12,7 @@ use strongroom_core::selection::related::{self, Needs, Stage};
 use strongroom_core::selection::{Decision, Rule, Selector};
 use strongroom_core::{Code, ObjectFacts, ResourceType};
 use strongroom_kubernetes::ClusterError;
+use strongroom_kubernetes::collect::Whole;
 
 use super::listing::Source;
 use super::plan::Plan;
@@ -37,7 +38,7 @@ impl<'a> Related<'a> {
     }
 
     /// Takes in what an object that is taken needs.
-    pub(super) fn learn(&mut self, resource: &ResourceType, facts: &ObjectFacts, raw: &[u8]) {
+    pub(super) fn learn(&mut self, resource: &ResourceType, facts: &ObjectFacts, raw: &Whole) {
         if self.types.is_empty() {
             return;
         }
@@ -55,7 +56,7 @@ impl<'a> Related<'a> {
         selector: &Selector,
         resource: &ResourceType,
         facts: &ObjectFacts,
-        raw: &[u8],
+        raw: &Whole,
     ) -> (Decision, String) {
         let decision = selector.decide(resource, facts);
         if decision.rule == Rule::NotNeeded {
@@ -114,6 +115,6 @@ impl<'a> Related<'a> {
 }
 
 /// An object's content. What the API server sent is an object; were it not, it would need nothing.
-fn content(raw: &[u8]) -> Value {
-    serde_json::from_slice(raw).unwrap_or_default()
+fn content(raw: &Whole) -> Value {
+    raw.json().unwrap_or_default()
 }

@@ -1,10 +1,10 @@
 //! Where collected objects and the lines about them go.
 
-use bytes::Bytes;
 use serde_json::Value;
 use strongroom_core::ResourceType;
 use strongroom_core::report::ObjectOutcome;
 use strongroom_core::selection::Rule;
+use strongroom_kubernetes::collect::Whole;
 use strongroom_repository::PointWriter;
 
 use crate::job::JobFailure;
@@ -27,7 +27,7 @@ pub(super) trait Sink: Send {
         &mut self,
         name: String,
         meta: Vec<u8>,
-        body: Bytes,
+        body: Whole,
     ) -> impl Future<Output = Result<(), JobFailure>> + Send;
 
     /// Ends the run.
@@ -61,8 +61,8 @@ impl Sink for Stored<'_, '_> {
         Ok(self.writer.turn_to(group)?)
     }
 
-    async fn put(&mut self, name: String, meta: Vec<u8>, body: Bytes) -> Result<(), JobFailure> {
-        Ok(self.writer.put(name, meta, body).await?)
+    async fn put(&mut self, name: String, meta: Vec<u8>, body: Whole) -> Result<(), JobFailure> {
+        Ok(self.writer.put_parts(name, meta, body.into_parts()).await?)
     }
 
     async fn finish_run(&mut self) -> Result<(), JobFailure> {

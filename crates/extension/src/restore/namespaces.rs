@@ -68,7 +68,7 @@ impl Namespaces {
                 Err(_) => return Ok(()),
             };
             for item in items {
-                let live: Value = serde_json::from_slice(&item.raw).unwrap_or_default();
+                let live: Value = item.raw.json().unwrap_or_default();
                 let seen = Seen {
                     terminating: item.facts.terminating,
                     ours: applier.is_ours(&live),

@@ -93,7 +93,9 @@ impl Cursor {
                 }
                 let item = self.items.pop_front();
                 if found == key {
-                    return Ok(item.map_or(Existing::Unknown, |item| Existing::Yes(item.raw)));
+                    return Ok(item.map_or(Existing::Unknown, |item| {
+                        Existing::Yes(item.raw.into_bytes())
+                    }));
                 }
             }
             if self.failed {

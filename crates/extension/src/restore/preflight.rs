@@ -142,7 +142,7 @@ pub(super) async fn beyond_quotas(applier: &Applier<'_>) -> Result<Vec<ObjectOut
             Err(_) => break,
         };
         for item in page.items {
-            let quota: Value = serde_json::from_slice(&item.raw).unwrap_or_default();
+            let quota: Value = item.raw.json().unwrap_or_default();
             lines.extend(beyond(&applier.opened.sequence, &quota, &wanted));
         }
     }

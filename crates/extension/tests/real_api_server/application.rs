@@ -105,7 +105,7 @@ impl Application {
             let mut pages = pin!(collector.pages(&resource, Some(&self.namespace), None, None));
             while let Some(page) = pages.next().await {
                 for item in page.unwrap().items {
-                    let object: Value = serde_json::from_slice(&item.raw).unwrap();
+                    let object: Value = item.raw.json().unwrap();
                     let restorable = prepare::restorable(&resource, &item.facts, &object);
                     let taken = selector.decide(&resource, &item.facts).included;
                     if taken && restorable.included && restorable.rule == Rule::Restorable {

@@ -125,7 +125,7 @@ async fn plainly_listed(cluster: &Cluster) -> Vec<u64> {
         while let Some(page) = pages.next().await {
             for item in page.unwrap().items {
                 if item.facts.object.name == NAME {
-                    numbers.push(number(&serde_json::from_slice(&item.raw).unwrap()));
+                    numbers.push(number(&item.raw.json().unwrap()));
                 }
             }
         }

@@ -86,13 +86,24 @@ pub(crate) fn with_body(
 
 /// A good answer.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Reply<B = Bytes> {
     /// 200, 201 or 202.
     pub status: StatusCode,
     /// The server's `Warning` headers, in its words.
     pub warnings: Vec<String>,
     /// The body.
-    pub body: Bytes,
+    pub body: B,
+}
+
+impl Reply<BytesMut> {
+    /// The same with a body that can be shared.
+    pub(super) fn frozen(self) -> Reply {
+        Reply {
+            status: self.status,
+            warnings: self.warnings,
+            body: self.body.freeze(),
+        }
+    }
 }
 
 impl Reply {
@@ -105,25 +116,27 @@ impl Reply {
     }
 }
 
-/// Sends the request once and reads the answer, at most `most_bytes` of it.
+/// Sends the request once and reads the answer, at most `most_bytes` of it, into the room that is made
+/// for it.
 pub(super) async fn exchange(
     cluster: &Cluster,
     request: Request<Bytes>,
     most_bytes: usize,
-) -> Result<Reply, Failure> {
+    room: &(dyn Fn() -> BytesMut + Sync),
+) -> Result<Reply<BytesMut>, Failure> {
     let permission = Permission::of_request(request.method(), request.uri());
     let sent = cluster.client.send(request.map(Body::from)).await;
     let response = sent.map_err(|error| transport::classify(&error, &cluster.server))?;
     let (parts, body) = response.into_parts();
     if parts.status.is_success() {
-        let body = read(body, most_bytes, &cluster.server).await?;
+        let body = read(body, room(), most_bytes, &cluster.server).await?;
         return Ok(Reply {
             status: parts.status,
             warnings: warnings(&parts.headers),
             body,
         });
     }
-    let body = read(body, ERROR_BYTES, &cluster.server)
+    let body = read(body, BytesMut::new(), ERROR_BYTES, &cluster.server)
         .await
         .unwrap_or_default();
     Err(error::of_status(
@@ -134,8 +147,12 @@ pub(super) async fn exchange(
     ))
 }
 
-async fn read(mut body: Body, most_bytes: usize, server: &str) -> Result<Bytes, Failure> {
-    let mut bytes = BytesMut::new();
+async fn read(
+    mut body: Body,
+    mut bytes: BytesMut,
+    most_bytes: usize,
+    server: &str,
+) -> Result<BytesMut, Failure> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| transport::classify(&error, server))?;
         if let Ok(data) = frame.into_data() {
@@ -145,7 +162,7 @@ async fn read(mut body: Body, most_bytes: usize, server: &str) -> Result<Bytes, 
             bytes.extend_from_slice(&data);
         }
     }
-    Ok(bytes.freeze())
+    Ok(bytes)
 }
 
 /// The seconds of a `Retry-After` header. Its date form is not used by API servers.

@@ -1,14 +1,16 @@
-//! One item of a list: the few facts that decisions need, and its bytes made whole.
+//! One item of a list: the few facts that decisions need of it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use strongroom_core::object::{ObjectFacts, ObjectRef, Owner, ResourceType};
 
 use super::Collected;
+use super::whole::Fronts;
 
 /// What is read of an object; all else in it is skipped over, not stored.
 #[derive(Deserialize)]
@@ -33,20 +35,21 @@ struct Metadata<'a> {
     #[serde(borrow)]
     resource_version: Cow<'a, str>,
     deletion_timestamp: Option<IgnoredAny>,
-    labels: Option<BTreeMap<String, Option<String>>>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
+    labels: Texts,
+    annotations: Texts,
     owner_references: Option<Vec<Owner>>,
 }
 
 /// The item with its facts; `body` is the page that `raw` lies in, `head` what was read of it.
-pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str, head: Head<'_>) -> Collected {
-    let whole = whole(
-        kind,
-        body,
-        raw,
-        head.api_version.is_none(),
-        head.kind.is_none(),
-    );
+pub(super) fn collected(
+    kind: &ResourceType,
+    fronts: &Fronts<'_>,
+    body: &Bytes,
+    raw: &str,
+    head: Head<'_>,
+) -> Collected {
+    let (lacks_version, lacks_kind) = (head.api_version.is_none(), head.kind.is_none());
+    let whole = fronts.complete(body, raw, lacks_version, lacks_kind);
     let metadata = head.metadata;
     let mut object = ObjectRef::new(kind, metadata.namespace.as_deref(), &metadata.name);
     if let Some(own) = head.kind {
@@ -54,8 +57,8 @@ pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str, head: Head
     }
     let facts = ObjectFacts {
         object,
-        labels: texts(metadata.labels),
-        annotations: texts(metadata.annotations),
+        labels: metadata.labels.0,
+        annotations: metadata.annotations.0,
         owners: metadata.owner_references.unwrap_or_default(),
         uid: metadata.uid.into_owned(),
         resource_version: metadata.resource_version.into_owned(),
@@ -64,51 +67,33 @@ pub(super) fn collected(kind: &ResourceType, body: &Bytes, raw: &str, head: Head
     Collected { facts, raw: whole }
 }
 
-/// A null label value is an empty one, as Go reads it.
-fn texts(map: Option<BTreeMap<String, Option<String>>>) -> BTreeMap<String, String> {
-    let pairs = map.unwrap_or_default().into_iter();
-    pairs
-        .map(|(key, value)| (key, value.unwrap_or_default()))
-        .collect()
-}
+/// A map of texts, read in one pass. A null map is an empty one and a null value an empty text, as Go
+/// reads them.
+#[derive(Default)]
+struct Texts(BTreeMap<String, String>);
 
-/// The object's bytes with `apiVersion` and `kind` in front when the list left them out; otherwise a
-/// view into the page, without a copy.
-fn whole(
-    kind: &ResourceType,
-    body: &Bytes,
-    raw: &str,
-    lacks_version: bool,
-    lacks_kind: bool,
-) -> Bytes {
-    if !lacks_version && !lacks_kind {
-        return body.slice_ref(raw.as_bytes());
-    }
-    // The parser has seen an object here, so the text begins with a brace.
-    let rest = raw.strip_prefix('{').unwrap_or(raw);
-    let mut whole = String::with_capacity(
-        raw.len() + 40 + kind.group.len() + kind.version.len() + kind.kind.len(),
-    );
-    whole.push('{');
-    // Groups, versions and kinds are names of RFC 1123 and identifiers: nothing to escape.
-    if lacks_version {
-        whole.push_str("\"apiVersion\":\"");
-        if !kind.group.is_empty() {
-            whole.push_str(&kind.group);
-            whole.push('/');
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Texts;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map of texts")
+            }
+
+            fn visit_unit<E>(self) -> Result<Texts, E> {
+                Ok(Texts::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+                let mut texts = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, Option<String>>()? {
+                    texts.insert(key, value.unwrap_or_default());
+                }
+                Ok(Texts(texts))
+            }
         }
-        whole.push_str(&kind.version);
-        whole.push_str("\",");
+        deserializer.deserialize_any(Reader)
     }
-    if lacks_kind {
-        whole.push_str("\"kind\":\"");
-        whole.push_str(&kind.kind);
-        whole.push_str("\",");
-    }
-    if rest.trim_start().starts_with('}') {
-        // Nothing follows, so neither may the comma.
-        whole.pop();
-    }
-    whole.push_str(rest);
-    whole.into()
 }

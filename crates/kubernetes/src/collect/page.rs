@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 use strongroom_core::object::ResourceType;
 
 use super::item::{self, Head};
+use super::whole::Fronts;
 use super::{Collected, Page};
 
 #[derive(Deserialize, Default)]
@@ -120,6 +121,7 @@ fn items(
     if cursor.take(']') {
         return Ok(items);
     }
+    let fronts = Fronts::of(kind);
     loop {
         cursor.skip_space();
         let from = cursor.at;
@@ -127,7 +129,7 @@ fn items(
             .value()
             .map_err(|error| format!("an item is not an object: {error}"))?;
         let raw = cursor.text.get(from..cursor.at).unwrap_or_default();
-        items.push(item::collected(kind, body, raw, head));
+        items.push(item::collected(kind, &fronts, body, raw, head));
         if !cursor.take(',') {
             cursor.expect(']')?;
             return Ok(items);

@@ -51,7 +51,7 @@ async fn every_object_is_read_once_and_as_the_server_has_it() {
     let items: Vec<_> = pages.iter().flat_map(|page| &page.items).collect();
     assert_eq!(items.len(), 120);
     for (item, object) in items.iter().zip(&made) {
-        let read: Value = serde_json::from_slice(&item.raw).unwrap();
+        let read: Value = item.raw.json().unwrap();
         assert_eq!(read, *object);
         assert_eq!(item.facts, ObjectFacts::of(&kind, object));
     }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use serde_json::{Value, json};
@@ -111,10 +112,14 @@ fn the_test_vectors_of_the_specification_hold() {
     let keys = Keys::derive(&repository_key);
     let body = b"{\"kind\":\"ConfigMap\"}";
     let random = RandomStream::new(&Fixed(0)).unwrap();
-    let packed = compression::pack(body, 1).unwrap();
-    let payload = packed.payload().to_vec();
+    let mut encoder = compression::Encoder::new().unwrap();
+    let packed = encoder.pack(body, 1).unwrap();
+    let payload = packed.parts().concat();
     let key = keys.object_key(Role::Pack, path).unwrap();
-    let sealed = key.seal(Kind::Frame, 8, packed, &random).unwrap();
+    let mut object = BytesMut::from(&[0; 8][..]);
+    key.seal_onto(&mut object, Kind::Frame, &packed, &random)
+        .unwrap();
+    let sealed = object.split_off(8);
     assert_eq!(
         key.open(Kind::Frame, 8, &sealed).as_deref(),
         Some(payload.as_slice())

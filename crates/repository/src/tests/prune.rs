@@ -75,7 +75,7 @@ async fn a_dead_writer_protects_its_packs_for_a_while_only() {
         .await
         .unwrap();
     writer.start_run("a", serde_json::json!({})).await.unwrap();
-    for number in 0..10 {
+    for number in 0..6 {
         let body = noise(number, 1024 * 1024);
         writer
             .put(format!("{number:02}"), vec![], body.into())

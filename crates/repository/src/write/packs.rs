@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::compression::{BODY_LEVEL, CATALOGUE_LEVEL, Encoder, Unsealed};
+use crate::compression::{BODY_LEVEL, CATALOGUE_LEVEL, Encoder};
 use crate::crypto::{Kind, Role};
 use crate::error::{Error, Result};
 use crate::id::{ContentId, PackId, Place};
-use crate::limits::FRAME_TARGET;
+use crate::limits::{FRAME_TARGET, PACK_ROOMS, PACK_TARGET};
 use crate::objects::Objects;
 use crate::pack::{self, LeafSpan, PackBuilder};
 
 /// A frame that is being compressed on another thread.
-pub(super) struct Encoding(JoinHandle<(Encoder, Vec<u8>, Result<Unsealed>)>);
+pub(super) struct Encoding(JoinHandle<(Encoder, Vec<u8>, Result<()>)>);
 
 pub(super) struct Packs {
     objects: Arc<Objects>,
@@ -26,6 +27,8 @@ pub(super) struct Packs {
     idle: Vec<(Encoder, Vec<u8>)>,
     next: PackId,
     open: Option<PackBuilder>,
+    /// The last packs, whose room is used again once they are sent.
+    rooms: Vec<Bytes>,
     on_its_way: Option<JoinHandle<Result<()>>>,
     /// Sizes of all packs that the point may refer to.
     sizes: BTreeMap<PackId, u64>,
@@ -54,6 +57,7 @@ impl Packs {
             idle: Vec::new(),
             next,
             open: None,
+            rooms: Vec::with_capacity(PACK_ROOMS),
             on_its_way: None,
             sizes,
             sent_bytes: 0,
@@ -92,8 +96,8 @@ impl Packs {
             None => (Encoder::new()?, Vec::new()),
         };
         let task = tokio::task::spawn_blocking(move || {
-            let payload = encoder.pack(&frame, BODY_LEVEL);
-            (encoder, frame, payload)
+            let compressed = encoder.compress(&frame, BODY_LEVEL);
+            (encoder, frame, compressed)
         });
         Ok((Encoding(task), room))
     }
@@ -101,16 +105,25 @@ impl Packs {
     /// Waits for a frame and appends it to the open pack. May be dropped and called again with the
     /// same frame as long as it has not returned.
     pub(super) async fn place(&mut self, encoding: &mut Encoding) -> Result<Place> {
-        let (encoder, mut room, payload) =
+        let (encoder, mut frame, compressed) =
             (&mut encoding.0).await.map_err(|e| Error::Internal {
                 doing: "compressing a frame",
                 why: e.to_string(),
             })?;
-        room.clear();
+        compressed?;
+        self.open_one()?;
+        let place = self.open.as_mut().ok_or_else(none_is_open)?.add(
+            Kind::Frame,
+            &encoder.payload(&frame),
+            None,
+            None,
+            &self.objects.random,
+        )?;
+        frame.clear();
         // One frame with a very large body must not keep its room for the rest of the point.
-        room.shrink_to(2 * FRAME_TARGET);
-        self.idle.push((encoder, room));
-        self.append(Kind::Frame, payload?, None, None)
+        frame.shrink_to(2 * FRAME_TARGET);
+        self.idle.push((encoder, frame));
+        Ok(place)
     }
 
     /// Appends a leaf or an index to the open pack.
@@ -121,28 +134,43 @@ impl Packs {
         id: Option<ContentId>,
         leaf: Option<LeafSpan>,
     ) -> Result<Place> {
-        let payload = self.catalogue.pack(plaintext, CATALOGUE_LEVEL)?;
-        self.append(kind, payload, id, leaf)
+        self.catalogue.compress(plaintext, CATALOGUE_LEVEL)?;
+        self.open_one()?;
+        let payload = self.catalogue.payload(plaintext);
+        let open = self.open.as_mut().ok_or_else(none_is_open)?;
+        open.add(kind, &payload, id, leaf, &self.objects.random)
     }
 
-    fn append(
-        &mut self,
-        kind: Kind,
-        payload: Unsealed,
-        id: Option<ContentId>,
-        leaf: Option<LeafSpan>,
-    ) -> Result<Place> {
-        let open = match &mut self.open {
-            Some(open) => open,
-            None => {
-                let key = self
-                    .objects
-                    .keys
-                    .object_key(Role::Pack, &pack::path(self.next))?;
-                self.open.insert(PackBuilder::new(self.next, key))
-            }
-        };
-        open.add(kind, payload, id, leaf, &self.objects.random)
+    /// Opens a pack when none is.
+    fn open_one(&mut self) -> Result<()> {
+        if self.open.is_none() {
+            let path = pack::path(self.next);
+            let key = self.objects.keys.object_key(Role::Pack, &path)?;
+            let room = self.room();
+            self.open = Some(PackBuilder::new(self.next, key, room));
+        }
+        Ok(())
+    }
+
+    /// The room of a pack that the store has, or a new one. Packs are some MiB each: memory of that
+    /// size, asked for and given back, is what fragments a heap.
+    fn room(&mut self) -> BytesMut {
+        let sent = self.rooms.iter().position(Bytes::is_unique);
+        let room = sent.map(|at| self.rooms.swap_remove(at).try_into_mut());
+        match room {
+            Some(Ok(room)) => room,
+            // The first pack of a small point is small.
+            _ if self.sent_packs == 0 => BytesMut::new(),
+            _ => BytesMut::with_capacity(PACK_TARGET + 2 * FRAME_TARGET),
+        }
+    }
+
+    /// Remembers the room of a pack that is about to be sent.
+    fn keep_room(&mut self, pack: &Bytes, capacity: usize) {
+        // A pack with a very large body must not keep its room for the rest of the point.
+        if capacity <= 3 * PACK_TARGET && self.rooms.len() < PACK_ROOMS {
+            self.rooms.push(pack.clone());
+        }
     }
 
     /// Finishes the open pack, if there is one, and starts to send it. Waits for the one before.
@@ -154,15 +182,17 @@ impl Packs {
         self.lost = true;
         let finished = open.finish(&self.objects.random)?;
         self.lost = false;
-        self.sizes.insert(finished.id, finished.size);
-        self.sent_bytes += finished.size;
+        let size = finished.bytes.len() as u64;
+        self.keep_room(&finished.bytes, finished.capacity);
+        self.sizes.insert(finished.id, size);
+        self.sent_bytes += size;
         self.sent_packs += 1;
         self.next.number += 1;
         let objects = Arc::clone(&self.objects);
         self.on_its_way = Some(tokio::spawn(async move {
             let path = pack::path(finished.id);
             // Other bytes under this name: another writer of the same attempt is at work.
-            match objects.create(&path, finished.parts).await? {
+            match objects.create(&path, vec![finished.bytes]).await? {
                 true => Ok(()),
                 false => Err(Error::Exists { what: path }),
             }
@@ -191,6 +221,13 @@ impl Packs {
             });
         }
         Ok(())
+    }
+}
+
+fn none_is_open() -> Error {
+    Error::Internal {
+        doing: "appending to a pack",
+        why: "none is open".into(),
     }
 }
 
