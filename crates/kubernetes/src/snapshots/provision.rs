@@ -28,6 +28,8 @@ pub const PURPOSE_LABEL: &str = "clusterbackup.dataprotection.microsoft.com/purp
 pub const PURPOSE: &str = "restore";
 /// The label with the name of the Restore that they were made for.
 pub const RESTORE_LABEL: &str = "clusterbackup.dataprotection.microsoft.com/restore";
+/// The label with the namespace of the extension that made them: another one in the cluster leaves them.
+pub const EXTENSION_LABEL: &str = "clusterbackup.dataprotection.microsoft.com/extension";
 /// The annotation with the name of the claim.
 const CLAIM: &str = "clusterbackup.dataprotection.microsoft.com/claim";
 /// The annotation with the reclaim policy that the new volume gets.
@@ -55,9 +57,9 @@ pub fn contents() -> ResourceType {
     ResourceType::new(SNAPSHOT_GROUP, "v1", kind, plural, false)
 }
 
-/// The contents of all restores, as a selector.
-pub fn selector() -> String {
-    format!("{PURPOSE_LABEL}={PURPOSE}")
+/// The contents of all restores of an extension, by its namespace, as a selector.
+pub fn selector(extension: &str) -> String {
+    format!("{PURPOSE_LABEL}={PURPOSE},{EXTENSION_LABEL}={extension}")
 }
 
 /// What one claim of one restore takes its data from.
@@ -71,6 +73,8 @@ pub struct Source {
     pub claim: String,
     /// The name of the Restore.
     pub restore: String,
+    /// The namespace of the extension.
+    pub extension: String,
     /// The CSI driver.
     pub driver: String,
     /// The name under which the driver knows the snapshot.
@@ -98,7 +102,8 @@ pub fn name(job: Uuid, namespace: &str, claim: &str) -> String {
 
 impl Source {
     fn labels(&self) -> Value {
-        json!({MANAGED_BY_LABEL: MANAGED_BY, PURPOSE_LABEL: PURPOSE, RESTORE_LABEL: self.restore})
+        json!({MANAGED_BY_LABEL: MANAGED_BY, PURPOSE_LABEL: PURPOSE,
+            EXTENSION_LABEL: self.extension, RESTORE_LABEL: self.restore})
     }
 
     fn content(&self) -> Value {
@@ -153,6 +158,7 @@ impl Source {
             namespace: text("/spec/volumeSnapshotRef/namespace"),
             claim: word("annotations", CLAIM),
             restore: word("labels", RESTORE_LABEL),
+            extension: word("labels", EXTENSION_LABEL),
             driver: text("/spec/driver"),
             handle: text("/spec/source/snapshotHandle"),
             volume_mode: text("/spec/sourceVolumeMode"),
@@ -318,6 +324,7 @@ mod tests {
             namespace: "shop".to_owned(),
             claim: "data".to_owned(),
             restore: crate::jobs::restore_name(job),
+            extension: "backups".to_owned(),
             driver: "disk.example.com".to_owned(),
             handle: "snap-7".to_owned(),
             volume_mode: "Block".to_owned(),
