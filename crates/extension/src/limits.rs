@@ -139,6 +139,29 @@ pub const WEBHOOK_WAIT: Duration = Duration::from_secs(60);
 /// The wait between two looks at such a webhook.
 pub const WEBHOOK_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a restore waits for a snapshot of the storage to be shown to the cluster. It takes a second;
+/// what takes longer has no snapshot controller, or a driver that is stuck.
+pub const SOURCE_READY_WAIT: Duration = Duration::from_secs(60);
+
+/// How long it waits once the driver says that something is wrong with a snapshot. Sidecars try again after
+/// one, two and four seconds, so that what passes by itself has passed by then.
+pub const SOURCE_TROUBLE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a restore waits at its end for volumes that are being made. Block storage takes seconds to a
+/// few minutes; what takes longer goes on by itself, and the job says so.
+pub const VOLUME_WAIT: Duration = Duration::from_secs(180);
+
+/// How long it waits for a pod to use a claim whose class makes volumes only then. The scheduler has
+/// placed the pods of restored workloads within seconds.
+pub const VOLUME_POD_WAIT: Duration = Duration::from_secs(10);
+
+/// The wait between two looks at a snapshot or a claim.
+pub const VOLUME_LOOK: Duration = Duration::from_millis(250);
+
+/// How often the extension looks for what restores made for claims and what is of no more use. One small
+/// list; nothing is harmed by what stays for as long.
+pub const LEFTOVERS_INTERVAL: Duration = Duration::from_secs(15);
+
 /// Added to the number of an attempt for the report in which objects that were put off have their
 /// final lines. Larger than any number of attempts ([`ATTEMPTS`]).
 pub const SETTLED_REPORT: u32 = 1_000;
@@ -202,3 +225,46 @@ pub const NEW_TYPE_REST: Duration = Duration::from_secs(2);
 /// Lines of a validated plan that are looked through for an object before it counts as new. The two
 /// orders are the same; only what is created on demand may stand elsewhere.
 pub const PLAN_LOOKAHEAD: usize = 512;
+
+/// Claims of one recovery point whose volumes are looked after; the published product takes 100 disks of an
+/// instance. Each is about a kilobyte in memory, and the ledger that names them all is one ConfigMap, of at
+/// most 1 MiB. The data of further ones are told as not protected.
+pub const VOLUMES_MAX: usize = 1_500;
+
+/// Volumes that are looked up at once.
+pub const VOLUMES_LOOKED_UP_AT_ONCE: usize = 16;
+
+/// Snapshots that are asked for and not cut yet. The csi-snapshotter hands ten to its driver at a time
+/// (`--worker-threads`), so this keeps every driver busy, and a large backup does not flood one.
+pub const SNAPSHOTS_AT_ONCE: usize = 64;
+
+/// Requests for snapshots, contents and their removal that are sent at once.
+pub const SNAPSHOT_CALLS_AT_ONCE: usize = 16;
+
+/// How long a driver may take to cut a snapshot. Cutting is instant on most storage; Velero waits as long
+/// (`--csi-snapshot-timeout`, 10 minutes).
+pub const SNAPSHOT_CUT_WAIT: Duration = Duration::from_secs(600);
+
+/// How long a driver may take from the cut until volumes can be made from a snapshot. Some copy it to
+/// other storage first, which takes as long as its changed bytes do.
+pub const SNAPSHOT_READY_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How long trouble with a snapshot that is not cut yet may last. The csi-snapshotter tries again by itself,
+/// after 1 s, 2 s, 4 s …; what has failed for this long will not pass by itself.
+pub const SNAPSHOT_TROUBLE_WAIT: Duration = Duration::from_secs(60);
+
+/// How long the removal of snapshots is waited for. What is left then is removed later, or asked for again.
+pub const SNAPSHOT_GONE_WAIT: Duration = Duration::from_secs(120);
+
+/// The first wait between two looks at snapshots that are being taken; it doubles.
+pub const SNAPSHOT_FIRST_LOOK: Duration = Duration::from_millis(50);
+
+/// The longest wait between two such looks while one is not cut. The window that is told is this much
+/// longer than the real one at most.
+pub const SNAPSHOT_LOOK: Duration = Duration::from_millis(250);
+
+/// The longest wait between two looks at snapshots that are cut and not ready, or that are being removed.
+pub const SNAPSHOT_SLOW_LOOK: Duration = Duration::from_secs(2);
+
+/// How often ledgers are compared with the cluster again while something is left to remove.
+pub const RECONCILE_AGAIN: Duration = Duration::from_secs(60);

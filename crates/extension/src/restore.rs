@@ -5,7 +5,8 @@
 //! recovery point have one order ([`sequence`]): by wave, then type, then name. Everything is
 //! streamed in that order ([`walk`]). What is decided over an object ([`plan`]) is the same
 //! function in both modes; only mode Apply acts on it ([`apply`]). What cannot be finished when it is
-//! met, because something that it needs comes later, has its last word at the end ([`settle`]).
+//! met, because something that it needs comes later, has its last word at the end ([`settle`]). Where
+//! the volume of a claim comes from is in [`volumes`].
 //!
 //! A restore that is taken over goes on where the report of the attempt before ends. What that
 //! attempt may have written beyond it is known from the [`journal`], which records how far writes may
@@ -36,6 +37,7 @@ mod settle;
 mod stuck;
 mod target;
 mod teller;
+pub(crate) mod volumes;
 mod walk;
 
 use strongroom_kubernetes::crd::{RestoreMode, RestoreSpec};

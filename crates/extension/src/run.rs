@@ -27,6 +27,7 @@ use crate::limits::{
     UNREACHABLE_GRACE_VARIABLE, UNREACHABLE_PAUSE,
 };
 use crate::publication::Publication;
+use crate::restore;
 
 /// How the extension is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +196,7 @@ pub fn controllers(
     feeds.spawn(feed);
     let (restores, feed) = Queue::of::<Restore>(cluster, namespace);
     feeds.spawn(feed);
+    feeds.spawn(restore::volumes::leftovers::tidy_up(Arc::clone(environment)));
     let mut jobs = JoinSet::new();
     let environment = || Arc::clone(environment);
     let previews = backups.clone().only(is_preview);

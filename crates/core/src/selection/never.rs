@@ -7,6 +7,7 @@
 use crate::object::{ObjectFacts, ResourceType};
 
 use super::Rule;
+use crate::restore::volumes::SOURCE_PREFIX;
 
 #[cfg(test)]
 mod tests;
@@ -124,10 +125,12 @@ fn own_object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
             .any(|kind| resource.is("rbac.authorization.k8s.io", kind));
     let own_crd = resource.is("apiextensions.k8s.io", "CustomResourceDefinition")
         && facts.object.name.ends_with(&format!(".{OWN_GROUP}"));
-    // What holds the volume snapshots of recovery points: a recovery point names them itself.
+    // What holds the volume snapshots of recovery points, which name them themselves; and what a claim is
+    // restored from, which is gone when its volume is there.
     let own_snapshot = labelled
         && resource.group == "snapshot.storage.k8s.io"
-        && facts.labels.contains_key(SNAPSHOT_LABEL);
+        && (facts.labels.contains_key(SNAPSHOT_LABEL)
+            || facts.object.name.starts_with(SOURCE_PREFIX));
     (own_role || own_crd || own_snapshot).then_some(Rule::OwnObject)
 }
 

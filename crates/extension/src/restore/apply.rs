@@ -32,6 +32,7 @@ use super::owners::{Owners, Scope};
 use super::plan::{self, Desire, Desired};
 use super::stuck::{self, Stuck};
 use super::target::Target;
+use super::volumes::Offer;
 use crate::job::{Attempt, JobFailure, is_unreachable, object_code};
 use crate::point::object_of;
 
@@ -50,6 +51,7 @@ pub(super) struct Applier<'a> {
     pub(super) classes: Classes,
     pub(super) namespaces: Namespaces,
     pub(super) stuck: Stuck,
+    pub(super) offer: Offer,
     pub(super) trials: Mutex<Trials>,
     /// Types that the extension may not create, with the reason; known in a validation only.
     pub(super) forbidden: BTreeMap<String, String>,
@@ -89,6 +91,10 @@ impl Applier<'_> {
             Ok(value) => value,
             Err(error) => return failed(Code::RecoveryPointCorrupt, format!("not JSON: {error}")),
         };
+        if let Some(why) = self.volume_is_replaced(item, &value).await? {
+            let line = ObjectOutcome::new(self.object(item), Outcome::Skipped, why);
+            return Ok(line.into());
+        }
         // The same moment for every attempt and for the validation's own objects.
         let now = self.attempt.created;
         let again = plan::begins_again(item.resource, &value);
@@ -107,6 +113,8 @@ impl Applier<'_> {
         if let (Some(again), Outcome::Created) = (again, told.line.outcome) {
             told.line = lines::but(told.line, Code::UnfinishedRunStartsOver, &again);
         }
+        told.line = self.with_data_left(item, told.line).await?;
+        self.hold_for_volume(item, &mut told).await?;
         Ok(told)
     }
 

@@ -15,6 +15,7 @@ use super::calls::Sent;
 use super::item::{Hold, Item, Told};
 use super::lines::{self, but, created, failed};
 use super::plan::{self, Desired};
+use super::volumes::Data;
 use crate::job::{JobFailure, object_code};
 use crate::limits::{CREATE_PATIENCE, ESTABLISH_WAIT, NEW_TYPE_PAUSE, NEW_TYPE_TRIES};
 
@@ -58,9 +59,10 @@ impl Applier<'_> {
             let line = ObjectOutcome::new(desired.object.clone(), Outcome::Skipped, reason);
             return Ok(Told::from(line).into());
         }
-        let mut line = self
-            .foreseen(item, desired, created(desired, "it did not exist"))
-            .await?;
+        let data = self.data_of(item, &desired.value).await?;
+        let line = created(desired, "it did not exist");
+        let line = self.foreseen(item, desired, &data, line).await?;
+        let mut line = self.provide(desired, &data, line).await?;
         let mut sent = self.post(item, desired).await;
         // The API server names one taken value at a time, so what it refuses is dropped in turn.
         let mut dropped = Vec::new();
@@ -195,14 +197,10 @@ impl Applier<'_> {
         &self,
         item: &Item<'_>,
         desired: &Desired,
-        mut line: ObjectOutcome,
+        data: &Data,
+        line: ObjectOutcome,
     ) -> Result<ObjectOutcome, JobFailure> {
-        let claim = item.resource.is("", "PersistentVolumeClaim");
-        let names_a_volume = desired.value.pointer("/spec/volumeName").is_some();
-        if claim && !names_a_volume && self.spec.criteria.restore_volumes {
-            let trouble = "the recovery point does not hold its data: its volume is new and empty";
-            line = but(line, Code::VolumeDataNotProtected, trouble);
-        }
+        let line = self.with_data(desired, data, line).await?;
         let takes = |resource: &strongroom_core::ResourceType| {
             self.opened.selector.decide_type(resource).included
         };

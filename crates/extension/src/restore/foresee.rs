@@ -119,7 +119,8 @@ impl Applier<'_> {
         }
         let reason = "it does not exist and would be created";
         let line = ObjectOutcome::new(desired.object.clone(), Outcome::Created, reason);
-        let line = self.foreseen(item, desired, line).await?;
+        let data = self.data_of(item, &desired.value).await?;
+        let line = self.foreseen(item, desired, &data, line).await?;
         {
             let mut trials = self
                 .trials

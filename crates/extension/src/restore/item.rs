@@ -38,6 +38,8 @@ pub(super) enum Hold {
     Backend,
     /// It was made, but an owner of it was not there yet.
     Owner,
+    /// It was made, but its volume is still being made.
+    Volume,
 }
 
 /// What came of an entry.

@@ -21,6 +21,12 @@ pub(super) fn failed(desired: &Desired, code: Code, reason: String) -> ObjectOut
     ObjectOutcome::new(desired.object.clone(), Outcome::Failed, reason).with_code(code)
 }
 
+/// The same outcome with more of what is to be said of it, which is nothing amiss.
+pub(super) fn and(mut line: ObjectOutcome, more: &str) -> ObjectOutcome {
+    line.reason = format!("{}; {more}", line.reason);
+    line
+}
+
 /// The same outcome with a warning. The first code of a line stays: it is the cause of the others
 /// often enough, and all are told in words.
 pub(super) fn but(mut line: ObjectOutcome, code: Code, trouble: &str) -> ObjectOutcome {

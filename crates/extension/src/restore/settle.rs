@@ -1,6 +1,6 @@
 //! The second pass: what could not be finished when it was met. Objects whose owners came later get
 //! their owners; objects whose webhook or aggregated API did not answer are tried again, now that the
-//! pods behind it may run.
+//! pods behind it may run; claims whose volume was being made are looked at, now that pods use them.
 //!
 //! The report of the attempt is copied to its final one, line by line, and the lines that were held are
 //! replaced by their last word: one object, one line. Everything can be done again: an attempt that dies
@@ -21,7 +21,9 @@ use super::plan::{self, Desire};
 use super::sequence::Run;
 use super::teller::unwritable;
 use crate::job::JobFailure;
-use crate::limits::{APPLIES_IN_FLIGHT, REPORT_PAGE, SETTLED_REPORT, WEBHOOK_PAUSE, WEBHOOK_WAIT};
+use crate::limits::{
+    APPLIES_IN_FLIGHT, REPORT_PAGE, SETTLED_REPORT, VOLUME_WAIT, WEBHOOK_PAUSE, WEBHOOK_WAIT,
+};
 use crate::reporting::Report;
 
 /// A line on its way into the final report.
@@ -91,7 +93,7 @@ pub(super) async fn settle<'r>(
     let mut number = attempt.number;
     let mut settled = None;
     // What was out of reach first: it may own what waits for its owner.
-    for why in [Hold::Backend, Hold::Owner] {
+    for why in [Hold::Backend, Hold::Owner, Hold::Volume] {
         if held.count(why) == 0 {
             continue;
         }
@@ -116,7 +118,11 @@ async fn settle_one_kind(
     applier.owners.look_again();
     let mut left = HeldLines::default();
     let attempt = applier.attempt;
-    let deadline = WEBHOOK_WAIT.min(attempt.environment.unreachable_grace);
+    let limit = match which {
+        Hold::Backend | Hold::Owner => WEBHOOK_WAIT,
+        Hold::Volume => VOLUME_WAIT,
+    };
+    let deadline = limit.min(attempt.environment.unreachable_grace);
     let deadline = tokio::time::Instant::now() + deadline;
     let mut entries = Entries {
         applier,
@@ -170,6 +176,7 @@ async fn settle_one_kind(
 pub(super) struct HeldLines {
     backend: u64,
     owner: u64,
+    volume: u64,
 }
 
 impl HeldLines {
@@ -177,6 +184,7 @@ impl HeldLines {
         match hold {
             Some(Hold::Backend) => self.backend += 1,
             Some(Hold::Owner) => self.owner += 1,
+            Some(Hold::Volume) => self.volume += 1,
             None => {}
         }
     }
@@ -185,6 +193,7 @@ impl HeldLines {
         match why {
             Hold::Backend => self.backend,
             Hold::Owner => self.owner,
+            Hold::Volume => self.volume,
         }
     }
 }
@@ -235,8 +244,13 @@ async fn settle_line(
         owners_came: why == Hold::Owner,
     };
     let told = match why {
-        Hold::Owner => applier.link_later(&item, *line).await?,
+        Hold::Owner => {
+            let mut told = applier.link_later(&item, *line).await?;
+            applier.hold_for_volume(&item, &mut told).await?;
+            told
+        }
         Hold::Backend => applier.try_again(&item, deadline).await?,
+        Hold::Volume => applier.volume_came(&item, *line, deadline).await?.into(),
     };
     Ok(Settled::Now(Box::new(told), position))
 }

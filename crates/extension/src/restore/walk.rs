@@ -63,6 +63,7 @@ impl<'a> Walk<'a> {
             classes: super::classes::Classes::default(),
             namespaces: super::namespaces::Namespaces::default(),
             stuck: super::stuck::Stuck::default(),
+            offer: super::volumes::Offer::default(),
             trials: Mutex::default(),
             forbidden: std::collections::BTreeMap::new(),
         };

@@ -188,4 +188,12 @@ fn the_snapshots_of_recovery_points_are_never_taken_and_those_of_users_are() {
     let ours = content(serde_json::json!({OWN_LABEL: OWN_LABEL_VALUE, SNAPSHOT_LABEL: "p"}));
     assert_eq!(ours, Some(Rule::OwnObject));
     assert_eq!(content(serde_json::json!({"app": "shop"})), None);
+    let of_a_restore = |labels: serde_json::Value| {
+        let metadata = serde_json::json!({"name": "strongroom-restore-1", "labels": labels});
+        let object = serde_json::json!({ "metadata": metadata });
+        super::object(&contents, &ObjectFacts::of(&contents, &object))
+    };
+    let labels = serde_json::json!({OWN_LABEL: OWN_LABEL_VALUE});
+    assert_eq!(of_a_restore(labels), Some(Rule::OwnObject));
+    assert_eq!(of_a_restore(serde_json::json!({})), None);
 }
