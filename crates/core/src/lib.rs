@@ -7,6 +7,7 @@
 pub mod equality;
 pub mod error;
 pub mod finding;
+pub mod hooks;
 pub mod id;
 pub mod job;
 pub mod limits;

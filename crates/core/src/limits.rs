@@ -168,3 +168,24 @@ pub const LABEL_VALUE_MAX: usize = 63;
 
 /// Longest resource id; Azure Resource Manager's longest ids are well under 1 KiB.
 pub const RESOURCE_ID_BYTES: usize = 2_048;
+
+/// How long a hook's command may take unless it says so; as published.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest that it may say. A connection that is silent for longer than 320 s counts as dead, and no
+/// application stands frozen for so long.
+pub const HOOK_TIMEOUT_MAX: Duration = Duration::from_secs(300);
+
+/// How long an application may stand frozen, from its first pre-hook to its last snapshot. Databases call
+/// a node dead after a minute or so; then we thaw on our own and the backup fails.
+pub const FREEZE_BUDGET: Duration = Duration::from_secs(60);
+
+/// `BackupHook` resources that a backup configuration may name.
+pub const HOOK_REFERENCES_MAX: usize = 64;
+
+/// Commands that the pre-hooks of a backup run in all pods together, and the post-hooks. At most 475 bytes
+/// each where they are journalled, which must stay under the 1 MiB of a ConfigMap.
+pub const HOOK_RUNS_MAX: usize = 1_000;
+
+/// Bytes of the commands of all post-hooks of a backup: they are journalled as well.
+pub const HOOK_COMMAND_BYTES: usize = 256 * 1024;

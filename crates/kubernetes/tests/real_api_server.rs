@@ -20,6 +20,8 @@ mod collect;
 mod crds;
 #[path = "real_api_server/discovery.rs"]
 mod discovery;
+#[path = "real_api_server/exec.rs"]
+mod exec;
 #[path = "real_api_server/install.rs"]
 mod install;
 #[path = "real_api_server/trusted_access.rs"]

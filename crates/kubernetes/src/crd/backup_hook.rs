@@ -3,10 +3,16 @@
 //! Two shapes are published for Azure Backup for AKS: flat (one hook, its fields in `spec`) and
 //! listed (`spec.backupHook[]`). Both are taken; [`BackupHookSpec::hooks`] makes them one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strongroom_core::hooks::{self, Action, WrittenAction};
+use strongroom_core::selection::LabelSelector;
+use strongroom_core::selection::labels::Requirement;
+use strongroom_core::{Code, Problem};
 
 use super::schema;
 
@@ -82,7 +88,7 @@ pub struct BackupHookAction {
 pub struct BackupExec {
     /// The container; none is the pod's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63))]
     pub container: Option<String>,
     /// The program and its arguments.
     #[schemars(schema_with = "schema::command")]
@@ -91,9 +97,9 @@ pub struct BackupExec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::on_error")]
     pub on_error: Option<String>,
-    /// How long it may take, as in `30s` (the default).
+    /// How long it may take, as in `30s` (the default); at most `5m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::duration")]
+    #[schemars(schema_with = "schema::hook_timeout")]
     pub timeout: Option<String>,
 }
 
@@ -105,4 +111,107 @@ impl BackupHookSpec {
             _ => vec![&self.flat],
         }
     }
+}
+
+impl BackupHook {
+    /// The hooks of this resource as they are understood, in their order. What the API server checks when
+    /// it is applied is checked again: it may be older than the check.
+    ///
+    /// # Errors
+    /// [`Code::UserErrorInvalidBackupHook`] with what is wrong where.
+    pub fn understand(&self) -> Result<Vec<hooks::BackupHook>, Problem> {
+        let metadata = &self.metadata;
+        let place = format!(
+            "{}/{}",
+            metadata.namespace.as_deref().unwrap_or_default(),
+            metadata.name.as_deref().unwrap_or_default()
+        );
+        let hooks = self.spec.hooks();
+        hooks
+            .into_iter()
+            .map(|hook| {
+                hook.understand(&place).map_err(|why| {
+                    let name = hook.name.as_deref().unwrap_or_default();
+                    let message = format!("BackupHook {place}, hook {name}, {why}");
+                    Problem::new(Code::UserErrorInvalidBackupHook, message)
+                })
+            })
+            .collect()
+    }
+}
+
+impl OneBackupHook {
+    fn understand(&self, place: &str) -> Result<hooks::BackupHook, String> {
+        let own = self.name.as_deref().unwrap_or_default();
+        let set = |names: &Option<Vec<String>>| names.iter().flatten().cloned().collect();
+        Ok(hooks::BackupHook {
+            name: format!("{place}: {own}"),
+            included_namespaces: set(&self.included_namespaces),
+            excluded_namespaces: set(&self.excluded_namespaces),
+            selector: selector(self.label_selector.as_ref())
+                .map_err(|why| format!("labelSelector: {why}"))?,
+            pre: actions("preHooks", self.pre_hooks.as_deref())?,
+            post: actions("postHooks", self.post_hooks.as_deref())?,
+        })
+    }
+}
+
+fn actions(field: &str, written: Option<&[BackupHookAction]>) -> Result<Vec<Action>, String> {
+    let written = written.unwrap_or_default().iter().enumerate();
+    written
+        .map(|(at, BackupHookAction { exec })| {
+            WrittenAction {
+                command: exec.command.clone(),
+                container: exec.container.clone(),
+                on_error: exec.on_error.clone(),
+                timeout: exec.timeout.clone(),
+            }
+            .understand()
+            .map_err(|why| format!("{field}[{at}]: {why}"))
+        })
+        .collect()
+}
+
+/// `metav1.LabelSelector`, as far as it is read here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenSelector {
+    match_labels: Option<BTreeMap<String, String>>,
+    match_expressions: Option<Vec<WrittenRequirement>>,
+}
+
+#[derive(Deserialize)]
+struct WrittenRequirement {
+    key: String,
+    operator: String,
+    values: Option<Vec<String>>,
+}
+
+/// The meaning of a `metav1.LabelSelector`; none, or an empty one, is every pod.
+fn selector(written: Option<&Value>) -> Result<LabelSelector, String> {
+    let Some(written) = written.filter(|value| !value.is_null()) else {
+        return Ok(LabelSelector::default());
+    };
+    let written: WrittenSelector =
+        serde_json::from_value(written.clone()).map_err(|error| error.to_string())?;
+    let labels = written.match_labels.into_iter().flatten();
+    let mut requirements: Vec<_> = labels
+        .map(|(key, value)| Requirement::In(key, [value].into()))
+        .collect();
+    for one in written.match_expressions.into_iter().flatten() {
+        let values: BTreeSet<_> = one.values.into_iter().flatten().collect();
+        let (key, has_values) = (one.key, !values.is_empty());
+        requirements.push(match (one.operator.as_str(), has_values) {
+            ("In", true) => Requirement::In(key, values),
+            ("NotIn", true) => Requirement::NotIn(key, values),
+            ("Exists", false) => Requirement::Exists(key),
+            ("DoesNotExist", false) => Requirement::Absent(key),
+            ("In" | "NotIn", false) => return Err(format!("{key}: it takes values and has none")),
+            ("Exists" | "DoesNotExist", true) => {
+                return Err(format!("{key}: it takes no values"));
+            }
+            (other, _) => return Err(format!("{key}: there is no operator {other:?}")),
+        });
+    }
+    Ok(LabelSelector::all_of(requirements))
 }

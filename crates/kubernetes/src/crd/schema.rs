@@ -75,6 +75,11 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                             "items": {"type": "string", "maxLength": 63},
                         },
                     },
+                    "x-kubernetes-validations": [{
+                        "rule": "self.operator in ['In', 'NotIn'] ? has(self.values) && size(self.values) > 0 \
+                                 : !has(self.values) || size(self.values) == 0",
+                        "message": "In and NotIn take values, Exists and DoesNotExist take none",
+                    }],
                 },
             },
         },
@@ -98,6 +103,10 @@ pub(super) fn command(_: &mut SchemaGenerator) -> Schema {
         "minItems": 1,
         "maxItems": 256,
         "items": {"type": "string", "maxLength": 32768},
+        "x-kubernetes-validations": [{
+            "rule": "size(self[0]) > 0",
+            "message": "the command names no program",
+        }],
     })
 }
 
@@ -111,9 +120,25 @@ pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// How long the command of a backup's hook may take: a Go duration of more than nothing and at most
+/// [`HOOK_TIMEOUT_MAX`](strongroom_core::limits::HOOK_TIMEOUT_MAX), null allowed.
+pub(super) fn hook_timeout(generator: &mut SchemaGenerator) -> Schema {
+    let most = strongroom_core::limits::HOOK_TIMEOUT_MAX.as_secs();
+    let mut schema = duration(generator);
+    let rules = serde_json::json!([{
+        "rule": format!("duration(self) > duration('0s') && duration(self) <= duration('{most}s')"),
+        "message": format!("a timeout is more than 0s and at most {most}s"),
+    }]);
+    schema.insert("x-kubernetes-validations".to_owned(), rules);
+    schema
+}
+
 /// What to do when a hook's command fails, null allowed.
 pub(super) fn on_error(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "nullable": true, "enum": ["Continue", "Fail", null]})
+    // Not an enum: null would have to be one of its values, and generated schemas make it the text "null".
+    json_schema!({
+        "type": "string", "nullable": true, "maxLength": 8, "pattern": "^(Continue|Fail)$",
+    })
 }
 
 /// Status conditions, merged by type under server-side apply.

@@ -174,3 +174,60 @@ fn the_published_restore_hook_is_read_in_both_shapes() {
     let exec = &flat.hooks()[0].post_hooks.as_ref().unwrap()[0].exec;
     assert_eq!(exec.wait_timeout.as_deref(), Some("5m"));
 }
+
+#[test]
+fn a_backup_hook_is_understood_and_what_the_api_server_did_not_check_is_said() {
+    let hook = |spec: Value| {
+        let mut hook = BackupHook::new("freeze", serde_json::from_value(spec).unwrap());
+        hook.metadata.namespace = Some("shop".to_owned());
+        hook.understand()
+    };
+    let labels = |labels: &[(&str, &str)]| {
+        let pairs = labels.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let understood = hook(json!({"backupHook": [{
+        "name": "mysql", "includedNamespaces": ["shop"], "excludedNamespaces": null,
+        "labelSelector": {"matchLabels": {"app": "db"},
+            "matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]},
+        "preHooks": [{"exec": {"command": ["lock"], "timeout": "10s", "onError": "Continue"}}],
+        "postHooks": [{"exec": {"command": ["unlock"], "container": "main"}}],
+    }]}))
+    .unwrap();
+    let [mysql] = understood.as_slice() else {
+        panic!("{understood:?}")
+    };
+    assert_eq!(mysql.name, "shop/freeze: mysql");
+    assert_eq!(mysql.pre[0].timeout, std::time::Duration::from_secs(10));
+    assert_eq!(
+        mysql.pre[0].on_error,
+        strongroom_core::hooks::OnError::Continue
+    );
+    assert_eq!(mysql.post[0].container.as_deref(), Some("main"));
+    assert!(mysql.selector.matches(&labels(&[("app", "db")])));
+    assert!(
+        !mysql
+            .selector
+            .matches(&labels(&[("app", "db"), ("tier", "old")]))
+    );
+    assert!(!mysql.selector.matches(&labels(&[])));
+
+    let odd = json!({"name": "mysql",
+        "postHooks": [{"exec": {"command": ["unlock"], "timeout": "10m"}}]});
+    let problem = hook(odd).unwrap_err();
+    assert_eq!(
+        problem.message,
+        "BackupHook shop/freeze, hook mysql, postHooks[0]: timeout: 10m is more than 300 s, the most \
+         that is accepted"
+    );
+    let odd = json!({"name": "mysql",
+        "labelSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}});
+    let problem = hook(odd).unwrap_err();
+    assert!(
+        problem
+            .message
+            .ends_with("labelSelector: a: it takes values and has none")
+    );
+}

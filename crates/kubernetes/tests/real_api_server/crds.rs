@@ -67,6 +67,65 @@ async fn the_published_hooks_are_taken_in_both_shapes_and_a_mixture_is_not() {
     super::remove_namespace(&cluster, &namespace).await;
 }
 
+#[tokio::test]
+async fn a_backup_hook_that_could_not_be_followed_is_refused_when_it_is_applied() {
+    let Some((cluster, _crds)) = super::cluster_with_crds().await else {
+        return;
+    };
+    let namespace = super::namespace(&cluster, "odd-hooks").await;
+    let kind = crd::resource_type("BackupHook", "backuphooks");
+    let good = json!({
+        "name": "hook1",
+        "labelSelector": {"matchLabels": {"app": "db"}, "matchExpressions": [
+            {"key": "tier", "operator": "NotIn", "values": ["old"]},
+            {"key": "app", "operator": "Exists"}]},
+        "preHooks": [{"exec": {"command": ["/bin/true", ""], "timeout": "5m", "onError": null}},
+            {"exec": {"command": ["/bin/true"], "timeout": null, "container": null}}],
+    });
+    super::create(
+        &cluster,
+        &kind,
+        &hook(&kind, &namespace, "good", good.clone()),
+    )
+    .await;
+    let exec = "/preHooks/0/exec";
+    let expression = "/labelSelector/matchExpressions";
+    let odd = [
+        (format!("{exec}/timeout"), json!("0s")),
+        (format!("{exec}/timeout"), json!("5m1s")),
+        (format!("{exec}/timeout"), json!("soon")),
+        (format!("{exec}/command"), json!([""])),
+        (format!("{exec}/command"), json!(vec!["x"; 257])),
+        (format!("{exec}/onError"), json!("Ignore")),
+        (
+            exec.to_owned(),
+            json!({"command": ["/bin/true"], "container": ""}),
+        ),
+        (
+            "/preHooks".to_owned(),
+            json!(vec![good["preHooks"][0].clone(); 65]),
+        ),
+        (format!("{expression}/0/operator"), json!("Gt")),
+        (format!("{expression}/0/values"), json!([])),
+        (
+            format!("{expression}/1"),
+            json!({"key": "app", "operator": "Exists", "values": ["a"]}),
+        ),
+    ];
+    for (place, value) in odd {
+        let mut spec = good.clone();
+        *spec.pointer_mut(&place).unwrap() = value;
+        for spec in [spec.clone(), json!({"backupHook": [spec]})] {
+            let object = hook(&kind, &namespace, "odd", spec);
+            assert!(
+                is_refused(&cluster, &kind, &object).await,
+                "{place}: {object}"
+            );
+        }
+    }
+    super::remove_namespace(&cluster, &namespace).await;
+}
+
 /// Writes a Backup's status as the extension does: whole, at the version that was read.
 async fn write_status(cluster: &Cluster, namespace: &str, name: &str, status: &JobStatus) {
     let kind = jobs::backups();

@@ -1,0 +1,85 @@
+//! What must be known of pods before commands run in them.
+//!
+//! Read in pages, with what is needed of each pod and no more; whoever asks decides over each of them and
+//! keeps what it wants, so memory does not grow with the pods of a cluster.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use strongroom_core::hooks::PodFacts;
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::limits::PAGE_SIZE;
+
+/// Gives every pod of a namespace, or of the cluster, to `take`.
+///
+/// # Errors
+/// When the API server does not answer or does not let us.
+pub async fn pods(
+    cluster: &Cluster,
+    namespace: Option<&str>,
+    mut take: impl FnMut(PodFacts),
+) -> Result<(), ClusterError> {
+    let api = api(cluster, namespace);
+    let mut token = None;
+    loop {
+        let mut parameters = ListParams::default().limit(PAGE_SIZE);
+        parameters.continue_token = token;
+        let page = api.list(&parameters).await.map_err(|error| {
+            let place = namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
+            ClusterError::from_kube(&error, format!("list pods{place}"), cluster.server())
+        })?;
+        for pod in page.items {
+            take(facts(pod));
+        }
+        token = page.metadata.continue_.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// One pod; none when it is not there.
+///
+/// # Errors
+/// When the API server does not answer or does not let us.
+pub async fn pod(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<PodFacts>, ClusterError> {
+    let found = api(cluster, Some(namespace)).get_opt(name).await;
+    let found = found.map_err(|error| {
+        let doing = format!("read pod {namespace}/{name}");
+        ClusterError::from_kube(&error, doing, cluster.server())
+    })?;
+    Ok(found.map(facts))
+}
+
+fn api(cluster: &Cluster, namespace: Option<&str>) -> Api<Pod> {
+    match namespace {
+        Some(namespace) => Api::namespaced(cluster.client(), namespace),
+        None => Api::all(cluster.client()),
+    }
+}
+
+fn facts(pod: Pod) -> PodFacts {
+    let metadata = pod.metadata;
+    let spec = pod.spec.unwrap_or_default();
+    let sidecars = spec.init_containers.into_iter().flatten();
+    let sidecars = sidecars
+        .filter(|one| one.restart_policy.as_deref() == Some("Always"))
+        .map(|one| one.name);
+    let containers = spec.containers.into_iter().map(|one| one.name);
+    PodFacts {
+        namespace: metadata.namespace.unwrap_or_default(),
+        name: metadata.name.unwrap_or_default(),
+        uid: metadata.uid.unwrap_or_default(),
+        labels: metadata.labels.unwrap_or_default(),
+        containers: containers.chain(sidecars).collect(),
+        phase: pod
+            .status
+            .and_then(|status| status.phase)
+            .unwrap_or_default(),
+        ending: metadata.deletion_timestamp.is_some(),
+    }
+}
