@@ -1,6 +1,7 @@
 //! `Microsoft.DataProtection/backupVaults/backupInstances`: one protected cluster, and the
 //! requests that act on it (validate, back up, suspend, stop).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -45,6 +46,41 @@ pub struct BackupInstance {
     pub identity_details: Option<IdentityDetails>,
     /// `BackupInstance`.
     pub object_type: String,
+    /// Ours, read-only: what the policy's schedule does with this instance.
+    pub schedule_status: Option<ScheduleStatus>,
+}
+
+/// Ours: what the policy's schedule does with an instance.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleStatus {
+    /// What it does now.
+    pub state: ScheduleState,
+    /// When the next backup is due; of one that is due already, when it became so.
+    pub next_backup_time: Option<Timestamp>,
+    /// The last moment of the schedule for which a backup was started, or could not be.
+    pub last_scheduled_time: Option<Timestamp>,
+    /// The job of that moment.
+    pub last_job_id: Option<String>,
+    /// Why it is so.
+    pub message: Option<String>,
+}
+
+/// Ours: what a schedule does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScheduleState {
+    /// The policy has no schedule.
+    #[default]
+    OnDemandOnly,
+    /// It waits for its next moment.
+    Waiting,
+    /// A backup is due, and starts as soon as it can.
+    Due,
+    /// Its repetitions are used up.
+    Ended,
+    /// The instance is not protected, or its schedule is suspended.
+    Suspended,
 }
 
 /// `Datasource`.

@@ -149,6 +149,14 @@ impl BackupPolicy {
             .min()
     }
 
+    /// The schedule in words: two policies with the same words are due at the same moments.
+    #[must_use]
+    pub fn schedule_text(&self) -> String {
+        let intervals: Vec<String> = self.intervals.iter().map(ToString::to_string).collect();
+        let zone = self.time_zone.iana_name().unwrap_or("UTC");
+        format!("{} in {zone}", intervals.join(", "))
+    }
+
     /// The last time at or before `until` at which a backup was due.
     #[must_use]
     pub fn latest_due(&self, until: Timestamp) -> Option<Timestamp> {

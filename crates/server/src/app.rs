@@ -22,6 +22,8 @@ pub mod report;
 pub mod repositories;
 pub mod resource_groups;
 pub mod resources;
+pub mod retention;
+pub mod schedules;
 pub mod storage_accounts;
 pub mod trusted_access;
 pub mod validation;

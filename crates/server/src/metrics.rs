@@ -36,6 +36,13 @@ pub struct PruneLabels {
     pub result: String,
 }
 
+/// Labels of a moment of a schedule that was due at a look.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ScheduleLabels {
+    /// `Started`, `Refused` (a failed job says why) or `Postponed` (another job was under way).
+    pub result: String,
+}
+
 /// What pruning repositories did.
 #[derive(Debug, Default)]
 pub struct PruneMetrics {
@@ -75,6 +82,10 @@ pub struct Metrics {
     pub data_plane: DataPlaneMetrics,
     /// Pruning.
     pub prune: PruneMetrics,
+    /// Moments of schedules that were due.
+    pub scheduled_backups: Family<ScheduleLabels, Counter>,
+    /// Recovery points removed because their time was over.
+    pub expired_points: Counter,
 }
 
 impl Default for Metrics {
@@ -102,6 +113,18 @@ impl Default for Metrics {
         data_plane.register(&mut registry);
         let prune = PruneMetrics::default();
         prune.register(&mut registry);
+        let scheduled_backups = Family::default();
+        registry.register(
+            "scheduled_backups",
+            "Moments of schedules that were due at a look",
+            scheduled_backups.clone(),
+        );
+        let expired_points = Counter::default();
+        registry.register(
+            "expired_recovery_points",
+            "Recovery points removed because their time was over",
+            expired_points.clone(),
+        );
         Self {
             registry,
             requests,
@@ -110,6 +133,8 @@ impl Default for Metrics {
             job_seconds,
             data_plane,
             prune,
+            scheduled_backups,
+            expired_points,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod job;
 pub mod operation;
 pub mod recovery_point;
 pub mod resource;
+pub mod schedule;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -25,8 +26,9 @@ use uuid::Uuid;
 
 pub use job::{JobFilter, JobRow};
 pub use operation::{OperationRow, OperationStatus};
-pub use recovery_point::{RecoveryPointRow, RepositoryRow, TimeCursor};
+pub use recovery_point::{ExpiryCursor, RecoveryPointRow, RepositoryRow, TimeCursor};
 pub use resource::{ResourceRow, UseRow};
+pub use schedule::ScheduleRow;
 
 /// What can go wrong with the store itself.
 #[derive(Debug, thiserror::Error)]
@@ -201,6 +203,31 @@ pub trait Session: Send {
     -> Result<bool>;
     /// Deletes a recovery point; tells whether it was there.
     async fn delete_recovery_point(&mut self, id: Uuid) -> Result<bool>;
+
+    /// The recovery point of an instance that was inserted last.
+    async fn last_made_recovery_point(&mut self, instance_key: &str) -> Result<Option<Uuid>>;
+    /// Up to `limit` recovery points whose time ended at or before `now` and that are not being removed
+    /// yet, the longest over first.
+    async fn expired_recovery_points(
+        &mut self,
+        now: Timestamp,
+        after: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Vec<RecoveryPointRow>>;
+    /// Up to `limit` recovery points that are being removed, in the order of their ids, from the one
+    /// after `after`.
+    async fn expiring_recovery_points(
+        &mut self,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<RecoveryPointRow>>;
+    /// Says that a recovery point is being removed since `at`; tells whether that is new.
+    async fn mark_recovery_point_expiring(&mut self, id: Uuid, at: Timestamp) -> Result<bool>;
+
+    /// How far the schedule of an instance has been followed.
+    async fn schedule(&mut self, instance_key: &str) -> Result<Option<ScheduleRow>>;
+    /// Writes that.
+    async fn put_schedule(&mut self, row: &ScheduleRow) -> Result<()>;
 
     /// The operation with this id.
     async fn operation(&mut self, id: &str) -> Result<Option<OperationRow>>;

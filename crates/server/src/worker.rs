@@ -1,5 +1,6 @@
-//! Work that nobody waits for at the other end of a request: jobs are driven, installations are
-//! followed, leftovers are removed, repositories are pruned.
+//! Work that nobody waits for at the other end of a request: scheduled backups are started, jobs are
+//! driven, installations are followed, leftovers are removed, recovery points expire, repositories are
+//! pruned.
 //!
 //! Contract: a worker takes no input but the store and what it observes, does the same at every
 //! look, and may be killed anywhere. [`run`] is one endless task; [`drive_due_jobs`] is one look.
@@ -8,10 +9,12 @@ mod age_out;
 pub mod crash;
 mod drive_jobs;
 mod entropy;
+mod expire_recovery_points;
 pub mod limits;
 mod prune_repositories;
 mod purge_repositories;
 mod remove_leftovers;
+mod start_due_backups;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +46,12 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
     }
     let aging = tokio::spawn(age_out::age_out_now_and_then(Arc::clone(&app)));
     let pruning = tokio::spawn(prune_repositories::prune_now_and_then(Arc::clone(&app)));
+    let schedules = tokio::spawn(start_due_backups::start_due_backups_now_and_then(
+        Arc::clone(&app),
+    ));
+    let expiring = tokio::spawn(expire_recovery_points::expire_now_and_then(Arc::clone(
+        &app,
+    )));
     let leftovers = tokio::spawn(remove_leftovers_now_and_then(Arc::clone(&app), data_plane));
     let mut acting: JoinSet<Uuid> = JoinSet::new();
     let mut in_hand = InHand::default();
@@ -66,6 +75,8 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
             }
         }
     }
+    schedules.abort();
+    expiring.abort();
     leftovers.abort();
     pruning.abort();
     aging.abort();

@@ -125,7 +125,7 @@ fn errors(row: &JobRow) -> Option<Vec<UserFacingError>> {
 
 fn category(request: &Request) -> &'static str {
     match request {
-        Request::Backup { .. } => "Backup",
+        Request::Backup { .. } | Request::NotStarted { .. } => "Backup",
         Request::Restore { .. } => "Restore",
         Request::Purge { .. } => "DeleteBackupInstance",
     }
@@ -183,10 +183,12 @@ fn extended(row: &JobRow, request: &Request) -> Result<JobExtendedInfo> {
             let time = outcome.as_ref().and_then(|outcome| outcome.completed);
             (None, Some(point(recovery_point_id, time)), None)
         }
-        Request::Backup { .. } | Request::Purge { .. } => (None, None, None),
+        Request::Backup { .. } | Request::NotStarted { .. } | Request::Purge { .. } => {
+            (None, None, None)
+        }
     };
     Ok(JobExtendedInfo {
-        additional_details: Some(details(&progress, outcome.as_ref())),
+        additional_details: Some(details(request, &progress, outcome.as_ref())),
         // The published model has a number with a point here; a byte more or less past 2^53 is not
         // what anybody looks for.
         #[expect(clippy::cast_precision_loss, reason = "see above")]
@@ -218,7 +220,11 @@ fn warnings(listed: &[Warning]) -> Option<Vec<UserFacingWarningDetail>> {
 }
 
 /// Facts by name: counts per outcome and what else the job tells.
-fn details(progress: &Progress, outcome: Option<&Outcome>) -> BTreeMap<String, String> {
+fn details(
+    request: &Request,
+    progress: &Progress,
+    outcome: Option<&Outcome>,
+) -> BTreeMap<String, String> {
     let counts = outcome.map_or(&progress.counts, |outcome| &outcome.counts);
     let mut details: BTreeMap<String, String> = counts
         .iter()
@@ -265,6 +271,17 @@ fn details(progress: &Progress, outcome: Option<&Outcome>) -> BTreeMap<String, S
         "waitingFor",
         Some(progress.waiting_for.clone()).filter(|_| outcome.is_none()),
     );
+    if let Request::Backup {
+        scheduled_for: Some(moment),
+        ..
+    }
+    | Request::NotStarted {
+        scheduled_for: moment,
+        ..
+    } = request
+    {
+        tell("scheduledFor", Some(moment.to_string()));
+    }
     if let Some(outcome) = outcome {
         tell("manifestDigest", outcome.manifest_digest.clone());
         tell("planDigest", outcome.plan_digest.clone());

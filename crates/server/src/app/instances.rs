@@ -20,7 +20,7 @@ pub use self::delete::delete;
 
 use super::operations::{self, OperationKind};
 use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, clusters, jobs, policies, vaults};
+use super::{App, Error, ResourceId, Result, clusters, jobs, policies, schedules, vaults};
 use crate::store::{OperationRow, ResourceRow, Session, UseRow};
 
 /// Published type of a backup instance.
@@ -51,6 +51,8 @@ pub async fn put(
         ..BackupInstanceResource::of(instance.properties)
     };
     check_form(&instance.properties)?;
+    // Told at each answer, and kept nowhere else.
+    instance.properties.schedule_status = None;
     let mut session = app.store.begin().await?;
     let vault = vaults::require(&mut *session, &id.without(2)).await?;
     let location = vaults::document(&vault)?.location.unwrap_or_default();
@@ -300,12 +302,13 @@ fn set_state(
     });
 }
 
-/// One instance.
+/// One instance, with what its schedule does.
 pub async fn get(app: &App, id: &ResourceId) -> Result<BackupInstanceResource> {
-    resources::document(
-        &resources::existing(&mut *app.store.read().await?, id).await?,
-        TYPE,
-    )
+    let mut session = app.store.read().await?;
+    let row = resources::existing(&mut *session, id).await?;
+    let mut found = resources::document(&row, TYPE)?;
+    schedules::tell(&mut *session, &mut found, app.now()).await?;
+    Ok(found)
 }
 
 /// The instances of a vault, in the order of their names.
@@ -316,5 +319,10 @@ pub async fn list(
     limit: usize,
 ) -> Result<(Vec<BackupInstanceResource>, Option<String>)> {
     vaults::require(&mut *app.store.read().await?, vault).await?;
-    resources::list(app, TYPE, vault, after, limit).await
+    let (mut found, next) = resources::list(app, TYPE, vault, after, limit).await?;
+    let mut session = app.store.read().await?;
+    for instance in &mut found {
+        schedules::tell(&mut *session, instance, app.now()).await?;
+    }
+    Ok((found, next))
 }

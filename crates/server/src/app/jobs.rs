@@ -18,8 +18,9 @@ pub use self::document::{About, Location, Outcome, Progress, Request, StepSeen, 
 pub use self::recovery_point::of_backup;
 pub(in crate::app) use self::start::selection_of;
 pub use self::start::{Started, start_backup, start_restore};
+pub(in crate::app) use self::start::{about, insert, scheduled_backup};
 
-use super::{App, Error, Result, repositories};
+use super::{App, Error, Result, repositories, retention};
 use crate::metrics::JobLabels;
 use crate::store::{JobRow, OperationRow, OperationStatus, RecoveryPointRow, Session};
 
@@ -95,6 +96,28 @@ pub const VALIDATE_RESTORE: &str = "ValidateRestore";
 /// Operation that removes what a deleted instance left.
 pub const DELETE: &str = "DeleteBackupInstanceData";
 
+/// A scheduled backup that could not be started, as a job that failed: whoever looks at the jobs sees
+/// that one is missing, and why.
+pub(in crate::app) fn not_started(
+    app: &App,
+    about: About,
+    scheduled_for: Timestamp,
+    problem: &Problem,
+) -> Result<JobRow> {
+    let request = Request::NotStarted {
+        about,
+        scheduled_for,
+    };
+    let row = new_row(app, BACKUP, Step::Done, &request)?;
+    Ok(JobRow {
+        status: FAILED.to_owned(),
+        error: serde_json::to_value(problem).map_err(Error::unexpected("serialise a problem"))?,
+        ended_at: Some(row.created_at),
+        next_poll_at: None,
+        ..row
+    })
+}
+
 /// Writes a job on. `None` when somebody else moved it meanwhile: read it again.
 pub async fn advance(app: &App, mut row: JobRow) -> Result<Option<JobRow>> {
     let mut session = app.store.begin().await?;
@@ -166,15 +189,31 @@ pub async fn complete(
 
 /// Takes over the recovery point of a backup that was ended as failed while its store was away: it is
 /// whole, and lies there. Tells whether it was new.
-pub async fn adopt(app: &App, point: &RecoveryPointRow) -> Result<bool> {
+pub async fn adopt(
+    app: &App,
+    job: &JobRow,
+    request: &Request,
+    point: RecoveryPointRow,
+) -> Result<bool> {
     let mut session = app.store.begin().await?;
     if session.recovery_point(point.id).await?.is_some() {
         return Ok(false);
     }
-    session.insert_recovery_point(point).await?;
-    repositories::hold_container(&mut *session, point).await?;
+    keep_point(&mut *session, job, request, point).await?;
     session.commit().await?;
     Ok(true)
+}
+
+/// Writes a recovery point with the tag and the time that its policy gives it.
+async fn keep_point(
+    session: &mut dyn Session,
+    job: &JobRow,
+    request: &Request,
+    mut point: RecoveryPointRow,
+) -> Result<()> {
+    retention::settle(session, job, request, &mut point).await?;
+    session.insert_recovery_point(&point).await?;
+    repositories::hold_container(session, &point).await
 }
 
 /// When a job began to count against its limits: when its turn came.
@@ -212,8 +251,7 @@ async fn end(
         return Ok(None);
     }
     if let Some(point) = recovery_point {
-        session.insert_recovery_point(&point).await?;
-        repositories::hold_container(&mut *session, &point).await?;
+        keep_point(&mut *session, &row, &Request::of(&row)?, point).await?;
     }
     finish_operations(&mut *session, &row, problem, now).await?;
     session.commit().await?;

@@ -1,10 +1,12 @@
 //! Recovery points as clients see them.
 
 use jiff::Timestamp;
+use strongroom_api::instance::BackupInstance;
 use strongroom_api::recovery_point::{RecoveryPoint, RecoveryPointResource};
+use strongroom_core::policy::BackupPolicy;
 use uuid::Uuid;
 
-use super::{App, Error, ResourceId, Result, resources};
+use super::{App, Error, ResourceId, Result, instances, resources, retention};
 use crate::store::{RecoveryPointRow, ResourceRow, Session, StoreError, TimeCursor};
 
 /// Published type of a recovery point.
@@ -14,7 +16,16 @@ pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/re
 pub async fn get(app: &App, id: &ResourceId) -> Result<RecoveryPointResource> {
     let mut session = app.store.read().await?;
     let (instance, point) = existing(&mut *session, id).await?;
-    document(&instance.id, &point)
+    let policy = policy_of(&mut *session, &instance).await?;
+    document(&instance.id, &point, policy.as_ref())
+}
+
+async fn policy_of(
+    session: &mut dyn Session,
+    instance: &ResourceRow,
+) -> Result<Option<BackupPolicy>> {
+    let document: BackupInstance = resources::document(instance, instances::TYPE)?.properties;
+    retention::policy(session, &document.policy_info.policy_id).await
 }
 
 /// A recovery point and its instance.
@@ -46,6 +57,7 @@ pub async fn list(
     let page = session
         .recovery_points(&instance.key, bounds, after, limit)
         .await?;
+    let policy = policy_of(&mut *session, &instance).await?;
     let last = page.rows.last().filter(|_| page.more);
     let next = last.map(|row| TimeCursor {
         created_at: row.created_at,
@@ -54,14 +66,18 @@ pub async fn list(
     let documents = page
         .rows
         .iter()
-        .map(|row| document(&instance.id, row))
+        .map(|row| document(&instance.id, row, policy.as_ref()))
         .collect::<Result<Vec<_>>>()?;
     Ok((documents, next))
 }
 
-fn document(instance_id: &str, row: &RecoveryPointRow) -> Result<RecoveryPointResource> {
-    let properties: RecoveryPoint = serde_json::from_value(row.body["properties"].clone())
-        .map_err(|error| {
+fn document(
+    instance_id: &str,
+    row: &RecoveryPointRow,
+    policy: Option<&BackupPolicy>,
+) -> Result<RecoveryPointResource> {
+    let properties: RecoveryPoint =
+        serde_json::from_value(retention::told(row, policy)).map_err(|error| {
             Error::from(StoreError::Malformed {
                 what: "recovery point",
                 detail: error.to_string(),

@@ -18,10 +18,12 @@ pub struct RecoveryPointRow {
     pub job_id: Uuid,
     /// The time it stands for.
     pub created_at: Timestamp,
-    /// When retention lets it go; none = never.
+    /// When retention lets it go, as it was promised when the point was made; none = never.
     pub expires_at: Option<Timestamp>,
     /// The published `properties` document and the facts of the repository (digest, counts).
     pub body: Value,
+    /// Since when it is being removed, because its time was over. It is no restore's any more.
+    pub expiring_since: Option<Timestamp>,
 }
 
 /// A repository that an instance writes to.
@@ -40,6 +42,15 @@ pub struct RepositoryRow {
 pub struct TimeCursor {
     /// Creation time of the last row that was given out.
     pub created_at: Timestamp,
+    /// Its id, which breaks ties.
+    pub id: Uuid,
+}
+
+/// Where a list of expired recovery points goes on: strictly after this row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiryCursor {
+    /// Expiry time of the last row that was given out.
+    pub expires_at: Timestamp,
     /// Its id, which breaks ties.
     pub id: Uuid,
 }

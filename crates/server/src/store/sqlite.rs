@@ -10,6 +10,7 @@ mod jobs;
 mod operations;
 mod recovery_points;
 mod resources;
+mod schedules;
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,8 +25,8 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::{
-    Database, JobFilter, JobRow, OperationRow, RecoveryPointRow, RepositoryRow, ResourceRow,
-    Result, Rows, Session, StoreError, TimeCursor, UseRow,
+    Database, ExpiryCursor, JobFilter, JobRow, OperationRow, RecoveryPointRow, RepositoryRow,
+    ResourceRow, Result, Rows, ScheduleRow, Session, StoreError, TimeCursor, UseRow,
 };
 
 /// How long a writer waits for the one before it. Transactions take milliseconds; who waits longer
@@ -253,6 +254,35 @@ impl Session for SqliteSession {
         recovery_points::delete(self.on(), id).await
     }
 
+    async fn last_made_recovery_point(&mut self, instance_key: &str) -> Result<Option<Uuid>> {
+        recovery_points::last_made(self.on(), instance_key).await
+    }
+    async fn expired_recovery_points(
+        &mut self,
+        now: Timestamp,
+        after: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Vec<RecoveryPointRow>> {
+        recovery_points::expired(self.on(), now, after, limit).await
+    }
+    async fn expiring_recovery_points(
+        &mut self,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<RecoveryPointRow>> {
+        recovery_points::expiring(self.on(), after, limit).await
+    }
+    async fn mark_recovery_point_expiring(&mut self, id: Uuid, at: Timestamp) -> Result<bool> {
+        recovery_points::mark_expiring(self.on(), id, at).await
+    }
+
+    async fn schedule(&mut self, instance_key: &str) -> Result<Option<ScheduleRow>> {
+        schedules::get(self.on(), instance_key).await
+    }
+    async fn put_schedule(&mut self, row: &ScheduleRow) -> Result<()> {
+        schedules::put(self.on(), row).await
+    }
+
     async fn operation(&mut self, id: &str) -> Result<Option<OperationRow>> {
         operations::get(self.on(), id).await
     }
@@ -338,148 +368,4 @@ fn end_of(prefix: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Store, suite};
-
-    #[tokio::test]
-    async fn sqlite_does_what_every_store_must() {
-        let dir = tempfile::tempdir().unwrap();
-        let count = std::sync::atomic::AtomicU32::new(0);
-        suite::run_all(async || {
-            let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let file = dir.path().join(format!("{number}.db"));
-            Store::new(SqliteDatabase::open(&file).await.unwrap())
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_store_opens_again_with_what_it_held() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("strongroom.db");
-        let store = Store::new(SqliteDatabase::open(&file).await.unwrap());
-        let mut session = store.begin().await.unwrap();
-        session.put_setting("a", "1").await.unwrap();
-        session.commit().await.unwrap();
-        store.close().await;
-        let store = Store::new(SqliteDatabase::open(&file).await.unwrap());
-        let value = store.read().await.unwrap().setting("a").await.unwrap();
-        assert_eq!(value.as_deref(), Some("1"));
-    }
-
-    #[tokio::test]
-    async fn repositories_that_older_versions_wrote_to_are_found_in_jobs_and_points() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
-            .await
-            .unwrap();
-        for statement in [
-            "INSERT INTO resources VALUES ('/v/i', 'k', '/V/I', 'i', '{}', 'e', 0, 0)",
-            r#"INSERT INTO jobs VALUES ('j', '/v', '/v/i', '/c', 'Backup', 'Failed', 'Done', '{}', NULL,
-                '{"kind":"Backup","repository":{"containerId":"/C","prefix":"of-job"}}',
-                'null', 'null', 0, NULL, 1, NULL, 0)"#,
-            r#"INSERT INTO jobs VALUES ('p', '/v', '/v/i', '/c', 'Purge', 'Failed', 'Done', '{}', NULL,
-                '{"kind":"Purge","repositories":[]}', 'null', 'null', 0, NULL, 1, NULL, 0)"#,
-            r#"INSERT INTO recovery_points VALUES ('r', '/v/i', '/v', 'j', 0, NULL,
-                '{"repository":{"containerId":"/C","prefix":"of-point"}}')"#,
-        ]
-        .into_iter()
-        .chain(
-            include_str!("migrations/sqlite/0003_history.sql")
-                .split(';')
-                .filter(|statement| statement.trim_start().starts_with("INSERT")),
-        ) {
-            sqlx::query(sqlx::AssertSqlSafe(statement))
-                .execute(&database.writer)
-                .await
-                .unwrap();
-        }
-        let mut session = database.read().await.unwrap();
-        let found = session.repositories("/v/i").await.unwrap();
-        let prefixes: Vec<&str> = found.iter().map(|row| row.prefix.as_str()).collect();
-        assert_eq!(prefixes, ["of-job", "of-point"]);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_told_from_what_is_wrong() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
-            .await
-            .unwrap();
-        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
-            .fetch_one(&database.writer)
-            .await
-            .unwrap();
-        let limit = format!("PRAGMA max_page_count = {pages}");
-        sqlx::query(sqlx::AssertSqlSafe(limit))
-            .execute(&database.writer)
-            .await
-            .unwrap();
-        let mut session = database.begin().await.unwrap();
-        let refused = session.put_setting("long", &"x".repeat(1 << 20)).await;
-        assert!(refused.unwrap_err().is_unavailable());
-        drop(session);
-        let mut session = database.read().await.unwrap();
-        let refused = session.put_setting("a", "b").await.unwrap_err();
-        assert!(!refused.is_unavailable(), "{refused}");
-    }
-
-    #[tokio::test]
-    async fn lists_and_due_jobs_walk_an_index() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
-            .await
-            .unwrap();
-        for (query, index) in [
-            (
-                "SELECT * FROM resources WHERE kind = 'k' AND key > 'a' AND key < 'b' ORDER BY key",
-                "resources_by_kind",
-            ),
-            (
-                "SELECT * FROM jobs WHERE vault_key = 'v' AND (created_at, id) < (1, 'x') ORDER BY created_at DESC, id DESC",
-                "jobs_by_vault",
-            ),
-            (
-                "SELECT * FROM jobs WHERE next_poll_at IS NOT NULL AND (next_poll_at <= 1 OR next_poll_at > 2) ORDER BY next_poll_at",
-                "jobs_due",
-            ),
-            (
-                "SELECT * FROM recovery_points WHERE instance_key = 'i' AND (created_at, id) < (1, 'x') ORDER BY created_at DESC, id DESC",
-                "recovery_points_by_instance",
-            ),
-            (
-                "SELECT * FROM operations WHERE ended_at IS NULL ORDER BY created_at, id",
-                "operations_open",
-            ),
-            (
-                "SELECT * FROM jobs WHERE instance_key = 'i' AND (created_at, id) < (1, 'x') ORDER BY created_at DESC, id DESC",
-                "jobs_by_instance",
-            ),
-            (
-                "SELECT * FROM jobs WHERE instance_key = 'i' AND next_poll_at IS NOT NULL AND ended_at IS NOT NULL",
-                "jobs_waiting_by_instance",
-            ),
-            (
-                "SELECT * FROM jobs WHERE ended_at IS NOT NULL AND next_poll_at IS NULL AND ended_at < 1 AND (ended_at, id) > (0, '') ORDER BY ended_at, id",
-                "jobs_ended",
-            ),
-            (
-                "SELECT id FROM operations WHERE ended_at < 1 ORDER BY ended_at LIMIT 5",
-                "operations_ended",
-            ),
-            (
-                "SELECT * FROM uses WHERE target_key = 'k' ORDER BY user_key",
-                "uses_by_target",
-            ),
-        ] {
-            let plan: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")))
-                    .fetch_all(&database.writer)
-                    .await
-                    .unwrap();
-            let plan: String = plan.into_iter().map(|step| step.3).collect();
-            assert!(plan.contains(index), "{query}: {plan}");
-        }
-    }
-}
+mod tests;

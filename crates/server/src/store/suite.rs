@@ -2,6 +2,7 @@
 //! passes when it runs all of them ([`run_all`]).
 
 mod history;
+mod policy;
 
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
@@ -60,6 +61,7 @@ fn point(number: u128, minutes: i64) -> RecoveryPointRow {
         created_at: start() + minutes.minutes(),
         expires_at: None,
         body: json!({"digest": "d"}),
+        expiring_since: None,
     }
 }
 
@@ -467,14 +469,6 @@ async fn an_operation_ends_once(store: Store) {
     assert_eq!(session.open_operations(10).await.unwrap().len(), 1);
 }
 
-async fn settings_are_overwritten(store: Store) {
-    let mut session = store.begin().await.unwrap();
-    assert_eq!(session.setting("a").await.unwrap(), None);
-    session.put_setting("a", "1").await.unwrap();
-    session.put_setting("a", "2").await.unwrap();
-    assert_eq!(session.setting("a").await.unwrap().as_deref(), Some("2"));
-}
-
 /// Runs the whole suite; `empty` opens a new empty store for each part.
 pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     what_is_not_committed_is_not_there(empty().await).await;
@@ -489,10 +483,13 @@ pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     jobs_are_filtered_by_what_clients_ask_for(empty().await).await;
     recovery_points_are_listed_newest_first_within_bounds(empty().await).await;
     an_operation_ends_once(empty().await).await;
-    settings_are_overwritten(empty().await).await;
+    history::settings_are_overwritten(empty().await).await;
     history::due_jobs_of_a_crowded_cluster_stand_aside(empty().await).await;
     history::old_jobs_go_unless_they_wait_for_something(empty().await).await;
     history::old_operations_go_and_open_ones_stay(empty().await).await;
     history::repositories_are_known_as_long_as_their_instance(empty().await).await;
     history::the_body_of_a_recovery_point_is_written_anew(empty().await).await;
+    policy::a_schedule_is_kept_as_long_as_its_instance(empty().await).await;
+    policy::expired_points_are_listed_until_they_are_marked(empty().await).await;
+    policy::the_last_point_is_the_one_that_was_inserted_last(empty().await).await;
 }

@@ -156,6 +156,7 @@ impl Harness {
             rule_name: "BackupHourly".to_owned(),
             retention_tag: "Default".to_owned(),
             expires_at: None,
+            scheduled_for: None,
         };
         let now = self.app.now();
         let is_open = status == "InProgress";
@@ -206,6 +207,7 @@ impl Harness {
             created_at,
             expires_at: None,
             body: json!({"properties": properties, "repository": repository}),
+            expiring_since: None,
         };
         let mut session = self.app.store.begin().await.unwrap();
         session.insert_recovery_point(&row).await.unwrap();

@@ -26,6 +26,14 @@ pub const POINTS: &[&str] = &[
     "job_finished",
     // The custom resource is gone; the store does not know it yet.
     "resource_deleted",
+    // A scheduled backup and the note of its moment are in the store; nobody has been told.
+    "scheduled_backup_recorded",
+    // The store says that a recovery point is being removed; nothing is removed yet.
+    "point_marked",
+    // Its manifest is gone; the store still has its row.
+    "point_removed",
+    // Nothing is left of it but what the next prune takes.
+    "point_forgotten",
 ];
 
 /// The status of a process that was killed (128 + SIGKILL).

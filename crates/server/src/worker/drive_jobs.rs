@@ -212,7 +212,7 @@ fn spec_of(
             plan_digest,
             deadline,
         }),
-        Request::Purge { .. } => return None,
+        Request::NotStarted { .. } | Request::Purge { .. } => return None,
     })
 }
 
@@ -462,7 +462,7 @@ async fn again(app: &App, row: JobRow, at: Option<Timestamp>) -> Result<()> {
 
 fn kind_of(request: &Request) -> JobKind {
     match request {
-        Request::Backup { .. } => JobKind::Backup,
+        Request::Backup { .. } | Request::NotStarted { .. } => JobKind::Backup,
         Request::Restore { .. } | Request::Purge { .. } => JobKind::Restore,
     }
 }

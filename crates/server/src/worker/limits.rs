@@ -101,6 +101,20 @@ pub const PRUNE_MIN_AGE: Duration = Duration::from_secs(60 * 60);
 /// How long one repository may take. A store that hangs must not keep the others from their turn.
 pub const PRUNE_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
+/// How often schedules are looked at. The shortest interval is five minutes: a backup begins within a
+/// thirtieth of it, and a look at a thousand instances takes milliseconds.
+pub const SCHEDULES_EVERY: Duration = Duration::from_secs(10);
+
+/// Scheduled backups started in one look. What is due at the same time everywhere begins spread over
+/// time, a hundred a minute, instead of all at once; each cluster has its own limit besides.
+pub const STARTS_PER_LOOK: usize = 16;
+
+/// How often recovery points are looked for whose time is over. Times are days: a minute more is nothing.
+pub const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long the removal of one recovery point may take: a few requests, each tried several times.
+pub const EXPIRE_PATIENCE: Duration = Duration::from_secs(2 * 60);
+
 /// How long an ended job and its report are kept: a quarter of a year, so that what an audit or a look
 /// at last quarter's failures needs is there. The published contract names no time.
 pub const JOB_RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -151,7 +151,7 @@ pub(super) async fn settle_failed(app: &App, row: &JobRow, request: &Request) ->
         match found.await {
             Ok(point) => {
                 if let Some(point) = jobs::of_backup(row, request, &outcome, &point)? {
-                    jobs::adopt(app, &point).await?;
+                    jobs::adopt(app, row, request, point).await?;
                 }
                 return Ok(Settled::Adopted);
             }

@@ -24,6 +24,12 @@ pub async fn is_being_backed_up(session: &mut dyn Session, instance_key: &str) -
     Ok(false)
 }
 
+/// Whether any job of the instance is under way: another one would be refused.
+pub async fn is_busy(session: &mut dyn Session, instance_key: &str) -> Result<bool> {
+    let open = jobs::open_of_instance(session, instance_key).await?;
+    Ok(!open.is_empty())
+}
+
 /// Backups of the instance that ended without a recovery point while their cluster is still out of
 /// reach.
 pub async fn lost_backups(session: &mut dyn Session, row: &ResourceRow) -> Result<Vec<JobRow>> {

@@ -74,9 +74,12 @@ pub enum Request {
         /// The retention tag.
         #[serde(default)]
         retention_tag: String,
-        /// When retention lets the recovery point go.
+        /// When retention lets the recovery point go, as far as it can be said before it is made.
         #[serde(default)]
         expires_at: Option<Timestamp>,
+        /// The moment of the schedule that the backup stands for; none when it was asked for.
+        #[serde(default)]
+        scheduled_for: Option<Timestamp>,
     },
     /// Restore from a recovery point, or say what that would do.
     Restore {
@@ -96,6 +99,13 @@ pub enum Request {
         /// Where from.
         repository: Location,
     },
+    /// A scheduled backup that could not be started: the job ended when it was made, and says why.
+    NotStarted {
+        /// Whose.
+        about: About,
+        /// The moment of the schedule.
+        scheduled_for: Timestamp,
+    },
     /// Delete what a deleted instance left in its repositories.
     Purge {
         /// Whose.
@@ -112,6 +122,7 @@ impl Request {
         match self {
             Self::Backup { about, .. }
             | Self::Restore { about, .. }
+            | Self::NotStarted { about, .. }
             | Self::Purge { about, .. } => about,
         }
     }
@@ -121,7 +132,22 @@ impl Request {
     pub fn repository(&self) -> Option<&Location> {
         match self {
             Self::Backup { repository, .. } | Self::Restore { repository, .. } => Some(repository),
-            Self::Purge { .. } => None,
+            Self::NotStarted { .. } | Self::Purge { .. } => None,
+        }
+    }
+
+    /// The recovery point that the job reads or, as its parent, rests on.
+    #[must_use]
+    pub fn needed_point(&self) -> Option<Uuid> {
+        match self {
+            Self::Backup {
+                parent_recovery_point_id,
+                ..
+            } => *parent_recovery_point_id,
+            Self::Restore {
+                recovery_point_id, ..
+            } => Some(*recovery_point_id),
+            Self::NotStarted { .. } | Self::Purge { .. } => None,
         }
     }
 

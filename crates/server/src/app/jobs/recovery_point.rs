@@ -15,7 +15,8 @@ use crate::store::{JobRow, RecoveryPointRow};
 const OPERATIONAL_STORE: &str = "OperationalStore";
 
 /// The row of the recovery point of a backup whose manifest was read. `body` holds the published
-/// document under `properties` and where the repository is under `repository`.
+/// document under `properties`, where the repository is under `repository` and the moment of the schedule
+/// under `scheduledFor`. Tag and expiry are settled when it is written, see [`crate::app::retention`].
 pub fn of_backup(
     job: &JobRow,
     request: &Request,
@@ -28,6 +29,7 @@ pub fn of_backup(
         repository,
         retention_tag,
         expires_at,
+        scheduled_for,
         ..
     } = request
     else {
@@ -80,6 +82,9 @@ pub fn of_backup(
         job_id: job.id,
         created_at: created,
         expires_at: *expires_at,
-        body: json!({ "properties": properties, "repository": repository }),
+        body: json!({
+            "properties": properties, "repository": repository, "scheduledFor": scheduled_for,
+        }),
+        expiring_since: None,
     }))
 }

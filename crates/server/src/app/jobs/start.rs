@@ -3,9 +3,7 @@
 
 use jiff::Timestamp;
 use strongroom_api::instance::{BackupInstance, CurrentProtectionState, TriggerBackupRequest};
-use strongroom_api::policy::{
-    AzureRetentionRule, BackupPolicy, DeleteOption, PolicyProperties, PolicyRule,
-};
+use strongroom_api::policy::{PolicyProperties, PolicyRule};
 use strongroom_api::restore::{RecoveryPointBasedRestoreRequest, RestoreTarget};
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::selection::Selection;
@@ -39,13 +37,14 @@ pub struct Started {
 }
 
 /// An instance that may be worked on.
-struct Instance {
-    about: About,
+pub(in crate::app) struct Instance {
+    /// What its jobs say of it.
+    pub(in crate::app) about: About,
     document: BackupInstance,
     key: String,
 }
 
-/// Starts a backup of an instance.
+/// Starts a backup of an instance that a user asks for.
 pub async fn start_backup(
     app: &App,
     id: &ResourceId,
@@ -54,29 +53,55 @@ pub async fn start_backup(
 ) -> Result<Started> {
     let mut session = app.store.begin().await?;
     let instance = protected_instance(&mut *session, id, is_user_triggered).await?;
-    let selection = selection_of(&instance.document)?;
     let options = &request.backup_rule_options;
     let tag = options.trigger_option.retention_tag_override.as_deref();
-    let (retention_tag, expires_at) =
-        retention(app, &mut *session, &instance.about, &options.rule_name, tag).await?;
-    let container = working_container(&mut *session, &instance.about).await?;
-    let identity = repositories::identity_or_new(app, &mut *session, &instance.key).await?;
+    let kept = retention(app, &mut *session, &instance.about, &options.rule_name, tag).await?;
+    let rule_name = options.rule_name.clone();
+    let request = backup_of(app, &mut *session, instance, rule_name, kept, None).await?;
+    accept(app, session, id, BACKUP, &request).await
+}
+
+/// The backup of an instance for a moment of its schedule. Its tag is settled when it succeeds, because
+/// only then it is known to be the first of its day.
+pub(in crate::app) async fn scheduled_backup(
+    app: &App,
+    session: &mut dyn Session,
+    id: &ResourceId,
+    rule_name: String,
+    moment: Timestamp,
+) -> Result<Request> {
+    let instance = protected_instance(session, id, false).await?;
+    let kept = retention(app, session, &instance.about, &rule_name, None).await?;
+    backup_of(app, session, instance, rule_name, kept, Some(moment)).await
+}
+
+async fn backup_of(
+    app: &App,
+    session: &mut dyn Session,
+    instance: Instance,
+    rule_name: String,
+    (retention_tag, expires_at): (String, Option<Timestamp>),
+    scheduled_for: Option<Timestamp>,
+) -> Result<Request> {
+    let selection = selection_of(&instance.document)?;
+    let container = working_container(session, &instance.about).await?;
+    let identity = repositories::identity_or_new(app, session, &instance.key).await?;
     let repository = Location {
         container_id: container.as_str().to_owned(),
         prefix: identity.prefix.clone(),
     };
-    let parent_recovery_point_id = parent(&mut *session, &instance.key, &repository).await?;
-    let request = Request::Backup {
+    let parent_recovery_point_id = parent(session, &instance.key, &repository).await?;
+    Ok(Request::Backup {
         about: instance.about,
         recovery_point_id: app.new_id(),
         selection,
         parent_recovery_point_id,
         repository,
-        rule_name: options.rule_name.clone(),
+        rule_name,
         retention_tag,
         expires_at,
-    };
-    accept(app, session, id, BACKUP, &request).await
+        scheduled_for,
+    })
 }
 
 /// Starts a restore, or (`mode` Validate) the computation of what it would do.
@@ -121,31 +146,7 @@ async fn accept(
     operation: &str,
     request: &Request,
 ) -> Result<Started> {
-    let job = new_row(app, operation, Step::Admit, request)?;
-    if let Some(other) = super::open_of_instance(&mut *session, &job.instance_key)
-        .await?
-        .first()
-    {
-        return Err(Problem::new(
-            Code::UserErrorJobAlreadyInProgress,
-            format!(
-                "The {} job {} of this backup instance has not ended; it is at step {}.",
-                other.operation, other.id, other.step
-            ),
-        )
-        .at(other.id.to_string())
-        .into());
-    }
-    session.insert_job(&job).await?;
-    if let Some(repository) = request.repository() {
-        // Jobs are forgotten after a while; where they wrote to is not.
-        let row = RepositoryRow {
-            instance_key: job.instance_key.clone(),
-            container_id: repository.container_id.clone(),
-            prefix: repository.prefix.clone(),
-        };
-        session.put_repository(&row).await?;
-    }
+    let job = insert(app, &mut *session, operation, request).await?;
     let id = Some(job.id.to_string());
     let location = &request.about().location;
     // Clients learn the job's id from the operation and then follow the job, so the operation of a
@@ -174,8 +175,43 @@ async fn accept(
     Ok(Started { job, operation })
 }
 
+/// Writes a job, unless another one of the instance is at work.
+pub(in crate::app) async fn insert(
+    app: &App,
+    session: &mut dyn Session,
+    operation: &str,
+    request: &Request,
+) -> Result<JobRow> {
+    let job = new_row(app, operation, Step::Admit, request)?;
+    if let Some(other) = super::open_of_instance(session, &job.instance_key)
+        .await?
+        .first()
+    {
+        return Err(Problem::new(
+            Code::UserErrorJobAlreadyInProgress,
+            format!(
+                "The {} job {} of this backup instance has not ended; it is at step {}.",
+                other.operation, other.id, other.step
+            ),
+        )
+        .at(other.id.to_string())
+        .into());
+    }
+    session.insert_job(&job).await?;
+    if let Some(repository) = request.repository() {
+        // Jobs are forgotten after a while; where they wrote to is not.
+        let row = RepositoryRow {
+            instance_key: job.instance_key.clone(),
+            container_id: repository.container_id.clone(),
+            prefix: repository.prefix.clone(),
+        };
+        session.put_repository(&row).await?;
+    }
+    Ok(job)
+}
+
 /// An instance and what its jobs say of it.
-async fn about(
+pub(in crate::app) async fn about(
     session: &mut dyn Session,
     id: &ResourceId,
     is_user_triggered: bool,
@@ -291,7 +327,10 @@ async fn retention(
         .at("backupRuleOptions.ruleName")
         .into());
     }
-    let Some(rule) = retention_rule(&policy, tag) else {
+    let meaning = crate::app::policies::meaning(&policy)?;
+    let rule = meaning.retention.iter();
+    let mut rule = rule.filter(|rule| rule.name.eq_ignore_ascii_case(tag));
+    let Some(rule) = rule.next() else {
         return Err(Problem::new(
             Code::UserErrorRetentionTagNotInPolicy,
             format!("The policy '{}' has no retention rule '{tag}'.", row.name),
@@ -299,25 +338,7 @@ async fn retention(
         .at("backupRuleOptions.triggerOption.retentionTagOverride")
         .into());
     };
-    Ok((tag.to_owned(), expiry(rule, app.now())))
-}
-
-fn retention_rule<'a>(policy: &'a BackupPolicy, tag: &str) -> Option<&'a AzureRetentionRule> {
-    policy.policy_rules.iter().find_map(|rule| match rule {
-        PolicyRule::AzureRetentionRule(rule) if rule.name.eq_ignore_ascii_case(tag) => Some(rule),
-        _ => None,
-    })
-}
-
-/// When a rule lets a recovery point of this moment go. Calendar durations are counted in UTC.
-fn expiry(rule: &AzureRetentionRule, now: Timestamp) -> Option<Timestamp> {
-    let DeleteOption::AbsoluteDeleteOption(option) = &rule.lifecycles.first()?.delete_after;
-    let span: jiff::Span = option.duration.parse().ok()?;
-    let then = now
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .checked_add(span)
-        .ok()?;
-    Some(then.timestamp())
+    Ok((rule.name.clone(), rule.kept_until(app.now())))
 }
 
 /// The container to which the extension of the job's cluster writes, if vault and extension are set
@@ -372,6 +393,12 @@ async fn point_of(
         Err(_) => None,
     };
     match found.filter(|point| point.instance_key == instance.key()) {
+        Some(point) if point.expiring_since.is_some() => Err(Problem::new(
+            Code::UserErrorRecoveryPointNotFound,
+            format!("The time of the recovery point '{id}' is over; it is being removed."),
+        )
+        .at("recoveryPointId")
+        .into()),
         Some(point) => Ok(point),
         None => Err(Problem::new(
             Code::UserErrorRecoveryPointNotFound,

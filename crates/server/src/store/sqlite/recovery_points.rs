@@ -5,8 +5,8 @@ use sqlx::{FromRow, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
-    RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed, json, micros, one_more,
-    optional_time, time, uuid,
+    ExpiryCursor, RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed, json, micros,
+    one_more, optional_time, time, uuid,
 };
 
 #[derive(FromRow)]
@@ -18,6 +18,7 @@ struct Stored {
     created_at: i64,
     expires_at: Option<i64>,
     body: String,
+    expiring_since: Option<i64>,
 }
 
 impl Stored {
@@ -30,6 +31,7 @@ impl Stored {
             created_at: time(self.created_at)?,
             expires_at: optional_time(self.expires_at)?,
             body: json(&self.body)?,
+            expiring_since: optional_time(self.expiring_since)?,
         })
     }
 }
@@ -47,8 +49,9 @@ pub(super) async fn get(on: &mut SqliteConnection, id: Uuid) -> Result<Option<Re
 pub(super) async fn insert(on: &mut SqliteConnection, row: &RecoveryPointRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO recovery_points
-             (id, instance_key, vault_key, job_id, created_at, expires_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             (id, instance_key, vault_key, job_id, created_at, expires_at, body, expiring_since, sequence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                 (SELECT COALESCE(MAX(sequence), 0) + 1 FROM recovery_points WHERE instance_key = $2))",
     )
     .bind(row.id.to_string())
     .bind(&row.instance_key)
@@ -57,6 +60,7 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &RecoveryPointRow) ->
     .bind(micros(row.created_at))
     .bind(row.expires_at.map(micros))
     .bind(row.body.to_string())
+    .bind(row.expiring_since.map(micros))
     .execute(on)
     .await
     .map_err(failed("write a recovery point"))?;
@@ -151,5 +155,76 @@ pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> 
         .execute(on)
         .await
         .map_err(failed("delete a recovery point"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn last_made(
+    on: &mut SqliteConnection,
+    instance_key: &str,
+) -> Result<Option<Uuid>> {
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM recovery_points WHERE instance_key = $1 ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(instance_key)
+    .fetch_optional(on)
+    .await
+    .map_err(failed("find the last recovery point"))?;
+    found.as_deref().map(uuid).transpose()
+}
+
+pub(super) async fn expired(
+    on: &mut SqliteConnection,
+    now: Timestamp,
+    after: Option<ExpiryCursor>,
+    limit: usize,
+) -> Result<Vec<RecoveryPointRow>> {
+    let (after_time, after_id) = after.map_or((i64::MIN, String::new()), |cursor| {
+        (micros(cursor.expires_at), cursor.id.to_string())
+    });
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM recovery_points
+         WHERE expires_at <= $1 AND expiring_since IS NULL AND (expires_at, id) > ($2, $3)
+         ORDER BY expires_at, id LIMIT $4",
+    )
+    .bind(micros(now))
+    .bind(after_time)
+    .bind(after_id)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(on)
+    .await
+    .map_err(failed("list expired recovery points"))?;
+    stored.into_iter().map(Stored::read).collect()
+}
+
+pub(super) async fn expiring(
+    on: &mut SqliteConnection,
+    after: Option<Uuid>,
+    limit: usize,
+) -> Result<Vec<RecoveryPointRow>> {
+    let stored = sqlx::query_as::<_, Stored>(
+        "SELECT * FROM recovery_points WHERE expiring_since IS NOT NULL AND id > $1
+         ORDER BY id LIMIT $2",
+    )
+    .bind(after.map_or_else(String::new, |id| id.to_string()))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(on)
+    .await
+    .map_err(failed("list recovery points that are being removed"))?;
+    stored.into_iter().map(Stored::read).collect()
+}
+
+pub(super) async fn mark_expiring(
+    on: &mut SqliteConnection,
+    id: Uuid,
+    at: Timestamp,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE recovery_points SET expiring_since = $1 WHERE id = $2 AND expiring_since IS NULL",
+    )
+    .bind(micros(at))
+    .bind(id.to_string())
+    .execute(on)
+    .await
+    .map_err(failed("mark a recovery point"))?;
     Ok(done.rows_affected() == 1)
 }

@@ -119,3 +119,11 @@ pub(super) async fn the_body_of_a_recovery_point_is_written_anew(store: Store) {
     let read = session.recovery_point(known).await.unwrap().unwrap();
     assert_eq!(read.body, body);
 }
+
+pub(super) async fn settings_are_overwritten(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    assert_eq!(session.setting("a").await.unwrap(), None);
+    session.put_setting("a", "1").await.unwrap();
+    session.put_setting("a", "2").await.unwrap();
+    assert_eq!(session.setting("a").await.unwrap().as_deref(), Some("2"));
+}
