@@ -24,6 +24,8 @@ mod discovery;
 mod exec;
 #[path = "real_api_server/install.rs"]
 mod install;
+#[path = "real_api_server/provision.rs"]
+mod provision;
 #[path = "real_api_server/trusted_access.rs"]
 mod trusted_access;
 
