@@ -53,6 +53,8 @@ pub struct AzureBackupDiscreteRecoveryPoint {
     pub size_in_bytes: Option<u64>,
     /// Ours: bytes that had to be stored anew.
     pub new_bytes: Option<u64>,
+    /// Ours: volume snapshots in it.
+    pub volumes: Option<u64>,
     /// Ours: the job that made it.
     pub job_id: Option<String>,
     /// Ours: `cut at R` or `smeared A..B`: how consistent in time it is.

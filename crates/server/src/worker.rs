@@ -10,6 +10,7 @@ pub mod crash;
 mod drive_jobs;
 mod entropy;
 mod expire_recovery_points;
+mod forget_snapshots;
 pub mod limits;
 mod prune_repositories;
 mod purge_repositories;

@@ -15,7 +15,10 @@ use strongroom_core::policy::{
 use uuid::Uuid;
 
 use super::jobs::{self, Location, Request};
-use super::{App, Error, ResourceId, Result, instances, policies, resources, verification};
+use super::{
+    App, Error, ResourceId, Result, instances, policies, resources, trusted_access, verification,
+};
+use crate::cluster_link::VaultAccess;
 use crate::store::{ExpiryCursor, JobRow, RecoveryPointRow, Session, TimeCursor};
 
 /// The setting that holds what retention knows of the clock.
@@ -249,7 +252,22 @@ pub fn location_of(point: &RecoveryPointRow) -> Result<Location> {
 /// Volume snapshots that a point has.
 #[must_use]
 pub fn volumes_of(point: &RecoveryPointRow) -> u64 {
-    point.body["volumes"].as_u64().unwrap_or(0)
+    point.body["properties"]["volumes"].as_u64().unwrap_or(0)
+}
+
+/// The way to the cluster in which the volume snapshots of a point are, and the id of its instance.
+pub async fn way_to_snapshots(
+    app: &App,
+    point: &RecoveryPointRow,
+) -> Result<(VaultAccess, String)> {
+    let mut session = app.store.read().await?;
+    let instance = ResourceId::published(point.instance_key.clone());
+    let instance = resources::existing(&mut *session, &instance).await?;
+    let document: BackupInstance = resources::document(&instance, instances::TYPE)?.properties;
+    let vault = ResourceId::published(instance.id.clone()).without(2);
+    let cluster = &document.data_source_info.resource_id;
+    let access = trusted_access::of_job(app, &mut *session, cluster, vault.as_str()).await?;
+    Ok((access, instance.id))
 }
 
 /// Forgets a point whose manifest is gone; tells whether it was there.

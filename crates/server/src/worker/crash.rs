@@ -30,6 +30,8 @@ pub const POINTS: &[&str] = &[
     "scheduled_backup_recorded",
     // The store says that a recovery point is being removed; nothing is removed yet.
     "point_marked",
+    // None of its volume snapshots is left, nor what asked for their removal; its manifest is there.
+    "snapshots_forgotten",
     // Its manifest is gone; the store still has its row.
     "point_removed",
     // Nothing is left of it but what the next prune takes.

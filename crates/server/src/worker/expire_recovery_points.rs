@@ -14,6 +14,7 @@ use futures::FutureExt as _;
 use jiff::SignedDuration;
 use strongroom_core::policy::{Keep, Verdict};
 
+use super::forget_snapshots::{Forgotten, forget_snapshots};
 use super::limits::{EXPIRE_EVERY, EXPIRE_PATIENCE};
 use crate::app::error::chain;
 use crate::app::jobs::Location;
@@ -96,7 +97,7 @@ fn told_kept(point: &RecoveryPointRow, why: &Keep) {
 
 /// Goes on with every point that is being removed.
 async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
-    // A store that does not answer is not asked again for each of its points.
+    // A store or cluster that does not answer is not asked again for each of its points.
     let mut away: BTreeSet<Location> = BTreeSet::new();
     let mut after = None;
     loop {
@@ -113,12 +114,16 @@ async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
             }
             let work = remove(app, point, &location);
             let why = match tokio::time::timeout(EXPIRE_PATIENCE, work).await {
-                Ok(Ok(())) => {
+                Ok(Ok(Forgotten::All)) => {
                     looked.removed += 1;
                     continue;
                 }
+                Ok(Ok(Forgotten::NotYet)) => {
+                    looked.pending += 1;
+                    continue;
+                }
                 Ok(Err(error)) => chain(&error),
-                Err(_) => "the store does not answer in time".to_owned(),
+                Err(_) => "the store or the cluster does not answer in time".to_owned(),
             };
             tracing::warn!(
                 recovery_point.id = %point.id, instance.key = point.instance_key, error = why,
@@ -130,8 +135,15 @@ async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
     }
 }
 
-/// Removes one point that is marked.
-async fn remove(app: &App, point: &RecoveryPointRow, location: &Location) -> Result<()> {
+/// Removes one point that is marked, as far as it goes now.
+async fn remove(app: &App, point: &RecoveryPointRow, location: &Location) -> Result<Forgotten> {
+    if retention::volumes_of(point) > 0 {
+        let (access, instance) = retention::way_to_snapshots(app, point).await?;
+        if forget_snapshots(app, &access, &instance, point.id).await? == Forgotten::NotYet {
+            return Ok(Forgotten::NotYet);
+        }
+        app.crash.reach("snapshots_forgotten");
+    }
     let mut session = app.store.read().await?;
     let key = &point.instance_key;
     let identity = repositories::identity_at(app, &mut *session, key, location).await?;
@@ -155,7 +167,7 @@ async fn remove(app: &App, point: &RecoveryPointRow, location: &Location) -> Res
     retention::forget(app, point.id).await?;
     app.crash.reach("point_forgotten");
     app.metrics.expired_points.inc();
-    Ok(())
+    Ok(Forgotten::All)
 }
 
 #[cfg(test)]

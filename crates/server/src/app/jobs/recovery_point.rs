@@ -69,6 +69,7 @@ pub fn of_backup(
             object_count: Some(objects),
             size_in_bytes: Some(bytes),
             new_bytes: Some(outcome.new_bytes),
+            volumes: point.header()["volumes"].as_u64(),
             job_id: Some(job.id.to_string()),
             consistency: outcome.cut.clone(),
             ..AzureBackupDiscreteRecoveryPoint::default()

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use strongroom_api::instance::CurrentProtectionState;
-use strongroom_kubernetes::crd::JobState;
+use strongroom_kubernetes::crd::{BackupMode, JobState};
 use strongroom_repository::Repository;
 use uuid::Uuid;
 
 use super::*;
+use crate::cluster_link::JobSpec;
 use crate::testing::protection::{Protected, adhoc, restore_of};
 use crate::worker::limits::UNAVAILABLE_LIMIT;
 
@@ -362,4 +363,60 @@ async fn a_deleted_container_takes_nothing_else_with_it() {
     it.harness.clock.advance(DAY * 8);
     look(&it).await;
     assert_eq!(listed(&it).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_volume_snapshots_of_a_point_go_before_its_manifest() {
+    let (it, repository, old, new) = two_points_of().await;
+    let mut session = it.harness.app.store.begin().await.unwrap();
+    let mut row = session.recovery_point(old).await.unwrap().unwrap();
+    row.body["properties"]["volumes"] = json!(2);
+    session
+        .put_recovery_point_body(old, &row.body)
+        .await
+        .unwrap();
+    session.commit().await.unwrap();
+    it.harness.clock.advance(DAY * 8);
+    let clusters = &it.harness.clusters;
+
+    // The cluster is away: the point stays, and is tried again.
+    clusters.set_unreachable(true);
+    look(&it).await;
+    assert_eq!(
+        look(&it).await,
+        Looked {
+            pending: 1,
+            kept: 1,
+            ..Looked::default()
+        }
+    );
+    clusters.set_unreachable(false);
+    for _ in 0..2 {
+        look(&it).await;
+        let asked = clusters.resources();
+        let JobSpec::Backup(spec) = &asked[0].spec else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(
+            (spec.mode, spec.recovery_point_id),
+            (BackupMode::Forget, old)
+        );
+        assert!(spec.sealed.is_empty(), "no secret is needed");
+        assert_eq!(asked.len(), 1);
+        // The extension fails the first time, and is asked anew.
+        clusters.update_status(|status| status.state = JobState::Failed);
+        expire(&it.harness.app, SignedDuration::ZERO).await.unwrap();
+        assert!(clusters.resources().is_empty());
+        assert_eq!(repository.points().await.unwrap().len(), 2);
+    }
+    look(&it).await;
+    clusters.begin_work();
+    assert_eq!(look(&it).await.pending, 1);
+    clusters.update_status(|status| status.state = JobState::Completed);
+    look(&it).await;
+    assert!(clusters.resources().is_empty());
+    assert_eq!(
+        (listed(&it).await, repository.points().await.unwrap()),
+        (vec![new], vec![new])
+    );
 }
