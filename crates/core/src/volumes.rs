@@ -86,6 +86,8 @@ impl ClaimFacts {
 pub struct VolumeFacts {
     /// The CSI driver; none when the volume is not one of CSI.
     pub driver: Option<String>,
+    /// The name under which the driver knows it; empty when it has no driver.
+    pub handle: String,
     /// What it is otherwise, as the field of its spec is named: `hostPath`, `nfs`.
     pub kind: String,
     /// As in `ext4`; empty when it does not say.
@@ -104,6 +106,7 @@ impl VolumeFacts {
         let csi = &spec["csi"];
         Self {
             driver: csi["driver"].as_str().map(str::to_owned),
+            handle: text(&csi["volumeHandle"]),
             kind: source_of(spec),
             fs_type: text(&csi["fsType"]),
             capacity: spec["capacity"]["storage"]

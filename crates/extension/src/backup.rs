@@ -1,7 +1,7 @@
 //! A backup: from a custom resource to a sealed recovery point.
 //!
-//! open and, at the same time, discover → plan; then collect → report → seal. Nothing exists before the seal but packs and
-//! report segments that nothing refers to; with it the recovery point exists, and its header holds
+//! open and, at the same time, discover → plan; then collect → snapshot → report → seal. Nothing exists before the seal but packs and
+//! report segments that nothing refers to, and volume snapshots that a ledger names; with it the recovery point exists, and its header holds
 //! all that the job's status tells. So an attempt that finds the point sealed by this job completes
 //! with what the header says, and every other attempt begins at the beginning; what earlier attempts
 //! sent to the store is not sent again.
@@ -29,6 +29,7 @@ use self::plan::Plan;
 pub use self::preview::preview;
 use crate::job::{Attempt, Done, JobFailure, Step};
 use crate::reporting::Report;
+use crate::volumes;
 
 /// Carries out one attempt at a backup. `use_parent` is false when an attempt before found the
 /// parent recovery point damaged: then everything is sent anew.
@@ -49,13 +50,34 @@ pub async fn run(
     let mut report = Report::start(attempt, &repository);
     let collecting = collect::collect(attempt, writer, spec, &plan, &mut report);
     let mut collected = attempt.step(Step::Collect, collecting).await?;
+    let claims = std::mem::take(&mut collected.claims);
+    let into = (&mut collected.writer, &mut report);
+    let served = found.serves_snapshots();
+    let protecting = volumes::protect(attempt, spec, &repository, served, claims, into);
+    let mut protected = attempt.step(Step::Snapshot, protecting).await?;
     // The last pack goes its way beside the last segment of the report.
     let settling = async {
         let sending = async { Ok(collected.writer.settle().await?) };
         tokio::try_join!(report.finish(), sending).map(|((), ())| ())
     };
     attempt.step(Step::Report, settling).await?;
-    let sealing = seal::seal(attempt, &repository, spec, found, &mut collected);
+    let sealing = async {
+        protected.about_to_seal(attempt).await?;
+        let sealed = seal::seal(
+            attempt,
+            &repository,
+            spec,
+            found,
+            &mut collected,
+            &protected,
+        )
+        .await;
+        match &sealed {
+            Ok(_) => protected.sealed(attempt).await,
+            Err(failure) => protected.not_sealed(attempt, &repository, failure).await,
+        }
+        sealed
+    };
     attempt.step(Step::Seal, sealing).await
 }
 

@@ -1,4 +1,5 @@
-//! Runs the jobs that custom resources ask for, one of a kind at a time. Previews are a kind of their own.
+//! Runs the jobs that custom resources ask for, one of a kind at a time. Previews are a kind of their own, and so is
+//! the removal of volume snapshots.
 //!
 //! Level-based: what is to be done is read from the custom resources that exist, never from what
 //! happened before. The oldest one that is not final is taken; an interrupted one is thereby
@@ -6,6 +7,7 @@
 //! attempt's future is dropped.
 
 pub mod backup;
+pub mod forget;
 mod patience;
 pub mod preview;
 mod queue;
@@ -104,7 +106,9 @@ impl<W: Work> Controller<W> {
                 () = self.shutdown.cancelled() => return,
                 ticket = self.queue.next(&mut settled) => ticket,
             };
-            match self.look_after(&ticket).await {
+            let looked_after = self.look_after(&ticket).await;
+            self.environment.job_ended.notify_one();
+            match looked_after {
                 Settled::Yes => settled.insert(ticket.uid),
                 Settled::Shutdown => return,
             };
@@ -242,6 +246,8 @@ impl<W: Work> Controller<W> {
             status.plan_digest = done.plan_digest;
             status.report_attempt = done.report_attempt;
             status.cut = done.cut;
+            status.volumes = done.volumes;
+            status.snapshot_window_millis = done.snapshot_window_millis;
             status.preview = done.preview;
         };
         self.conclude(&attempt.status, fill, Ok(())).await

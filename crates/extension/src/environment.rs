@@ -65,6 +65,10 @@ pub struct Environment {
     pub unreachable_grace: Duration,
     /// See [`crate::limits::NAMESPACE_GONE_WAIT`].
     pub namespace_gone_wait: Duration,
+    /// How long drivers are waited for.
+    pub snapshot_waits: crate::volumes::Waits,
+    /// Told whenever a job has ended, for who clears up after it.
+    pub job_ended: tokio::sync::Notify,
     /// How the last attempt to reach a store went, for the extension's status.
     pub storage: StorageNote,
 }

@@ -33,6 +33,10 @@ pub enum Step {
     Plan,
     /// Read objects and write them to the repository.
     Collect,
+    /// Take volume snapshots.
+    Snapshot,
+    /// Remove the volume snapshots of a recovery point.
+    Forget,
     /// Create and patch objects.
     Apply,
     /// Set owner references whose owners came later than what they own.
@@ -52,6 +56,8 @@ impl Step {
             Self::Discover => "discover",
             Self::Plan => "plan",
             Self::Collect => "collect",
+            Self::Snapshot => "snapshot",
+            Self::Forget => "forget",
             Self::Apply => "apply",
             Self::Relink => "relink",
             Self::Report => "report",
@@ -97,6 +103,10 @@ pub struct Done {
     pub report_attempt: Option<u32>,
     /// Whether all types were read at one state.
     pub cut: Option<String>,
+    /// Volume snapshots that belong to the recovery point, or were removed with it.
+    pub volumes: u32,
+    /// Milliseconds in which they were cut.
+    pub snapshot_window_millis: Option<u64>,
     /// What a preview counted.
     pub preview: Option<BackupPreview>,
 }

@@ -28,5 +28,6 @@ pub mod run;
 mod secrets;
 #[cfg(test)]
 mod tests;
+pub mod volumes;
 
 pub use run::{ExtensionOptions, RunError, run};

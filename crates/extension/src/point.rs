@@ -44,6 +44,9 @@ pub(crate) struct PointHeader {
     /// Volume snapshots that belong to it; 0 in points that were made before there were any.
     #[serde(default)]
     pub(crate) volumes: u32,
+    /// Milliseconds from the first request for a volume snapshot to the last cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot_window_millis: Option<u64>,
 }
 
 /// The cluster as it was when it was read.

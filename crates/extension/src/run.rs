@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_kubernetes::crd::{Backup, Restore};
-use strongroom_kubernetes::jobs::is_preview;
+use strongroom_kubernetes::jobs::{is_forget, is_preview};
 use strongroom_kubernetes::{Cluster, ClusterError, Timeouts};
 use strongroom_repository::SystemEntropy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
 use crate::controller::backup::BackupWork;
+use crate::controller::forget::ForgetWork;
 use crate::controller::preview::PreviewWork;
 use crate::controller::restore::RestoreWork;
 use crate::controller::{Controller, Queue};
@@ -28,6 +29,7 @@ use crate::limits::{
 };
 use crate::publication::Publication;
 use crate::restore;
+use crate::volumes::Reconciler;
 
 /// How the extension is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +129,8 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
         unreachable_pause: UNREACHABLE_PAUSE,
         unreachable_grace,
         namespace_gone_wait: NAMESPACE_GONE_WAIT,
+        snapshot_waits: crate::volumes::Waits::default(),
+        job_ended: tokio::sync::Notify::new(),
         storage: StorageNote::default(),
     });
     let publication = Publication::new(Arc::clone(&environment), options.version);
@@ -134,6 +138,7 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
     let mut background = JoinSet::new();
     background.spawn(health::serve(listener, publication.published()));
     let mut jobs = controllers(&environment, &shutdown, &mut background);
+    jobs.spawn(Reconciler::new(Arc::clone(&environment), shutdown.clone()).run());
     tokio::select! {
         () = publication.run() => {}
         _ = terminate.recv() => {}
@@ -196,11 +201,15 @@ pub fn controllers(
     feeds.spawn(feed);
     let (restores, feed) = Queue::of::<Restore>(cluster, namespace);
     feeds.spawn(feed);
-    feeds.spawn(restore::volumes::leftovers::tidy_up(Arc::clone(environment)));
+    feeds.spawn(restore::volumes::leftovers::tidy_up(Arc::clone(
+        environment,
+    )));
     let mut jobs = JoinSet::new();
     let environment = || Arc::clone(environment);
     let previews = backups.clone().only(is_preview);
-    let backups = backups.only(|name| !is_preview(name));
+    let forgets = backups.clone().only(is_forget);
+    let backups = backups.only(|name| !is_preview(name) && !is_forget(name));
+    jobs.spawn(Controller::new(environment(), ForgetWork, forgets, shutdown.clone()).run());
     jobs.spawn(Controller::new(environment(), PreviewWork, previews, shutdown.clone()).run());
     jobs.spawn(
         Controller::new(

@@ -112,14 +112,15 @@ pub struct Claim<'a> {
     pub uid: &'a str,
 }
 
-/// Asks for a snapshot of a claim; one of that name that is there is the answer.
+/// Asks for a snapshot of a claim; one of that name that is there is the answer. Whether it was asked for
+/// just now.
 pub async fn request(
     cluster: &Cluster,
     owner: &Owner,
     name: &str,
     claim: &Claim<'_>,
     class: &str,
-) -> Result<(), ClusterError> {
+) -> Result<bool, ClusterError> {
     let kind = snapshots();
     let (labels, annotations) = marks(owner, claim);
     let object = json!({
@@ -136,9 +137,8 @@ pub async fn request(
             "source": { "persistentVolumeClaimName": claim.name },
         },
     });
-    match apply::create(cluster, &kind, &object).await? {
-        Created::New(_) | Created::AlreadyExists => Ok(()),
-    }
+    let made = apply::create(cluster, &kind, &object).await?;
+    Ok(matches!(made, Created::New(_)))
 }
 
 /// The snapshots of a recovery point, or of all.

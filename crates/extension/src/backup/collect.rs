@@ -7,6 +7,7 @@ use serde_json::json;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::selection::Rule;
 use strongroom_core::selection::related::Stage;
+use strongroom_core::volumes::ClaimFacts;
 use strongroom_core::{Code, ObjectFacts, ObjectRef, Problem, ResourceType};
 use strongroom_kubernetes::collect::{Collected, Collector};
 use strongroom_kubernetes::crd::BackupSpec;
@@ -21,13 +22,17 @@ use super::sink::{Sink, Stored};
 use super::trouble::{Trouble, judge, judge_knowing};
 use crate::crash::Moment;
 use crate::job::{Attempt, JobFailure, Step};
+use crate::limits::VOLUMES_MAX;
 use crate::point::{Cut, EntryFacts, RunHeader};
 use crate::reporting::{Report, line_on_type};
+use crate::volumes::{Claims, Held};
 
 /// What was collected, ready to be sealed.
 pub(super) struct Gathered {
     pub(super) writer: PointWriter,
     pub(super) cut: Cut,
+    /// Claims whose lines wait for what becomes of their volumes.
+    pub(super) claims: Claims,
 }
 
 pub(super) async fn collect<'a>(
@@ -38,21 +43,22 @@ pub(super) async fn collect<'a>(
     report: &mut Report<'a>,
 ) -> Result<Gathered, JobFailure> {
     let mut stored = Stored { writer, report };
-    let cut = collect_into(attempt, spec, plan, &mut stored).await?;
+    let (cut, claims) = collect_into(attempt, spec, plan, &mut stored).await?;
     Ok(Gathered {
         writer: stored.writer,
         cut,
+        claims,
     })
 }
 
 /// Collects into a sink. A backup and its preview differ in nothing but the sink, so what the preview
-/// counts is what the backup takes.
+/// counts is what the backup takes. The claims that it gives back have no lines yet.
 pub(super) async fn collect_into<S: Sink>(
     attempt: &Attempt,
     spec: &BackupSpec,
     plan: &Plan,
     sink: &mut S,
-) -> Result<Cut, JobFailure> {
+) -> Result<(Cut, Claims), JobFailure> {
     let cluster = &attempt.environment.cluster;
     let revisions = Arc::new(Revisions::start(cluster).await?);
     for line in &plan.lines {
@@ -74,6 +80,7 @@ pub(super) async fn collect_into<S: Sink>(
         },
         namespaces: BTreeSet::new(),
         volumes_wanted: spec.selection.snapshot_volumes,
+        claims: Claims::default(),
         related: Related::new(plan),
         open: BTreeMap::new(),
     };
@@ -82,7 +89,7 @@ pub(super) async fn collect_into<S: Sink>(
     for line in absent_namespaces(&plan.selector, &collecting.namespaces) {
         collecting.sink.report(line).await?;
     }
-    Ok(collecting.cut)
+    Ok((collecting.cut, collecting.claims))
 }
 
 /// Where collecting stands.
@@ -96,6 +103,8 @@ struct Collecting<'a, S> {
     namespaces: BTreeSet<String>,
     /// Whether the configuration wants the data of volumes.
     volumes_wanted: bool,
+    /// Claims whose volumes are looked after once everything is read.
+    claims: Claims,
     /// What the objects so far need of the cluster's own scope.
     related: Related<'a>,
     /// Types that are being read.
@@ -234,17 +243,43 @@ impl<S: Sink> Collecting<'_, S> {
         let meta = EntryFacts::written(&facts)
             .map_err(|error| JobFailure::new(Code::InternalServerError, error.to_string()))?;
         self.related.learn(resource, &facts, &raw);
+        let claim = self.volumes_wanted && resource.is("", "PersistentVolumeClaim");
+        // What the API server sent is an object; were it not, the claim would have no volume.
+        let claim = claim.then(|| ClaimFacts::of(&raw.json().unwrap_or_default()));
         name.clone_into(open.last.get_or_insert_default());
         self.sink.put(name, meta, raw).await?;
-        let mut line = line(facts.object, Outcome::BackedUp, reason);
-        if self.volumes_wanted && resource.is("", "PersistentVolumeClaim") {
-            line.reason = "the claim is backed up, the volume's data is not".to_owned();
-            line = line.with_code(Code::VolumeDataNotProtected);
+        if let Some(claim) = claim {
+            return self.hold(facts.object, bytes, reason, claim).await;
         }
+        let mut line = line(facts.object, Outcome::BackedUp, reason);
         if facts.terminating && resource.is("", "Namespace") {
             line.reason = "it is being deleted; what is left of it is backed up".to_owned();
             line = line.with_code(Code::NamespaceTerminating);
         }
+        self.sink.report(line).await
+    }
+
+    /// Keeps a claim in mind until its volume is looked after, which says the last word over it.
+    async fn hold(
+        &mut self,
+        object: ObjectRef,
+        bytes: u64,
+        reason: String,
+        facts: ClaimFacts,
+    ) -> Result<(), JobFailure> {
+        let held = Held {
+            object,
+            bytes,
+            reason,
+            facts,
+        };
+        let Err(held) = self.claims.hold(held) else {
+            return Ok(());
+        };
+        let mut line = held.line().with_code(Code::VolumeDataNotProtected);
+        line.reason = format!(
+            "the claim is backed up, the volume's data is not: a recovery point takes snapshots of {VOLUMES_MAX} volumes at most"
+        );
         self.sink.report(line).await
     }
 

@@ -11,6 +11,7 @@ use strongroom_core::limits::OPTED_OUT_NAMESPACES_MAX;
 use strongroom_core::selection::EXCLUDE_LABELS;
 use strongroom_kubernetes::collect::Collector;
 use strongroom_kubernetes::discovery::{self, Discovery};
+use strongroom_kubernetes::snapshots;
 
 use crate::job::{Attempt, JobFailure};
 use crate::point::ClusterFacts;
@@ -21,6 +22,21 @@ pub(super) struct Found {
     pub(super) cluster: ClusterFacts,
     /// Namespaces whose own label keeps them out of backups.
     pub(super) opted_out: BTreeSet<String>,
+}
+
+impl Found {
+    /// Whether the cluster has volume snapshots in the version that we speak.
+    pub(super) fn serves_snapshots(&self) -> bool {
+        let kinds = [
+            snapshots::snapshots(),
+            snapshots::contents(),
+            snapshots::classes(),
+        ];
+        kinds.iter().all(|kind| {
+            let mut served = self.discovery.served.iter();
+            served.any(|one| one.resource == *kind)
+        })
+    }
 }
 
 pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {

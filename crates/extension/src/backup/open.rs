@@ -61,7 +61,8 @@ pub(super) fn outcome(attempt: &Attempt, point: &Point, header: PointHeader) -> 
         manifest_digest: Some(point.digest().to_owned()),
         report_attempt: Some(header.report_attempt),
         cut: Some(header.cut.to_string()),
-        plan_digest: None,
-        preview: None,
+        volumes: header.volumes,
+        snapshot_window_millis: header.snapshot_window_millis,
+        ..Done::default()
     }
 }

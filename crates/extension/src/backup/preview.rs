@@ -1,6 +1,6 @@
 //! A preview: what a backup would take, counted, and nothing else.
 //!
-//! discover → plan → collect, by the very code of a backup, into a sink that counts. No store, no secrets,
+//! discover → plan → collect → snapshot, by the very code of a backup, into a sink that counts. No store, no secrets,
 //! no report: the answer is in the status. An attempt that dies is simply begun again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,7 @@ use strongroom_kubernetes::crd::{
 use super::sink::Sink;
 use super::{collect, discover, plan};
 use crate::job::{Attempt, Done, JobFailure, Step};
+use crate::volumes;
 
 /// The longest text of a finding: a person reads a few lines, and etcd keeps 1.5 MiB.
 const FINDING_CHARS: usize = 1_000;
@@ -38,7 +39,13 @@ pub async fn preview(attempt: &Attempt, spec: &BackupSpec) -> Result<Done, JobFa
         counts: Counts::of(&spec.selection),
     };
     let collecting = collect::collect_into(attempt, spec, &plan, &mut sink);
-    let cut = attempt.step(Step::Collect, collecting).await?;
+    let (cut, claims) = attempt.step(Step::Collect, collecting).await?;
+    let served = found.serves_snapshots();
+    let weighing = volumes::weigh(attempt, &spec.selection, served, claims);
+    let (weighed, _) = attempt.step(Step::Snapshot, weighing).await?;
+    for one in &weighed {
+        sink.report(volumes::foretold(one)).await?;
+    }
     Ok(Done {
         cut: Some(cut.to_string()),
         preview: Some(sink.counts.ended()),

@@ -9,6 +9,7 @@ use super::discover::Found;
 use super::open::sealed_before;
 use crate::job::{Attempt, Done, JobFailure};
 use crate::point::{FORMAT, PointHeader};
+use crate::volumes::Protected;
 
 pub(super) async fn seal(
     attempt: &Attempt,
@@ -16,6 +17,7 @@ pub(super) async fn seal(
     spec: &BackupSpec,
     found: Found,
     gathered: &mut Gathered,
+    protected: &Protected,
 ) -> Result<Done, JobFailure> {
     let sums = attempt.progress.snapshot();
     let header = PointHeader {
@@ -28,7 +30,8 @@ pub(super) async fn seal(
         counts: sums.counts,
         outside: sums.outside,
         report_attempt: attempt.number,
-        volumes: 0,
+        volumes: protected.snapshots,
+        snapshot_window_millis: protected.window_millis(),
     };
     let now = attempt.environment.clock.now();
     let sealed = match gathered.writer.seal(json!(header), now).await {
@@ -52,7 +55,8 @@ pub(super) async fn seal(
         manifest_digest: Some(sealed.digest),
         report_attempt: Some(attempt.number),
         cut: Some(gathered.cut.to_string()),
-        plan_digest: None,
-        preview: None,
+        volumes: protected.snapshots,
+        snapshot_window_millis: protected.window_millis(),
+        ..Done::default()
     })
 }

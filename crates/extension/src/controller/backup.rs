@@ -48,8 +48,8 @@ impl Work for BackupWork {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
-        if spec.mode == BackupMode::Preview {
-            let message = format!("{} is a preview and has not the name of one", attempt.name);
+        if spec.mode != BackupMode::Backup {
+            let message = format!("{} is no backup and has the name of one", attempt.name);
             return Err(JobFailure::new(Code::InvalidRequestContent, message));
         }
         let use_parent =

@@ -35,6 +35,7 @@ use crate::clock::SystemClock;
 use crate::crash::CrashPoints;
 use crate::environment::{Environment, StorageNote, Stores};
 use crate::run::controllers;
+use crate::volumes::Waits;
 
 /// Long enough for a slow machine, short enough for a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,6 +120,8 @@ impl Stage {
             unreachable_pause: Duration::from_millis(5),
             unreachable_grace: Duration::from_millis(200),
             namespace_gone_wait: Duration::from_millis(300),
+            snapshot_waits: Waits::default(),
+            job_ended: tokio::sync::Notify::new(),
             storage: StorageNote::default(),
         })
     }

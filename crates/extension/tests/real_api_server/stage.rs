@@ -16,6 +16,7 @@ use strongroom_extension::clock::SystemClock;
 use strongroom_extension::crash::CrashPoints;
 use strongroom_extension::environment::{Environment, StorageNote, Stores};
 use strongroom_extension::run::controllers;
+use strongroom_extension::volumes::Waits;
 use strongroom_kubernetes::apply as objects;
 use strongroom_kubernetes::crd::{
     self, BackupMode, BackupSpec, JobStatus, RestoreMode, RestoreSpec,
@@ -259,6 +260,8 @@ impl Stage {
             unreachable_pause: Duration::from_millis(100),
             unreachable_grace: self.grace,
             namespace_gone_wait: Duration::from_secs(30),
+            snapshot_waits: Waits::default(),
+            job_ended: tokio::sync::Notify::new(),
             storage: StorageNote::default(),
         });
         let mut feeds = JoinSet::new();

@@ -30,6 +30,16 @@ pub const CLUSTER_RULES: &[Rule] = &[
                  resources. There is no delete: neither policy removes anything.",
     },
     Rule {
+        groups: &["snapshot.storage.k8s.io"],
+        resources: &["volumesnapshots", "volumesnapshotcontents"],
+        verbs: &["delete"],
+        reason: "The VolumeSnapshot beside a claim is removed as soon as its content stands by \
+                 itself, so that nothing of a backup or restore stays in a user's namespace, and \
+                 the content with the driver's snapshot when its recovery point expires. Only \
+                 those with the label of a recovery point or a restore are removed; RBAC cannot \
+                 tell them apart.",
+    },
+    Rule {
         groups: &["rbac.authorization.k8s.io"],
         resources: &["clusterroles", "roles"],
         verbs: &["bind", "escalate"],
@@ -74,6 +84,13 @@ pub const NAMESPACE_RULES: &[Rule] = &[
         resources: &["secrets"],
         verbs: &["create", "get", "patch", "update"],
         reason: "Its own private key, to which job secrets are sealed.",
+    },
+    Rule {
+        groups: &[""],
+        resources: &["configmaps"],
+        verbs: &["create", "delete", "get", "list", "patch", "update"],
+        reason: "The ledgers of volume snapshots: one for each recovery point that has any, gone \
+                 with the last of them.",
     },
 ];
 

@@ -54,10 +54,23 @@ fn the_deployment_and_the_roles_are_as_reviewed() {
 fn every_rule_has_a_reason_and_none_is_for_exec_or_impersonation() {
     for rule in CLUSTER_RULES.iter().chain(NAMESPACE_RULES) {
         assert!(rule.reason.len() > 20, "{rule:?}");
-        for verb in ["impersonate", "delete", "deletecollection", "*"] {
+        for verb in ["impersonate", "deletecollection", "*"] {
             assert!(!rule.verbs.contains(&verb), "{rule:?}");
         }
     }
+}
+
+#[test]
+fn nothing_may_be_deleted_but_snapshots_and_our_own_ledgers() {
+    let deletes = |rules: &[crate::access::Rule]| -> Vec<&str> {
+        let deleting = rules.iter().filter(|rule| rule.verbs.contains(&"delete"));
+        deleting.flat_map(|rule| rule.resources.to_vec()).collect()
+    };
+    assert_eq!(
+        deletes(CLUSTER_RULES),
+        ["volumesnapshots", "volumesnapshotcontents"]
+    );
+    assert_eq!(deletes(NAMESPACE_RULES), ["configmaps"]);
 }
 
 #[test]

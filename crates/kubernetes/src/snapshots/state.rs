@@ -76,8 +76,12 @@ pub struct ContentState {
     pub class: String,
     /// The name under which the driver knows the snapshot; none until there is one.
     pub handle: Option<String>,
+    /// The name under which the driver knows the volume that it is of; empty when it was not made from one.
+    pub volume_handle: String,
     /// The instant whose state it holds.
     pub cut: Option<Timestamp>,
+    /// Whether volumes can be made from it.
+    pub ready: bool,
     /// Bytes that a volume made from it needs; 0 when the driver does not say.
     pub restore_size: u64,
     /// Whether the snapshot stays when its VolumeSnapshot goes.
@@ -120,6 +124,8 @@ impl ContentState {
             class: text(&spec["volumeSnapshotClassName"]),
             handle: some_text(&status["snapshotHandle"])
                 .or_else(|| some_text(&spec["source"]["snapshotHandle"])),
+            volume_handle: text(&spec["source"]["volumeHandle"]),
+            ready: status["readyToUse"].as_bool().unwrap_or_default(),
             cut: status["creationTime"]
                 .as_i64()
                 .and_then(|nanos| Timestamp::from_nanosecond(nanos.into()).ok()),

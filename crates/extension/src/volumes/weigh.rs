@@ -1,0 +1,88 @@
+//! Looks at the volumes of claims and at the classes of their drivers, and decides what becomes of each.
+
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use strongroom_core::ResourceType;
+use strongroom_core::selection::Selection;
+use strongroom_core::volumes::{Offer, Phase, SnapshotClass, Verdict, VolumeFacts, decide};
+use strongroom_kubernetes::snapshots::list_classes;
+use strongroom_kubernetes::{Cluster, apply};
+
+use super::{Claims, Held};
+use crate::job::{Attempt, JobFailure};
+use crate::limits::VOLUMES_LOOKED_UP_AT_ONCE;
+use crate::point::volumes::VolumeRecord;
+
+/// A claim and what becomes of its data.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weighed {
+    pub(crate) held: Held,
+    /// Its volume, when there is one.
+    pub(crate) volume: Option<VolumeFacts>,
+    pub(crate) verdict: Verdict,
+}
+
+impl Weighed {
+    /// Its record, as far as claim and volume say it.
+    pub(super) fn record(&self) -> VolumeRecord {
+        let claim = &self.held.facts;
+        let volume = self.volume.clone().unwrap_or_default();
+        VolumeRecord {
+            namespace: claim.namespace.clone(),
+            claim: claim.name.clone(),
+            uid: claim.uid.clone(),
+            volume: claim.volume.clone(),
+            driver: volume.driver.unwrap_or_default(),
+            storage_class: claim.storage_class.clone(),
+            volume_mode: claim.volume_mode.clone(),
+            access_modes: claim.access_modes.clone(),
+            fs_type: volume.fs_type,
+            capacity: volume.capacity,
+            snapshot: None,
+            without: None,
+        }
+    }
+}
+
+/// What becomes of each claim, in the order of their names, and the classes that there are.
+pub(crate) async fn weigh(
+    attempt: &Attempt,
+    selection: &Selection,
+    served: bool,
+    claims: Claims,
+) -> Result<(Vec<Weighed>, Vec<SnapshotClass>), JobFailure> {
+    let cluster = &attempt.environment.cluster;
+    let classes = if served && !claims.is_empty() {
+        list_classes(cluster).await?
+    } else {
+        Vec::new()
+    };
+    let offer = Offer {
+        served,
+        classes,
+        types: selection.included_volume_types.clone(),
+    };
+    let mut looks = Vec::new();
+    for held in claims.sorted() {
+        looks.push(look_at(cluster, held, &offer).boxed());
+    }
+    let looks = stream::iter(looks).buffered(VOLUMES_LOOKED_UP_AT_ONCE);
+    let weighed = looks.try_collect().await?;
+    Ok((weighed, offer.classes))
+}
+
+async fn look_at(cluster: &Cluster, held: Held, offer: &Offer) -> Result<Weighed, JobFailure> {
+    let volumes = ResourceType::new("", "v1", "PersistentVolume", "persistentvolumes", false);
+    let volume = match (held.facts.phase, held.facts.volume.as_str()) {
+        (Phase::Bound, name) if !name.is_empty() => {
+            let found = apply::get(cluster, &volumes, None, name).await?;
+            found.as_ref().map(VolumeFacts::of)
+        }
+        _ => None,
+    };
+    let verdict = decide(&held.facts, volume.as_ref(), offer);
+    Ok(Weighed {
+        held,
+        volume,
+        verdict,
+    })
+}
