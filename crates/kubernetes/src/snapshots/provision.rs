@@ -15,9 +15,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use strongroom_core::object::ResourceType;
-use strongroom_core::restore::volumes::{SNAPSHOT_GROUP, SOURCE_PREFIX};
+use strongroom_core::restore::volumes::SOURCE_PREFIX;
 use uuid::Uuid;
 
+pub use super::{contents, snapshots};
 use crate::apply::{self, Created, Propagation};
 use crate::cluster::{Cluster, ClusterError, Failure, path_of, segment};
 use crate::{MANAGED_BY, MANAGED_BY_LABEL};
@@ -39,23 +40,6 @@ const RECLAIM: &str = "clusterbackup.dataprotection.microsoft.com/reclaim-policy
 const BEING_DELETED: &str = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted";
 /// How long an error text of a driver may be that is handed on.
 const TROUBLE_CHARS: usize = 300;
-
-/// The type of VolumeSnapshots.
-pub fn snapshots() -> ResourceType {
-    ResourceType::new(
-        SNAPSHOT_GROUP,
-        "v1",
-        "VolumeSnapshot",
-        "volumesnapshots",
-        true,
-    )
-}
-
-/// The type of VolumeSnapshotContents.
-pub fn contents() -> ResourceType {
-    let (kind, plural) = ("VolumeSnapshotContent", "volumesnapshotcontents");
-    ResourceType::new(SNAPSHOT_GROUP, "v1", kind, plural, false)
-}
 
 /// The contents of all restores of an extension, by its namespace, as a selector.
 pub fn selector(extension: &str) -> String {

@@ -73,7 +73,7 @@ pub fn text(bytes: u64) -> String {
     let fits = units.map(|(name, power)| (name, 1024_u64.pow(*power)));
     match fits
         .into_iter()
-        .find(|(_, unit)| bytes > 0 && bytes % unit == 0)
+        .find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit))
     {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
         None => bytes.to_string(),
