@@ -4,8 +4,10 @@
 //! What is packed is unpacked again and compared before it leaves the process, so that a fault of
 //! memory or of the library is found while the source is still there.
 
+use tokio::task::JoinHandle;
+
 use crate::error::{Error, Result};
-use crate::limits::FRAME_TARGET;
+use crate::limits::{BESIDE_MAX, FRAME_TARGET};
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
@@ -98,6 +100,24 @@ impl Encoder {
             head: [encoding, a, b, c, d],
             data,
         }
+    }
+}
+
+/// Runs what compresses this many bytes beside the caller.
+///
+/// As a task like any other, on one of the runtime's own threads: a frame takes one to three
+/// milliseconds. A thread for each frame of the pool for blocking calls would have a heap of its own that
+/// is kept after it (measured: a third of the process's memory), and would contend with the
+/// runtime's for the same cores. What is larger than any usual section would hold up a thread of the
+/// runtime for too long; it is rare, and goes to that pool.
+pub(crate) fn beside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    if bytes > BESIDE_MAX {
+        tokio::task::spawn_blocking(work)
+    } else {
+        tokio::spawn(async move { work() })
     }
 }
 

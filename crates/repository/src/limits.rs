@@ -7,6 +7,9 @@ use std::time::Duration;
 /// small objects well and still let one object be read without reading the whole point.
 pub const FRAME_TARGET: usize = 512 * 1024;
 
+/// Bytes that are compressed at once on a thread that others wait for: about five milliseconds.
+pub const BESIDE_MAX: usize = 2 * 1024 * 1024;
+
 /// Records that may wait for an open frame. A frame is closed early beyond it, so that a long
 /// stretch of carried-over records cannot grow memory while one small body waits.
 pub const FRAME_WAITING_MAX: usize = 2048;

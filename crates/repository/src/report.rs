@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::compression::{Encoder, REPORT_LEVEL};
+use crate::compression::{self, Encoder, REPORT_LEVEL};
 use crate::crypto::Role;
 use crate::error::{Error, Result};
 use crate::limits::{REPORT_LINE_MAX, REPORT_PAGE_MAX, REPORT_SEGMENT_MAX, REPORT_SEGMENT_TARGET};
@@ -206,7 +206,7 @@ impl Drop for ReportWriter {
     }
 }
 
-/// Seals a segment on another thread, and sends it. What it was sealed with comes back.
+/// Seals a segment beside the writer, and sends it. What it was sealed with comes back.
 async fn send_segment(
     objects: Arc<Objects>,
     path: String,
@@ -217,7 +217,7 @@ async fn send_segment(
         let sealed = sealing.seal(&sealer, &at);
         (sealing, sealed)
     };
-    let (sealing, sealed) = match tokio::task::spawn_blocking(seal).await {
+    let (sealing, sealed) = match compression::beside(REPORT_SEGMENT_TARGET, seal).await {
         Ok(done) => done,
         Err(error) => return (None, Err(stopped(&error))),
     };

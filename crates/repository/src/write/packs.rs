@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::compression::{BODY_LEVEL, CATALOGUE_LEVEL, Encoder};
+use crate::compression::{self, BODY_LEVEL, CATALOGUE_LEVEL, Encoder};
 use crate::crypto::{Kind, Role};
 use crate::error::{Error, Result};
 use crate::id::{ContentId, PackId, Place};
@@ -16,7 +16,7 @@ use crate::limits::{FRAME_TARGET, PACK_ROOMS, PACK_TARGET};
 use crate::objects::Objects;
 use crate::pack::{self, LeafSpan, PackBuilder};
 
-/// A frame that is being compressed on another thread.
+/// A frame that is being compressed beside the writer.
 pub(super) struct Encoding(JoinHandle<(Encoder, Vec<u8>, Result<()>)>);
 
 pub(super) struct Packs {
@@ -95,7 +95,7 @@ impl Packs {
             Some(idle) => idle,
             None => (Encoder::new()?, Vec::new()),
         };
-        let task = tokio::task::spawn_blocking(move || {
+        let task = compression::beside(frame.len(), move || {
             let compressed = encoder.compress(&frame, BODY_LEVEL);
             (encoder, frame, compressed)
         });
