@@ -131,6 +131,13 @@ pub struct Stage {
     pub targets: Vec<Target>,
 }
 
+/// Whether a stage of the thaw is due once the first `begun` stages of the freeze have been begun.
+/// `first` is the first of them that belongs to the same hook; what freezes nothing is due in any case.
+#[must_use]
+pub fn is_due(first: Option<usize>, begun: usize) -> bool {
+    first.is_none_or(|first| first < begun)
+}
+
 /// A pod that a hook does not run in although it matches, or not with all commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
@@ -165,13 +172,18 @@ impl Plan {
         self.freeze.is_empty() && self.thaw.is_empty()
     }
 
+    /// The first stage of the freeze that belongs to a hook.
+    #[must_use]
+    pub fn first_of(&self, hook: usize) -> Option<usize> {
+        self.freeze.iter().position(|stage| stage.hook == hook)
+    }
+
     /// The part of the thaw that is due once the first `begun` stages of the freeze have been begun: that
     /// of their hooks, and that of hooks that freeze nothing.
     pub fn due(&self, begun: usize) -> impl Iterator<Item = &Stage> {
-        self.thaw.iter().filter(move |thaw| {
-            let first = self.freeze.iter().position(|stage| stage.hook == thaw.hook);
-            first.is_none_or(|first| first < begun)
-        })
+        self.thaw
+            .iter()
+            .filter(move |thaw| is_due(self.first_of(thaw.hook), begun))
     }
 }
 

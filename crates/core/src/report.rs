@@ -24,18 +24,21 @@ pub enum Outcome {
     Patched,
     /// Existed already as the recovery point holds it.
     Unchanged,
+    /// A command of a hook ran in it.
+    Ran,
     /// Could not be done; the code says why.
     Failed,
 }
 
 impl Outcome {
     /// Every outcome, in the order in which people read them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BackedUp,
         Self::Created,
         Self::Patched,
         Self::Unchanged,
         Self::Skipped,
+        Self::Ran,
         Self::Failed,
     ];
 
@@ -48,6 +51,7 @@ impl Outcome {
             Self::Created => "Created",
             Self::Patched => "Patched",
             Self::Unchanged => "Unchanged",
+            Self::Ran => "Ran",
             Self::Failed => "Failed",
         }
     }
@@ -178,6 +182,7 @@ impl fmt::Display for Counts {
             Outcome::Created => "created",
             Outcome::Patched => "patched",
             Outcome::Unchanged => "unchanged",
+            Outcome::Ran => "ran",
             Outcome::Failed => "failed",
         };
         let parts: Vec<String> = Outcome::ALL

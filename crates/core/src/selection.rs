@@ -69,6 +69,12 @@ pub struct Selection {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub included_volume_types: Vec<String>,
+    /// `BackupHook` resources to run around the snapshots, in this order.
+    #[serde(
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub backup_hook_references: Vec<HookReference>,
 }
 
 impl Default for Selection {
@@ -84,7 +90,26 @@ impl Default for Selection {
             include_secrets: true,
             snapshot_volumes: true,
             included_volume_types: Vec::new(),
+            backup_hook_references: Vec::new(),
         }
+    }
+}
+
+/// A `BackupHook` resource, as the published `NamespacedNameResource` names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HookReference {
+    /// Its name.
+    #[serde(deserialize_with = "null_is_default")]
+    pub name: String,
+    /// Its namespace.
+    #[serde(deserialize_with = "null_is_default")]
+    pub namespace: String,
+}
+
+impl std::fmt::Display for HookReference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 
@@ -138,6 +163,7 @@ impl Selection {
             &mut problems,
         );
         self.check_namespaces_agree(included, &mut problems);
+        check_hooks(&self.backup_hook_references, &mut problems);
         let selector = Selector {
             included_namespaces: (!included.is_empty()).then(|| included.iter().cloned().collect()),
             excluded_namespaces: self.excluded_namespaces.iter().cloned().collect(),
@@ -183,6 +209,30 @@ impl Selection {
                 Problem::new(Code::UserErrorInvalidNamespaceFilter, message)
                     .at("includedNamespaces"),
             );
+        }
+    }
+}
+
+fn check_hooks(references: &[HookReference], problems: &mut Vec<Problem>) {
+    let mut refuse = |message: String| {
+        let problem = Problem::new(Code::UserErrorInvalidBackupHook, message);
+        problems.push(problem.at("backupHookReferences"));
+    };
+    if references.len() > limits::HOOK_REFERENCES_MAX {
+        refuse(format!(
+            "backupHookReferences has {} entries; at most {} are accepted",
+            references.len(),
+            limits::HOOK_REFERENCES_MAX
+        ));
+    }
+    let mut known = BTreeSet::new();
+    for reference in references {
+        if reference.name.is_empty() || reference.namespace.is_empty() {
+            refuse(format!(
+                "{reference} is not the namespace and the name of a BackupHook"
+            ));
+        } else if !known.insert(reference) {
+            refuse(format!("BackupHook {reference} is named twice"));
         }
     }
 }

@@ -27,6 +27,8 @@ use self::discover::Found;
 use self::open::Opened;
 use self::plan::Plan;
 pub use self::preview::preview;
+use crate::crash::Moment;
+use crate::hooks::{Gate, Hooks};
 use crate::job::{Attempt, Done, JobFailure, Step};
 use crate::reporting::Report;
 use crate::volumes;
@@ -53,8 +55,17 @@ pub async fn run(
     let claims = std::mem::take(&mut collected.claims);
     let into = (&mut collected.writer, &mut report);
     let served = found.serves_snapshots();
-    let protecting = volumes::protect(attempt, spec, &repository, served, claims, into);
-    let mut protected = attempt.step(Step::Snapshot, protecting).await?;
+    let references = &spec.selection.backup_hook_references;
+    let gate = Gate::new(!references.is_empty());
+    let protecting = volumes::protect(attempt, spec, &repository, served, claims, &gate, into);
+    let protecting = async {
+        let hooks = Hooks::read(attempt, references, &plan.selector).await?;
+        hooks.around(&gate, protecting).await
+    };
+    let (mut protected, ran) = attempt.step(Step::Snapshot, protecting).await?;
+    for line in ran {
+        report.add(line).await?;
+    }
     // The last pack goes its way beside the last segment of the report.
     let settling = async {
         let sending = async { Ok(collected.writer.settle().await?) };
@@ -63,6 +74,7 @@ pub async fn run(
     attempt.step(Step::Report, settling).await?;
     let sealing = async {
         protected.about_to_seal(attempt).await?;
+        attempt.reach(Step::Seal, Moment::During).await;
         let sealed = seal::seal(
             attempt,
             &repository,

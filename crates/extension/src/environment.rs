@@ -69,6 +69,10 @@ pub struct Environment {
     pub snapshot_waits: crate::volumes::Waits,
     /// Told whenever a job has ended, for who clears up after it.
     pub job_ended: tokio::sync::Notify,
+    /// See [`strongroom_core::limits::FREEZE_BUDGET`].
+    pub freeze_budget: Duration,
+    /// Which jobs are at a freeze.
+    pub freezes: crate::hooks::Freezes,
     /// How the last attempt to reach a store went, for the extension's status.
     pub storage: StorageNote,
 }

@@ -155,6 +155,7 @@ impl Attempt {
         status.new_bytes = sums.new_bytes;
         status.findings = u32::try_from(sums.counts.findings).unwrap_or(u32::MAX);
         status.total_items = sums.total;
+        status.frozen_millis = sums.frozen_millis.or(status.frozen_millis);
     }
 
     /// Writes the progress to the status at the named interval, until the job is lost.

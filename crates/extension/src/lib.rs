@@ -17,6 +17,7 @@ pub mod controller;
 pub mod crash;
 pub mod environment;
 pub mod health;
+pub mod hooks;
 pub mod job;
 pub mod key;
 pub mod limits;

@@ -268,3 +268,24 @@ pub const SNAPSHOT_SLOW_LOOK: Duration = Duration::from_secs(2);
 
 /// How often ledgers are compared with the cluster again while something is left to remove.
 pub const RECONCILE_AGAIN: Duration = Duration::from_secs(60);
+
+/// Pods in which one command of a hook runs at once. Each is a connection of its own and up to 128 KiB of
+/// what the command prints.
+pub const HOOK_PODS_AT_ONCE: usize = 16;
+
+/// Characters of each of a command's two streams that its line in the report tells. A line's reason has
+/// 2,048 in all.
+pub const HOOK_OUTPUT_CHARS: usize = 800;
+
+/// How often a command that thaws is tried before it is given up. With the pauses below about 15 s: what
+/// does not answer for longer needs a person, whom the finding calls.
+pub const THAW_TRIES: u32 = 5;
+
+/// The pause after the first try of a thaw; it doubles.
+pub const THAW_FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time after which no further try is begun, when the tries themselves take long.
+pub const THAW_WAIT: Duration = Duration::from_secs(120);
+
+/// The pause before journals that are left are looked at again: the API server did not answer.
+pub const THAW_AGAIN: Duration = Duration::from_secs(5);

@@ -22,6 +22,7 @@ use crate::controller::{Controller, Queue};
 use crate::crash::{CrashPoints, UnknownPlace};
 use crate::environment::{Environment, RealStores, StorageNote};
 use crate::health;
+use crate::hooks::Keeper;
 use crate::key::{self, KeyError};
 use crate::limits::{
     NAMESPACE_GONE_WAIT, SHUTDOWN_GRACE, STATUS_INTERVAL, UNREACHABLE_GRACE,
@@ -131,6 +132,8 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
         namespace_gone_wait: NAMESPACE_GONE_WAIT,
         snapshot_waits: crate::volumes::Waits::default(),
         job_ended: tokio::sync::Notify::new(),
+        freeze_budget: strongroom_core::limits::FREEZE_BUDGET,
+        freezes: crate::hooks::Freezes::default(),
         storage: StorageNote::default(),
     });
     let publication = Publication::new(Arc::clone(&environment), options.version);
@@ -206,6 +209,7 @@ pub fn controllers(
     )));
     let mut jobs = JoinSet::new();
     let environment = || Arc::clone(environment);
+    jobs.spawn(Keeper::new(environment(), shutdown.clone()).run());
     let previews = backups.clone().only(is_preview);
     let forgets = backups.clone().only(is_forget);
     let backups = backups.only(|name| !is_preview(name) && !is_forget(name));

@@ -34,6 +34,7 @@ pub use self::reconcile::{Reconciler, reconcile};
 use self::take::Taken;
 pub use self::waits::Waits;
 pub(crate) use self::weigh::{Weighed, weigh};
+use crate::hooks::Gate;
 use crate::job::{Attempt, JobFailure};
 use crate::point::volumes::{GROUP, SnapshotRecord, VolumeRecord, Without, header};
 use crate::reporting::Report;
@@ -104,6 +105,7 @@ pub(crate) async fn protect(
     repository: &Repository,
     served: bool,
     claims: Claims,
+    gate: &Gate,
     into: (&mut PointWriter, &mut Report<'_>),
 ) -> Result<Protected, JobFailure> {
     if claims.is_empty() && attempt.number == 1 {
@@ -123,7 +125,7 @@ pub(crate) async fn protect(
         outcomes,
         window,
         ledger,
-    } = take::take(attempt, &owner, &weighed, &classes).await?;
+    } = take::take(attempt, &owner, &weighed, &classes, gate).await?;
     let (writer, report) = into;
     let mut snapshots = 0;
     if !weighed.is_empty() {

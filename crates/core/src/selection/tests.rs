@@ -69,10 +69,10 @@ fn nulls_of_an_sdk_mean_the_defaults() {
         "includedNamespaces":null,"excludedNamespaces":null,"includedResourceTypes":null,
         "excludedResourceTypes":null,"labelSelectors":null,"includeClusterScopeResources":true,
         "backupHookReferences":[{"name":"x","namespace":"y"}]}"#;
-    assert_eq!(
-        serde_json::from_str::<Selection>(text).unwrap(),
-        Selection::default()
-    );
+    let mut read: Selection = serde_json::from_str(text).unwrap();
+    let hooks = std::mem::take(&mut read.backup_hook_references);
+    assert_eq!(read, Selection::default());
+    assert_eq!(hooks[0].to_string(), "y/x");
 }
 
 #[test]
@@ -455,4 +455,25 @@ proptest! {
         let object = object(&deployments(), &name, "x", json!({}));
         prop_assert_eq!(selector.decide(&deployments(), &object).included, selector.decide_namespace(&name).included);
     }
+}
+
+#[test]
+fn references_to_hooks_are_named_once_and_whole() {
+    let selection: Selection = serde_json::from_str(
+        r#"{"backupHookReferences": [{"name": "a", "namespace": "shop"}, {"name": "a", "namespace": null},
+            {"name": "a", "namespace": "shop"}]}"#,
+    )
+    .unwrap();
+    let problems = selection.compile().unwrap_err().problems;
+    let said: Vec<_> = problems.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "/a is not the namespace and the name of a BackupHook",
+            "BackupHook shop/a is named twice"
+        ]
+    );
+    assert!(problems.iter().all(|one| one.target.as_deref() == Some("backupHookReferences")));
+    let none = serde_json::to_string(&Selection::default()).unwrap();
+    assert!(!none.contains("backupHookReferences"), "stored selections stay as they are");
 }

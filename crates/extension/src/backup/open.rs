@@ -56,6 +56,7 @@ pub(super) fn outcome(attempt: &Attempt, point: &Point, header: PointHeader) -> 
         counts: header.counts,
         outside: header.outside,
         new_bytes: before.new_bytes.max(attempt.found.new_bytes),
+        frozen_millis: attempt.found.frozen_millis,
     });
     Done {
         manifest_digest: Some(point.digest().to_owned()),

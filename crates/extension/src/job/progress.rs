@@ -35,6 +35,8 @@ pub struct Sums {
     pub new_bytes: u64,
     /// Objects to handle, once that is known.
     pub total: Option<u64>,
+    /// How long the application stood frozen, in milliseconds.
+    pub frozen_millis: Option<u64>,
 }
 
 impl Sums {
@@ -111,6 +113,11 @@ impl Progress {
     /// Says how many bytes were new to the repository.
     pub fn set_new_bytes(&self, bytes: u64) {
         self.sums().new_bytes = bytes;
+    }
+
+    /// Says how long the application stood frozen.
+    pub fn set_frozen_millis(&self, millis: u64) {
+        self.sums().frozen_millis = Some(millis);
     }
 
     /// Puts other sums in the place of these: those of a recovery point that was sealed before.

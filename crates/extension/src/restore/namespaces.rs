@@ -106,7 +106,7 @@ impl Namespaces {
                 Outcome::Created => Ok(true),
                 Outcome::Patched | Outcome::Unchanged => Ok(false),
                 // It is looked at when an object goes into it.
-                Outcome::Skipped | Outcome::Failed | Outcome::BackedUp => return,
+                Outcome::Skipped | Outcome::Failed | Outcome::BackedUp | Outcome::Ran => return,
             };
             self.inner().known.insert(line.object.name.clone(), known);
         }

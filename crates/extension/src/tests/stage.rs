@@ -122,6 +122,8 @@ impl Stage {
             namespace_gone_wait: Duration::from_millis(300),
             snapshot_waits: Waits::default(),
             job_ended: tokio::sync::Notify::new(),
+            freeze_budget: strongroom_core::limits::FREEZE_BUDGET,
+            freezes: crate::hooks::Freezes::default(),
             storage: StorageNote::default(),
         })
     }

@@ -19,6 +19,7 @@ use super::ledger::{self, Entry, Ledger};
 use super::remove;
 use super::wish::Wish;
 use crate::crash::Moment;
+use crate::hooks::Gate;
 use crate::job::{Attempt, JobFailure, Step, is_unreachable, object_code};
 use crate::limits::{
     SNAPSHOT_CALLS_AT_ONCE, SNAPSHOT_FIRST_LOOK, SNAPSHOT_LOOK, SNAPSHOT_SLOW_LOOK,
@@ -42,6 +43,7 @@ pub(super) async fn take(
     owner: &Owner,
     weighed: &[Weighed],
     classes: &[SnapshotClass],
+    gate: &Gate,
 ) -> Result<Taken, JobFailure> {
     let environment = &attempt.environment;
     let wishes = wishes(owner, weighed);
@@ -56,6 +58,7 @@ pub(super) async fn take(
         owner,
         weighed,
         wishes,
+        gate,
         resumed: false,
         window: None,
     };
@@ -80,7 +83,12 @@ pub(super) async fn take(
         });
     }
     ledger.write(environment).await?;
+    if gate.freezes() && attempt.number > 1 {
+        taking.begin_anew().await?;
+    }
+    gate.enter().await;
     taking.run().await?;
+    gate.all_cut();
     let records = taking.records(classes).await?;
     let ledger = taking.settle(ledger, &records).await?;
     Ok(Taken {
@@ -118,12 +126,28 @@ struct Taking<'a> {
     owner: &'a Owner,
     weighed: &'a [Weighed],
     wishes: Vec<Wish>,
+    gate: &'a Gate,
     /// Whether an attempt before this one had asked for some.
     resumed: bool,
     window: Option<Duration>,
 }
 
 impl Taking<'_> {
+    /// Removes what an earlier attempt asked for: the application was thawed since, so nobody knows whether
+    /// it was frozen when those snapshots were cut. What does not go in time is given up.
+    async fn begin_anew(&mut self) -> Result<(), JobFailure> {
+        let point = self.owner.recovery_point;
+        let removed = remove::remove(&self.attempt.environment, point, None).await?;
+        for left in removed.left {
+            let wish = self.wishes.iter_mut().find(|wish| wish.name == left.snapshot);
+            if let Some(wish) = wish {
+                let reason = format!("what an earlier attempt took is not gone yet: {}", left.what);
+                wish.fail(Code::VolumeSnapshotFailed, reason);
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until each snapshot is ready or given up.
     async fn run(&mut self) -> Result<(), JobFailure> {
         let began = Instant::now();
@@ -134,6 +158,9 @@ impl Taking<'_> {
             self.look(began).await?;
             self.keep().await?;
             let all_cut = self.wishes.iter().all(Wish::is_cut_or_lost);
+            if all_cut {
+                self.gate.all_cut();
+            }
             if all_cut && self.window.is_none() {
                 self.window = self.measured(began.elapsed());
             }

@@ -50,10 +50,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
-    namespace: String,
+    pub(crate) namespace: String,
     folder: tempfile::TempDir,
     /// How long what does not answer is waited for.
     pub(crate) grace: Duration,
+    /// How long an application may stand frozen.
+    pub(crate) freeze_budget: Duration,
 }
 
 pub(crate) fn core(kind: &str, plural: &str, namespaced: bool) -> ResourceType {
@@ -107,6 +109,7 @@ impl Stage {
             namespace,
             folder,
             grace: Duration::from_secs(10),
+            freeze_budget: strongroom_core::limits::FREEZE_BUDGET,
         })
     }
 
@@ -193,6 +196,35 @@ impl Stage {
             .await
     }
 
+    /// Removes the volume snapshots of a backup's recovery point.
+    pub(crate) async fn forget(&self, backup: &BackupSpec) -> JobStatus {
+        let spec = BackupSpec {
+            job_id: Self::new_id(),
+            mode: BackupMode::Forget,
+            sealed: String::new(),
+            ..backup.clone()
+        };
+        jobs::create_backup(&self.cluster, &self.namespace, &spec)
+            .await
+            .unwrap();
+        let name = jobs::forget_name(spec.job_id);
+        self.run_job(&jobs::backups(), &name, CrashPoints::none())
+            .await
+    }
+
+    /// Starts a backup and kills the process at a place, with nobody to go on.
+    pub(crate) async fn die_in_backup(&self, spec: &BackupSpec, crash: CrashPoints) {
+        jobs::create_backup(&self.cluster, &self.namespace, spec)
+            .await
+            .unwrap();
+        let reached = crash.reached().expect("a place to die at");
+        let process = self.start(crash);
+        tokio::time::timeout(PATIENCE, reached.notified())
+            .await
+            .expect("the place is reached");
+        drop(process);
+    }
+
     pub(crate) async fn run_restore(&self, spec: &RestoreSpec, crash: CrashPoints) -> JobStatus {
         jobs::create_restore(&self.cluster, &self.namespace, spec)
             .await
@@ -237,6 +269,26 @@ impl Stage {
             .expect("the job ends")
     }
 
+    /// The extension's namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Restores that are asked for at the same time.
+    pub(crate) async fn run_restores(&self, specs: &[&RestoreSpec]) -> Vec<JobStatus> {
+        let _process = self.start(CrashPoints::none());
+        futures::future::join_all(specs.iter().map(|spec| self.restore_with(spec))).await
+    }
+
+    /// Creates a restore for a process that runs already, and waits for its end.
+    pub(crate) async fn restore_with(&self, spec: &RestoreSpec) -> JobStatus {
+        jobs::create_restore(&self.cluster, &self.namespace, spec)
+            .await
+            .unwrap();
+        self.ended(&jobs::restores(), &jobs::restore_name(spec.job_id))
+            .await
+    }
+
     /// Creates a backup for a process that runs already, and waits for its end.
     pub(crate) async fn back_up_with(&self, spec: &BackupSpec) -> JobStatus {
         jobs::create_backup(&self.cluster, &self.namespace, spec)
@@ -248,7 +300,15 @@ impl Stage {
 
     /// A process of the extension; it ends when this is dropped.
     pub(crate) fn start(&self, crash: CrashPoints) -> (JoinSet<()>, JoinSet<()>) {
-        let environment = Arc::new(Environment {
+        let environment = self.environment(crash);
+        let mut feeds = JoinSet::new();
+        let jobs = controllers(&environment, &CancellationToken::new(), &mut feeds);
+        (jobs, feeds)
+    }
+
+    /// What a process of the extension has.
+    pub(crate) fn environment(&self, crash: CrashPoints) -> Arc<Environment> {
+        Arc::new(Environment {
             cluster: self.cluster.clone(),
             namespace: self.namespace.clone(),
             keys: KeyPair::from_bytes(&PRIVATE_KEY).unwrap(),
@@ -262,11 +322,10 @@ impl Stage {
             namespace_gone_wait: Duration::from_secs(30),
             snapshot_waits: Waits::default(),
             job_ended: tokio::sync::Notify::new(),
+            freeze_budget: self.freeze_budget,
+            freezes: strongroom_extension::hooks::Freezes::default(),
             storage: StorageNote::default(),
-        });
-        let mut feeds = JoinSet::new();
-        let jobs = controllers(&environment, &CancellationToken::new(), &mut feeds);
-        (jobs, feeds)
+        })
     }
 
     pub(crate) async fn repository(&self) -> Repository {

@@ -264,6 +264,10 @@ pub struct JobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_count")]
     pub snapshot_window_millis: Option<u64>,
+    /// Milliseconds from the first pre-hook to the end of the last post-hook; only of a job that ran hooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_count")]
+    pub frozen_millis: Option<u64>,
     /// What a preview counted; only of a Backup in mode Preview that completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<BackupPreview>,

@@ -1,0 +1,375 @@
+//! Hooks of a backup: all pre-hooks, then all snapshots, then all post-hooks.
+//!
+//! Contract: what is frozen is thawed, whatever happens. What will have to be thawed is durable
+//! ([`journal`]) before the first command runs, and whoever comes next carries it out ([`keeper`]): the
+//! same attempt in its turn, when a hook, a snapshot or the time failed; the same process, when the job was
+//! cancelled; the next process, when this one died. An application stands frozen for the budget at most;
+//! then it is thawed and the backup fails. What runs where is decided by `strongroom_core::hooks`.
+
+mod journal;
+mod keeper;
+mod run;
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+
+use strongroom_core::hooks::{self, After, BackupHook, Plan, PodFacts};
+use strongroom_core::limits::HOOK_RUNS_MAX;
+use strongroom_core::report::{ObjectOutcome, Outcome};
+use strongroom_core::selection::{HookReference, Selector};
+use strongroom_core::{Code, ObjectRef, Problem};
+use strongroom_kubernetes::{apply, crd, exec};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use self::journal::{Entered, Journal};
+use self::keeper::Held;
+pub use self::keeper::{Freezes, Keeper};
+use self::run::{Ran, pod_named};
+use crate::crash::Moment;
+use crate::job::{Attempt, JobFailure};
+
+/// How the taking of snapshots and the hooks wait for each other.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    freezes: bool,
+    asks: Notify,
+    frozen: Notify,
+    cut: Notify,
+}
+
+impl Gate {
+    /// The gate of one backup, which has hooks or not.
+    pub(crate) fn new(freezes: bool) -> Self {
+        Self {
+            freezes,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there are hooks, so that snapshots are worth something only when they are cut behind it.
+    pub(crate) fn freezes(&self) -> bool {
+        self.freezes
+    }
+
+    /// Called by who takes snapshots, before the first is asked for: waits until all pre-hooks have run.
+    pub(crate) async fn enter(&self) {
+        self.asks.notify_one();
+        self.frozen.notified().await;
+    }
+
+    /// Called by who takes snapshots, once all of them are cut: the post-hooks may run.
+    pub(crate) fn all_cut(&self) {
+        self.cut.notify_one();
+    }
+}
+
+/// The hooks of a backup as they are understood.
+pub(crate) struct Hooks<'a> {
+    attempt: &'a Attempt,
+    selector: &'a Selector,
+    hooks: Vec<BackupHook>,
+    /// Lines for the report.
+    lines: Vec<ObjectOutcome>,
+}
+
+impl<'a> Hooks<'a> {
+    /// Reads the hooks that a backup configuration names.
+    ///
+    /// # Errors
+    /// [`Code::UserErrorBackupHookNotFound`], or what is wrong with one that is there.
+    pub(crate) async fn read(
+        attempt: &'a Attempt,
+        references: &[HookReference],
+        selector: &'a Selector,
+    ) -> Result<Self, JobFailure> {
+        let mut all = Vec::new();
+        for reference in references {
+            all.extend(read(attempt, reference).await?.understand()?);
+        }
+        Ok(Self {
+            attempt,
+            selector,
+            hooks: all,
+            lines: Vec::new(),
+        })
+    }
+
+    /// Carries `work` out with the pre-hooks before its snapshots and the post-hooks behind them, and
+    /// returns what it came to with the lines of the hooks.
+    ///
+    /// # Errors
+    /// What `work` fails with; [`Code::BackupHookFailed`] and [`Code::FreezeBudgetExceeded`] of the hooks.
+    pub(crate) async fn around<T>(
+        mut self,
+        gate: &Gate,
+        work: impl Future<Output = Result<T, JobFailure>>,
+    ) -> Result<(T, Vec<ObjectOutcome>), JobFailure> {
+        if self.hooks.is_empty() {
+            gate.frozen.notify_one();
+            return Ok((work.await?, self.lines));
+        }
+        let attempt = self.attempt;
+        let _held = Held::by(&attempt.environment, attempt.job);
+        let earlier =
+            keeper::thaw_of_earlier(&attempt.environment, attempt.job, &by(attempt)).await?;
+        self.tell(&earlier, Code::BackupHookThawFailed);
+        let mut work = pin!(work);
+        // Work that takes no snapshot is over before it asks; the hooks run all the same.
+        let done = tokio::select! {
+            done = &mut work => Some(done?),
+            () = gate.asks.notified() => None,
+        };
+        let plan = self.plan().await?;
+        if plan.is_empty() {
+            gate.frozen.notify_one();
+            return self.finish(done, work).await;
+        }
+        let mut freeze = Freeze::begin(&mut self, &plan).await?;
+        let frozen = freeze.run(&plan).await;
+        let mut result = match (frozen, done) {
+            (Err(failure), _) => Err(failure),
+            (Ok(()), Some(done)) => Ok(Some(done)),
+            (Ok(()), None) => {
+                gate.frozen.notify_one();
+                let left = attempt
+                    .environment
+                    .freeze_budget
+                    .saturating_sub(freeze.began.elapsed());
+                tokio::select! {
+                    done = &mut work => done.map(Some),
+                    () = gate.cut.notified() => Ok(None),
+                    () = tokio::time::sleep(left) => Err(freeze.over()),
+                }
+            }
+        };
+        let thawing = freeze.thaw();
+        // The drivers' work on what is cut goes on beside the thaw.
+        let thawed = if let Ok(None) = &result {
+            let mut thawing = pin!(thawing);
+            tokio::select! {
+                done = &mut work => { result = done.map(Some); thawing.await }
+                thawed = &mut thawing => thawed,
+            }
+        } else {
+            thawing.await
+        };
+        let done = result?;
+        thawed?;
+        self.finish(done, work).await
+    }
+
+    async fn finish<T>(
+        self,
+        done: Option<T>,
+        work: impl Future<Output = Result<T, JobFailure>>,
+    ) -> Result<(T, Vec<ObjectOutcome>), JobFailure> {
+        let done = match done {
+            Some(done) => done,
+            None => work.await?,
+        };
+        Ok((done, self.lines))
+    }
+
+    /// Plans over the pods that are there now.
+    async fn plan(&mut self) -> Result<Plan, JobFailure> {
+        let plan = hooks::plan(&self.hooks, &self.pods().await?)?;
+        for at in &plan.idle {
+            let reason = "it matches no pod of the namespaces that are backed up";
+            let line = ObjectOutcome::new(self.hook_ref(*at), Outcome::Skipped, reason);
+            self.lines
+                .push(line.with_code(Code::BackupHookMatchesNothing));
+        }
+        for one in &plan.passed_over {
+            let (namespace, pod) = &one.pod;
+            let hook = self.name(one.hook);
+            let reason = format!("hook {hook} does not run here: {}", one.reason);
+            let line = ObjectOutcome::new(pod_named(namespace, pod), Outcome::Skipped, reason);
+            self.lines.push(match one.trouble {
+                Some(_) => line.with_code(Code::BackupHookFailed),
+                None => line,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// The pods of the namespaces that are backed up of which some hook speaks.
+    async fn pods(&self) -> Result<Vec<PodFacts>, JobFailure> {
+        let cluster = &self.attempt.environment.cluster;
+        let mut matched = Vec::new();
+        let mut take = |pod: PodFacts| {
+            let wanted = self.selector.decide_namespace(&pod.namespace).included
+                && self.hooks.iter().any(|hook| hook.matches(&pod));
+            // One more than may be handled is enough to say that there are too many.
+            if wanted && matched.len() <= HOOK_RUNS_MAX {
+                matched.push(pod);
+            }
+        };
+        match self.namespaces() {
+            Some(namespaces) => {
+                for namespace in &namespaces {
+                    exec::pods(cluster, Some(namespace), &mut take).await?;
+                }
+            }
+            None => exec::pods(cluster, None, &mut take).await?,
+        }
+        if matched.len() > HOOK_RUNS_MAX {
+            let message = format!("the hooks match more than {HOOK_RUNS_MAX} pods");
+            return Err(JobFailure::new(Code::UserErrorInvalidBackupHook, message));
+        }
+        Ok(matched)
+    }
+
+    /// The namespaces that the hooks speak of, when they all name theirs and these are few.
+    fn namespaces(&self) -> Option<BTreeSet<String>> {
+        let named = |hook: &BackupHook| !hook.included_namespaces.is_empty();
+        if !self.hooks.iter().all(named) {
+            return None;
+        }
+        let all = self
+            .hooks
+            .iter()
+            .flat_map(|hook| hook.included_namespaces.iter().cloned());
+        let all: BTreeSet<String> = all.collect();
+        (all.len() <= crate::limits::NAMESPACES_LISTED_ALONE).then_some(all)
+    }
+
+    fn name(&self, hook: usize) -> &str {
+        self.hooks.get(hook).map_or("", |hook| hook.name.as_str())
+    }
+
+    fn hook_ref(&self, hook: usize) -> ObjectRef {
+        let kind = crd::resource_type("BackupHook", "backuphooks");
+        let (place, _) = self.name(hook).split_once(": ").unwrap_or_default();
+        let (namespace, name) = place.split_once('/').unwrap_or_default();
+        ObjectRef::new(&kind, Some(namespace), name)
+    }
+
+    fn tell(&mut self, ran: &[Ran], trouble: Code) {
+        self.lines.extend(ran.iter().map(|ran| ran.line(trouble)));
+    }
+}
+
+async fn read(attempt: &Attempt, reference: &HookReference) -> Result<crd::BackupHook, JobFailure> {
+    let kind = crd::resource_type("BackupHook", "backuphooks");
+    let (namespace, name) = (Some(reference.namespace.as_str()), &reference.name);
+    let found = apply::get(&attempt.environment.cluster, &kind, namespace, name).await?;
+    let Some(found) = found else {
+        let message = format!("BackupHook {reference} does not exist");
+        return Err(JobFailure::new(Code::UserErrorBackupHookNotFound, message));
+    };
+    serde_json::from_value(found).map_err(|error| {
+        let message = format!("BackupHook {reference} is not understood: {error}");
+        JobFailure::new(Code::UserErrorInvalidBackupHook, message)
+    })
+}
+
+/// A freeze in hand.
+struct Freeze<'h, 'a> {
+    hooks: &'h mut Hooks<'a>,
+    entered: Entered,
+    began: Instant,
+}
+
+impl<'h, 'a> Freeze<'h, 'a> {
+    /// Makes durable what will have to be thawed.
+    async fn begin(hooks: &'h mut Hooks<'a>, plan: &Plan) -> Result<Self, JobFailure> {
+        let attempt = hooks.attempt;
+        let journal = Journal::of(attempt.job, &hooks.hooks, plan);
+        let entered = Entered::enter(&attempt.environment, journal).await?;
+        reach(attempt, "freeze", Moment::Before).await;
+        Ok(Self {
+            hooks,
+            entered,
+            began: Instant::now(),
+        })
+    }
+
+    /// Runs the pre-hooks, stage after stage, within the budget.
+    async fn run(&mut self, plan: &Plan) -> Result<(), JobFailure> {
+        let budget = self.hooks.attempt.environment.freeze_budget;
+        let over = self.over();
+        match tokio::time::timeout(budget, self.stages(plan)).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(over),
+        }
+    }
+
+    async fn stages(&mut self, plan: &Plan) -> Result<(), JobFailure> {
+        let attempt = self.hooks.attempt;
+        let environment = &attempt.environment;
+        for stage in &plan.freeze {
+            self.entered.begin(environment, &by(attempt)).await?;
+            let hook = self.hooks.name(stage.hook).to_owned();
+            let ran = run::freeze(&environment.cluster, &hook, stage).await;
+            reach(attempt, "freeze", Moment::During).await;
+            if let Some(failure) = ran.iter().find_map(Ran::unreachable) {
+                return Err(failure);
+            }
+            let code = match hooks::after(stage.action.on_error) {
+                After::GoOn(code) => code,
+                After::Stop(code) => {
+                    if let Some(failed) = ran.iter().find(|ran| !ran.is_well()) {
+                        return Err(JobFailure::new(code, failed.sentence()));
+                    }
+                    code
+                }
+            };
+            self.hooks.tell(&ran, code);
+        }
+        reach(attempt, "freeze", Moment::After).await;
+        Ok(())
+    }
+
+    /// What a job fails with whose budget is used up.
+    fn over(&self) -> JobFailure {
+        let budget = self.hooks.attempt.environment.freeze_budget;
+        let message = format!(
+            "the application was frozen for {} s and its snapshots were not done; it has been thawed",
+            budget.as_secs_f64()
+        );
+        Problem::new(Code::FreezeBudgetExceeded, message).into()
+    }
+
+    /// Runs the post-hooks that are due and removes the journal. Fails when another process has done so
+    /// meanwhile: then nobody knows whether the snapshots are of the frozen state.
+    async fn thaw(mut self) -> Result<(), JobFailure> {
+        let attempt = self.hooks.attempt;
+        let environment = &attempt.environment;
+        let snapshots = self.began.elapsed();
+        reach(attempt, "thaw", Moment::Before).await;
+        // What this process has frozen it thaws, also when the journal is another's by now.
+        let claimed = self.entered.claim(environment, &by(attempt)).await;
+        let ran = keeper::thaw(environment, &self.entered).await?;
+        reach(attempt, "thaw", Moment::After).await;
+        let frozen = self.began.elapsed();
+        self.hooks.tell(&ran, Code::BackupHookThawFailed);
+        let reason = format!(
+            "from the first pre-hook to the last snapshot {} ms, to the last post-hook {} ms",
+            snapshots.as_millis(),
+            frozen.as_millis()
+        );
+        let mut object = self.hooks.hook_ref(0);
+        object.namespace = None;
+        "*".clone_into(&mut object.name);
+        let millis = u64::try_from(frozen.as_millis()).unwrap_or(u64::MAX);
+        let line = ObjectOutcome::new(object, Outcome::Ran, reason).with_millis(millis);
+        self.hooks.lines.push(line);
+        attempt.progress.set_frozen_millis(millis);
+        claimed
+    }
+}
+
+/// A place where a test may kill the process.
+async fn reach(attempt: &Attempt, part: &str, moment: Moment) {
+    attempt
+        .environment
+        .crash
+        .reach(part, moment, attempt.number)
+        .await;
+}
+
+/// Who writes in a journal.
+fn by(attempt: &Attempt) -> String {
+    format!("attempt {}", attempt.number)
+}

@@ -1,0 +1,168 @@
+//! Thaws what was left frozen: by a process that died, or by a job that was cancelled or lost.
+//!
+//! Contract: level-based. Every journal whose job is not at it in this process is thawed and removed: when
+//! the process starts, whenever a job lets go of its freeze, and again while something is left. A process
+//! that is told to stop thaws before it goes.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::journal::{self, Entered};
+use super::run::{self, Ran};
+use crate::environment::Environment;
+use crate::job::JobFailure;
+use crate::limits::THAW_AGAIN;
+
+/// What a process knows of freezes.
+#[derive(Debug, Default)]
+pub struct Freezes {
+    /// Jobs that are at their own journal.
+    held: Mutex<BTreeSet<Uuid>>,
+    /// Told whenever a job lets go of it.
+    let_go: Notify,
+    /// Held by whoever thaws what others left.
+    thawing: tokio::sync::Mutex<()>,
+}
+
+impl Freezes {
+    fn held(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job that is at its own journal, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    environment: &'a Environment,
+    job: Uuid,
+}
+
+impl<'a> Held<'a> {
+    pub(super) fn by(environment: &'a Environment, job: Uuid) -> Self {
+        environment.freezes.held().insert(job);
+        Self { environment, job }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.environment.freezes.held().remove(&self.job);
+        self.environment.freezes.let_go.notify_one();
+    }
+}
+
+/// Carries out what a journal says, and removes it.
+pub(super) async fn thaw(
+    environment: &Environment,
+    entered: &Entered,
+) -> Result<Vec<Ran>, JobFailure> {
+    let mut all = Vec::new();
+    for stage in entered.due() {
+        let ran = run::thaw(&environment.cluster, stage).await;
+        if let Some(failure) = ran.iter().find_map(Ran::unreachable) {
+            return Err(failure);
+        }
+        all.extend(ran);
+    }
+    entered.remove(environment).await?;
+    Ok(all)
+}
+
+/// Thaws what an earlier attempt at a job left. None when it left nothing.
+pub(super) async fn thaw_of_earlier(
+    environment: &Environment,
+    job: Uuid,
+    by: &str,
+) -> Result<Vec<Ran>, JobFailure> {
+    let _alone = environment.freezes.thawing.lock().await;
+    let Some(mut left) = journal::of_job(environment, job).await? else {
+        return Ok(Vec::new());
+    };
+    left.claim(environment, by).await?;
+    thaw(environment, &left).await
+}
+
+/// Thaws every journal that nobody in this process is at. Whether any is left.
+async fn thaw_left(environment: &Environment) -> Result<bool, JobFailure> {
+    let freezes = &environment.freezes;
+    let _alone = freezes.thawing.lock().await;
+    let mut left = false;
+    for mut entered in journal::all(environment).await? {
+        let job = entered.journal.job;
+        if freezes.held().contains(&job) {
+            continue;
+        }
+        let thawed = match entered.claim(environment, "keeper").await {
+            Ok(()) => thaw(environment, &entered).await,
+            Err(failure) => Err(failure),
+        };
+        match thawed {
+            Ok(all) => {
+                tracing::info!(job.id = %job, commands = all.len(), "what a job left frozen was thawed");
+                for ran in all.iter().filter(|ran| !ran.is_well()) {
+                    tracing::error!(job.id = %job, "a thaw failed: {}", ran.sentence());
+                }
+            }
+            Err(error) => {
+                tracing::warn!(job.id = %job, %error, "what a job left frozen is not thawed yet");
+                left = true;
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// Thaws for as long as the process lives.
+#[derive(Debug)]
+pub struct Keeper {
+    environment: Arc<Environment>,
+    shutdown: CancellationToken,
+}
+
+impl Keeper {
+    /// A keeper of this process.
+    pub fn new(environment: Arc<Environment>, shutdown: CancellationToken) -> Self {
+        Self {
+            environment,
+            shutdown,
+        }
+    }
+
+    /// Runs until the process is told to stop, and thaws once more.
+    pub async fn run(self) {
+        let freezes = &self.environment.freezes;
+        loop {
+            let left = thaw_left(&self.environment).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "journals of freezes could not be read");
+                true
+            });
+            if self.shutdown.is_cancelled() && freezes.held().is_empty() {
+                return;
+            }
+            let again = async {
+                if left {
+                    tokio::time::sleep(THAW_AGAIN).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = freezes.let_go.notified() => {}
+                () = again => {}
+                () = self.stopped() => {}
+            }
+        }
+    }
+
+    /// Resolves when the process is told to stop and no job is at its freeze any more.
+    async fn stopped(&self) {
+        self.shutdown.cancelled().await;
+        if !self.environment.freezes.held().is_empty() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
