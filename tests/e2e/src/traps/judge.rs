@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Map, Value, json};
+use strongroom_core::selection::SNAPSHOT_LABEL;
 
 use super::rules::{MADE_BY_THE_CLUSTER, OF_THE_CLUSTER, RULES};
 use super::snapshot::{Identity, Snapshot};
@@ -174,7 +175,9 @@ fn extra(
         .map(|owner| format!("{owner} made it anew"));
     let by_cluster =
         MADE_BY_THE_CLUSTER.contains(&object.kind.as_str()) || object.kind == "IPAddress";
-    let why = by_controller.or_else(|| {
+    let by_the_backup = is_kept_snapshot(object, is)
+        .then(|| "the backup took it, and its recovery point needs it".to_owned());
+    let why = by_controller.or(by_the_backup).or_else(|| {
         (by_cluster || is_provisioned(object, is)).then(|| "the cluster made it".to_owned())
     });
     vec![("was not there before".to_owned(), why)]
@@ -208,6 +211,14 @@ fn is_provisioned(object: &Identity, versions: &BTreeMap<String, Value>) -> bool
         && versions.values().any(|volume| {
             volume["metadata"]["annotations"]["pv.kubernetes.io/provisioned-by"].is_string()
         })
+}
+
+/// Whether it is the snapshot of a volume that a recovery point keeps.
+fn is_kept_snapshot(object: &Identity, versions: &BTreeMap<String, Value>) -> bool {
+    object.kind == "VolumeSnapshotContent"
+        && versions
+            .values()
+            .all(|content| content["metadata"]["labels"][SNAPSHOT_LABEL].is_string())
 }
 
 /// An object as it is compared: managers by their names instead of their order, without when they

@@ -154,6 +154,18 @@ pub(super) const RULES: &[Rule] = &[
         "the volume controller writes it when it binds",
         |_, _| true,
     ),
+    some(
+        "PersistentVolumeClaim",
+        "/spec/dataSource",
+        "its data came from the snapshot of the recovery point",
+        |_, is| comes_from_a_recovery_point(is, "dataSource"),
+    ),
+    some(
+        "PersistentVolumeClaim",
+        "/spec/dataSourceRef",
+        "its data came from the snapshot of the recovery point",
+        |_, is| comes_from_a_recovery_point(is, "dataSourceRef"),
+    ),
     row(
         "PersistentVolume",
         "/spec/claimRef/uid",
@@ -285,6 +297,15 @@ fn is_provisioned(before: &Value, after: &Value) -> bool {
             .as_str()
             .is_some_and(|name| name.starts_with("pvc-"))
     })
+}
+
+/// A restore names the snapshots that it makes for claims after itself.
+fn comes_from_a_recovery_point(claim: &Value, field: &str) -> bool {
+    let source = &claim["spec"][field];
+    source["kind"] == "VolumeSnapshot"
+        && source["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("strongroom-restore-"))
 }
 
 fn is_account_token(before: &Value, after: &Value) -> bool {
