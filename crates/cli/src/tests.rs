@@ -301,7 +301,8 @@ fn instance() -> Value {
             "objectType": "BackupInstance", "friendlyName": "shop",
             "dataSourceInfo": {"resourceID": CLUSTER, "resourceLocation": "westeurope", "resourceName": "c", "datasourceType": "Microsoft.ContainerService/managedClusters"},
             "policyInfo": {"policyId": format!("{VAULT}/backupPolicies/p")},
-            "currentProtectionState": "ProtectionConfigured", "provisioningState": "Succeeded"
+            "currentProtectionState": "ProtectionConfigured", "provisioningState": "Succeeded",
+            "scheduleStatus": {"state": "Waiting", "nextBackupTime": "2026-01-02T04:00:00Z"}
         }
     })
 }

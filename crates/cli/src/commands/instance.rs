@@ -56,4 +56,14 @@ const COLUMNS: Columns<BackupInstanceResource> = &[
     ("STATE", |instance| {
         output::or_nothing(instance.properties.provisioning_state.as_deref())
     }),
+    ("NEXT BACKUP", |instance| {
+        let schedule = instance.properties.schedule_status.as_ref();
+        let Some(schedule) = schedule else {
+            return output::NOTHING.to_owned();
+        };
+        match schedule.next_backup_time {
+            Some(time) => output::instant(Some(time)),
+            None => format!("{:?}", schedule.state),
+        }
+    }),
 ];
