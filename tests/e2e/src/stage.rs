@@ -249,6 +249,9 @@ impl Stage {
                 "PT4H",
                 "--retention",
                 "P7D",
+                // In another century: no backup comes by itself in the middle of a scenario.
+                "--start",
+                "2100-01-01T00:00:00+00:00",
             ])
             .map(drop)
     }

@@ -19,6 +19,7 @@ mod scenarios {
     mod python_sdk;
     mod random_kills;
     mod s3;
+    mod schedules;
     mod server_killed;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;
