@@ -4,6 +4,7 @@
 //! (an object that is already there, one that is gone already) is returned as such. All else is a
 //! typed [`ClusterError`]. Writes other than [`create`] can be repeated without harm.
 
+mod as_go;
 mod wait;
 
 use http::Method;
@@ -303,7 +304,7 @@ async fn send(
     body: &Value,
     doing: &str,
 ) -> Result<Reply, ClusterError> {
-    let bytes = serde_json::to_vec(body).map_err(|error| {
+    let bytes = as_go::bytes(body).map_err(|error| {
         ClusterError::new(
             doing,
             Failure::Malformed {
