@@ -4,7 +4,8 @@
 //! status 137, as SIGKILL would, the first time a job reaches that place. It happens only in a job's
 //! first attempt, so the next process gets past it and the test can look at how the job ends. The
 //! steps are those that a job's status names: `open`, `discover`, `plan`, `collect`, `report`,
-//! `seal` of a backup and `open`, `plan`, `apply`, `relink`, `report` of a restore. The hook has no
+//! `snapshot`, `seal` of a backup, its hooks' `freeze` (`before`: journalled and nothing begun, `during`: a
+//! command has run) and `thaw`, and `open`, `plan`, `apply`, `relink`, `report` of a restore. The hook has no
 //! effect unless the variable is set, and it can do nothing that a kill could not.
 
 use std::fmt;

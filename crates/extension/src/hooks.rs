@@ -111,9 +111,9 @@ impl<'a> Hooks<'a> {
         }
         let attempt = self.attempt;
         let _held = Held::by(&attempt.environment, attempt.job);
-        let earlier =
-            keeper::thaw_of_earlier(&attempt.environment, attempt.job, &by(attempt)).await?;
-        self.tell(&earlier, Code::BackupHookThawFailed);
+        let by = by(attempt);
+        let earlier = keeper::thaw_of_earlier(&attempt.environment, attempt.job, &by).await?;
+        self.lines.extend(earlier);
         let mut work = pin!(work);
         // Work that takes no snapshot is over before it asks; the hooks run all the same.
         let done = tokio::select! {

@@ -289,3 +289,7 @@ pub const THAW_WAIT: Duration = Duration::from_secs(120);
 
 /// The pause before journals that are left are looked at again: the API server did not answer.
 pub const THAW_AGAIN: Duration = Duration::from_secs(5);
+
+/// Jobs whose thaw by the keeper is remembered for their report. A job runs at a time; those that are gone
+/// never ask.
+pub const THAWED_UNTOLD: usize = 4;

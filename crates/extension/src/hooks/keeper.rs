@@ -4,9 +4,11 @@
 //! the process starts, whenever a job lets go of its freeze, and again while something is left. A process
 //! that is told to stop thaws before it goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use strongroom_core::Code;
+use strongroom_core::report::ObjectOutcome;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -15,7 +17,7 @@ use super::journal::{self, Entered};
 use super::run::{self, Ran};
 use crate::environment::Environment;
 use crate::job::JobFailure;
-use crate::limits::THAW_AGAIN;
+use crate::limits::{THAW_AGAIN, THAWED_UNTOLD};
 
 /// What a process knows of freezes.
 #[derive(Debug, Default)]
@@ -24,8 +26,9 @@ pub struct Freezes {
     held: Mutex<BTreeSet<Uuid>>,
     /// Told whenever a job lets go of it.
     let_go: Notify,
-    /// Held by whoever thaws what others left.
-    thawing: tokio::sync::Mutex<()>,
+    /// Held by whoever thaws what others left; what the keeper could not thaw, for the report of the job
+    /// that goes on.
+    thawing: tokio::sync::Mutex<BTreeMap<Uuid, Vec<ObjectOutcome>>>,
 }
 
 impl Freezes {
@@ -72,24 +75,31 @@ pub(super) async fn thaw(
     Ok(all)
 }
 
-/// Thaws what an earlier attempt at a job left. None when it left nothing.
+/// Thaws what an earlier attempt at a job left, and returns the lines of what was left and thawed, by this
+/// call or by the keeper before it.
 pub(super) async fn thaw_of_earlier(
     environment: &Environment,
     job: Uuid,
     by: &str,
-) -> Result<Vec<Ran>, JobFailure> {
-    let _alone = environment.freezes.thawing.lock().await;
-    let Some(mut left) = journal::of_job(environment, job).await? else {
-        return Ok(Vec::new());
-    };
-    left.claim(environment, by).await?;
-    thaw(environment, &left).await
+) -> Result<Vec<ObjectOutcome>, JobFailure> {
+    let mut untold = environment.freezes.thawing.lock().await;
+    if let Some(mut left) = journal::of_job(environment, job).await? {
+        left.claim(environment, by).await?;
+        return Ok(lines(&thaw(environment, &left).await?));
+    }
+    Ok(untold.remove(&job).unwrap_or_default())
+}
+
+fn lines(ran: &[Ran]) -> Vec<ObjectOutcome> {
+    ran.iter()
+        .map(|ran| ran.line(Code::BackupHookThawFailed))
+        .collect()
 }
 
 /// Thaws every journal that nobody in this process is at. Whether any is left.
 async fn thaw_left(environment: &Environment) -> Result<bool, JobFailure> {
     let freezes = &environment.freezes;
-    let _alone = freezes.thawing.lock().await;
+    let mut untold = freezes.thawing.lock().await;
     let mut left = false;
     for mut entered in journal::all(environment).await? {
         let job = entered.journal.job;
@@ -105,6 +115,10 @@ async fn thaw_left(environment: &Environment) -> Result<bool, JobFailure> {
                 tracing::info!(job.id = %job, commands = all.len(), "what a job left frozen was thawed");
                 for ran in all.iter().filter(|ran| !ran.is_well()) {
                     tracing::error!(job.id = %job, "a thaw failed: {}", ran.sentence());
+                }
+                untold.insert(job, lines(&all));
+                if untold.len() > THAWED_UNTOLD {
+                    untold.pop_first();
                 }
             }
             Err(error) => {

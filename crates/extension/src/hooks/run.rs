@@ -146,12 +146,18 @@ pub(super) async fn freeze(cluster: &Cluster, hook: &str, stage: &Stage) -> Vec<
 
 /// Runs a stage of the thaw: each command again and again for a while until it ends well.
 pub(super) async fn thaw(cluster: &Cluster, stage: &Thaw) -> Vec<Ran> {
-    let runs = stage.targets.iter().map(|target| thaw_one(cluster, stage, target).boxed());
+    let runs = stage
+        .targets
+        .iter()
+        .map(|target| thaw_one(cluster, stage, target).boxed());
     side_by_side(runs.collect()).await
 }
 
 async fn side_by_side(runs: Vec<BoxFuture<'_, Ran>>) -> Vec<Ran> {
-    stream::iter(runs).buffered(HOOK_PODS_AT_ONCE).collect().await
+    stream::iter(runs)
+        .buffered(HOOK_PODS_AT_ONCE)
+        .collect()
+        .await
 }
 
 async fn thaw_one(cluster: &Cluster, stage: &Thaw, target: &Target) -> Ran {

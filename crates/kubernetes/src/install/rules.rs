@@ -40,6 +40,15 @@ pub const CLUSTER_RULES: &[Rule] = &[
                  tell them apart.",
     },
     Rule {
+        groups: &[""],
+        resources: &["pods/exec"],
+        verbs: &["create", "get"],
+        reason: "The commands of hooks run in the pods that a backup configuration's BackupHooks \
+                 select. A WebSocket is opened with a GET, and the API server asks for both \
+                 verbs. The rules above allow it already, because they name every resource; this \
+                 one says what it is used for.",
+    },
+    Rule {
         groups: &["rbac.authorization.k8s.io"],
         resources: &["clusterroles", "roles"],
         verbs: &["bind", "escalate"],
@@ -90,7 +99,8 @@ pub const NAMESPACE_RULES: &[Rule] = &[
         resources: &["configmaps"],
         verbs: &["create", "delete", "get", "list", "patch", "update"],
         reason: "The ledgers of volume snapshots: one for each recovery point that has any, gone \
-                 with the last of them.",
+                 with the last of them. And the journals of freezes: what is to be thawed, gone \
+                 with the thaw.",
     },
 ];
 
