@@ -245,6 +245,34 @@ mod tests {
     }
 
     #[test]
+    fn an_item_costs_some_small_allocations_and_no_copy_of_its_bytes() {
+        const ITEMS: u64 = 500;
+        let item = |number| {
+            let data = "x".repeat(2_000);
+            json!({"metadata": {"name": format!("item-{number}"), "namespace": "shop",
+                "uid": "0b1c", "resourceVersion": "1234", "labels": {"app": "shop", "tier": "web"},
+                "annotations": {"note": "x"}}, "data": {"k": data}})
+            .to_string()
+        };
+        let items: Vec<String> = (0..ITEMS).map(item).collect();
+        let text = format!(
+            r#"{{"metadata":{{"continue":"t"}},"items":[{}]}}"#,
+            items.join(",")
+        );
+        let (body, maps) = (Bytes::from(text), maps());
+        let mut read = None;
+        let asked = allocation_counter::measure(|| read = Some(parse(&maps, &body, true)));
+        assert_eq!(read.unwrap().unwrap().0.items.len() as u64, ITEMS);
+        let (count, bytes) = (asked.count_total / ITEMS, asked.bytes_total / ITEMS);
+        assert!(count <= 16, "{count} allocations an item");
+        // Two maps are as many nodes of some hundred bytes; the list of the items grows by doubling.
+        assert!(
+            bytes <= 1_800,
+            "{bytes} bytes are allocated for an item of 2,000"
+        );
+    }
+
+    #[test]
     fn an_empty_list_may_be_null_or_absent() {
         for text in [r#"{"items":null,"metadata":null}"#, r#"{"items":[]}"#, "{}"] {
             assert!(parsed(text).unwrap().0.items.is_empty(), "{text}");
