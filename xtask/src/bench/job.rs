@@ -1,15 +1,21 @@
 //! One measured job of ours: started by the command line, with what it took.
 
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::metrics::Counted;
 use super::processes::{self, Cpu};
 use super::raw::Seen;
 use super::setting::{NAMESPACE, Setting};
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::talk::{Stopwatch, say};
+
+/// How often it is looked at whether the extension still runs.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What one job took.
 #[derive(Clone, Debug)]
@@ -55,10 +61,10 @@ pub(crate) fn measure(
     let cpu = setting.cpu();
     let watch = Stopwatch::start();
     let watching = setting.raw.watch(&path, watch);
-    let told = setting.stage.cli.json(words);
+    let told = told_by(setting, words);
     let wall = watch.elapsed();
     let cpu = setting.cpu().since(cpu);
-    let job = told.doing(|| what.to_owned())?;
+    let job = told.map_err(|cause| Failure::new(what, cause))?;
     let peak_rss_mib = processes::peak_rss_mib(setting.extension_pid());
     let counted = Counted::now(&setting.raw)?.since(&before);
     let seen = setting.raw.seen(watching);
@@ -86,6 +92,39 @@ pub(crate) fn measure(
     };
     tell(what, status, &measured);
     Ok(measured)
+}
+
+/// What a command tells as JSON. A job whose extension is gone never ends, and nobody starts another:
+/// then the command is ended and the cause told.
+fn told_by(setting: &Setting, words: &[&str]) -> std::result::Result<Value, String> {
+    let cli = &setting.stage.cli;
+    let mut command = Command::new(&cli.binary);
+    command.args(words).args(["-o", "json"]);
+    command.env("STRONGROOM_CLI_CONFIG", &cli.config);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(|error| error.to_string())?;
+    let pid = child.id();
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    let output = loop {
+        match end.recv_timeout(LOOK) {
+            Ok(output) => break output.map_err(|error| error.to_string())?,
+            Err(RecvTimeoutError::Timeout) if processes::is_running(setting.extension_pid()) => {}
+            Err(_) => {
+                // It has ended by itself when that fails.
+                let _ended = processes::signal(pid, Signal::KILL);
+                let killed = setting.memory.killed();
+                return Err(format!(
+                    "the extension's process is gone; kills for want of memory: {killed}"
+                ));
+            }
+        }
+    };
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        format!("{} printed no JSON ({error}): {errors}", words.join(" "))
+    })
 }
 
 fn tell(what: &str, status: &str, job: &Measured) {

@@ -96,6 +96,17 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     ticks(&stat) as f64 / TICKS_PER_SECOND
 }
 
+/// Whether a process runs: one that has ended and was not asked for its status does not.
+pub(crate) fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state(&stat).is_some_and(|state| !matches!(state, "Z" | "X"))
+}
+
+/// Field 3 of a line of `/proc/PID/stat`.
+fn state(stat: &str) -> Option<&str> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().next()
+}
+
 /// Fields 14 and 15 of a line of `/proc/PID/stat`, in clock ticks; what counts begins behind the last
 /// bracket of the name.
 fn ticks(stat: &str) -> u64 {
@@ -250,6 +261,22 @@ mod tests {
         let second = "cgroup2 /sys/fs/cgroup cgroup2 rw,relatime 0 0\n";
         assert_eq!(memory_hierarchy(second), Some(("/sys/fs/cgroup".into(), 2)));
         assert_eq!(memory_hierarchy("proc /proc proc rw 0 0"), None);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_does_not_run() {
+        assert!(is_running(std::process::id()));
+        let mut child = Command::new("true").spawn().unwrap();
+        let ended = crate::talk::poll(
+            std::time::Duration::from_secs(20),
+            std::time::Duration::from_millis(5),
+            || Ok::<_, ()>((!is_running(child.id())).then_some(())),
+        );
+        assert_eq!(ended, Ok(Some(())), "nobody has asked for its status yet");
+        assert!(child.wait().unwrap().success());
+        assert!(!is_running(child.id()));
+        assert_eq!(state("7 (a) b) S 1 7"), Some("S"));
+        assert_eq!(state(""), None);
     }
 
     #[test]

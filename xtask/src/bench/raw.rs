@@ -29,19 +29,13 @@ const TRIES: usize = 5;
 /// Threads of the client: the machine has two cores, and one thread carries all bytes of a list.
 const THREADS: usize = 2;
 
-/// Which version of HTTP the client speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Http {
-    /// One connection for each request that is in flight.
-    One,
-    /// All requests on one connection.
-    Two,
-}
-
 /// A connection to one API server as its administrator.
 pub(crate) struct Raw {
     runtime: Runtime,
+    /// HTTP/1.1, one connection for each request that is in flight: what lists go over, as those of our
+    /// extension do.
     one: Client,
+    /// HTTP/2, all requests on one connection: what objects are made over.
     two: Client,
     base: String,
     /// The API server's CA, PEM in base64 as a kubeconfig has it.
@@ -75,20 +69,15 @@ impl Raw {
         let pem = |encoded: &str| BASE64.decode(encoded).doing(doing);
         let mut identity = pem(&text(&user["client-certificate-data"]))?;
         identity.extend(pem(&text(&user["client-key-data"]))?);
-        let client = |http| -> Result<Client> {
-            let mut builder = Client::builder()
+        let client = || -> Result<reqwest::ClientBuilder> {
+            Ok(Client::builder()
                 .tls_certs_only([Certificate::from_pem(&pem(&ca)?).doing(doing)?])
                 .identity(Identity::from_pem(&identity).doing(doing)?)
                 .user_agent("strongroom-bench")
                 .no_proxy()
-                .timeout(REQUEST_LIMIT);
-            builder = match http {
-                Http::One => builder.http1_only(),
-                // The windows are wide, so that flow control does not slow four lists on one connection.
-                Http::Two => builder
-                    .http2_initial_stream_window_size(8 << 20)
-                    .http2_initial_connection_window_size(32 << 20),
-            };
+                .timeout(REQUEST_LIMIT))
+        };
+        let made = |builder: reqwest::ClientBuilder| {
             builder.build().doing(|| "make the raw client".to_owned())
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -97,8 +86,13 @@ impl Raw {
             .build()
             .doing(|| "start the raw client".to_owned())?;
         Ok(Self {
-            one: client(Http::One)?,
-            two: client(Http::Two)?,
+            one: made(client()?.http1_only())?,
+            // The windows are wide, so that flow control slows nothing.
+            two: made(
+                client()?
+                    .http2_initial_stream_window_size(8 << 20)
+                    .http2_initial_connection_window_size(32 << 20),
+            )?,
             runtime,
             base: text(&server["server"]),
             ca,
@@ -110,16 +104,9 @@ impl Raw {
         &self.base
     }
 
-    fn client(&self, http: Http) -> &Client {
-        match http {
-            Http::One => &self.one,
-            Http::Two => &self.two,
-        }
-    }
-
     /// Lists every object below these paths, page by page, several paths at once.
-    pub(crate) fn list(&self, http: Http, paths: &[String], at_once: usize) -> Result<Listed> {
-        let client = self.client(http);
+    pub(crate) fn list(&self, paths: &[String], at_once: usize) -> Result<Listed> {
+        let client = &self.one;
         let watch = Stopwatch::start();
         let lists = paths.iter().map(|path| {
             let list = one_list(client.clone(), format!("{}{path}", self.base));

@@ -186,8 +186,10 @@ impl Setting {
             .open(log)
             .doing(doing)?;
         let port = free_port().doing(doing)?;
+        let deployed = self.raw.ask(Method::GET, &deployment(), None)?;
         let mut command = self.memory.command(&self.binary)?;
         command
+            .envs(environment(&deployed))
             .args(["extension", "--kubeconfig"])
             .arg(self.kubeconfig())
             .args(["--health-listen", &format!("127.0.0.1:{port}")])
@@ -338,6 +340,17 @@ impl Setting {
     }
 }
 
+/// The variables that a Deployment gives to its container, but for those that name a field.
+fn environment(deployment: &Value) -> Vec<(String, String)> {
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let variables = container["env"].as_array().into_iter().flatten();
+    let value = |variable: &Value| {
+        let text = |field: &str| variable[field].as_str().map(str::to_owned);
+        Some((text("name")?, text("value")?))
+    };
+    variables.filter_map(value).collect()
+}
+
 fn deployment() -> String {
     format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{ACCOUNT}")
 }
@@ -383,5 +396,22 @@ fn sum_files(folder: &Path, of_reports: bool, sums: &mut (u64, u64)) {
         } else {
             sums.0 += metadata.len();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_gets_the_values_that_the_deployment_names() {
+        let variables = json!([
+            {"name": "A", "value": "1"},
+            {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        ]);
+        let container = json!({"env": variables});
+        let deployment = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
+        assert_eq!(environment(&deployment), [("A".to_owned(), "1".to_owned())]);
+        assert!(environment(&Value::Null).is_empty());
     }
 }

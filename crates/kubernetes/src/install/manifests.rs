@@ -140,6 +140,19 @@ fn deployment(settings: &ExtensionSettings) -> Value {
     })
 }
 
+/// How the C library keeps memory in the extension, which moves pages and packs of some MiB through a
+/// small pod. Left to itself it has a heap for each thread, keeps what was freed in them, and raises the
+/// size from which memory is given back to the largest block that was ever freed. Measured in three
+/// backups of 10,000 objects, one after the other: peaks of 67, 82 and 91 MiB of which 5 MiB were in use
+/// between them; with these settings 66, 63 and 66 MiB. A C library that does not know them passes over
+/// them.
+/// Source: <https://man7.org/linux/man-pages/man3/mallopt.3.html> (`M_ARENA_MAX`, `M_MMAP_THRESHOLD`: "the
+/// dynamic adjustment of the mmap threshold is disabled" when it is set).
+const ALLOCATOR: [(&str, &str); 2] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+];
+
 fn container(settings: &ExtensionSettings) -> Value {
     let mut environment = vec![
         json!({
@@ -148,6 +161,9 @@ fn container(settings: &ExtensionSettings) -> Value {
         }),
         json!({ "name": "STRONGROOM_LOG", "value": settings.log_level }),
     ];
+    let named = |name: &str| settings.environment.iter().any(|(other, _)| other == name);
+    let allocator = ALLOCATOR.iter().filter(|(name, _)| !named(name));
+    environment.extend(allocator.map(|(name, value)| json!({ "name": name, "value": value })));
     let more = settings.environment.iter();
     environment.extend(more.map(|(name, value)| json!({ "name": name, "value": value })));
     let probe = |path: &str, period: u32, failures: u32| {
