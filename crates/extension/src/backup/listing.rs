@@ -202,7 +202,7 @@ impl Position {
         if self.last.as_deref().is_some_and(|last| key <= last) {
             self.unordered = true;
         } else {
-            self.last = Some(key.to_owned());
+            key.clone_into(self.last.get_or_insert_default());
         }
         true
     }
