@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupSpec, JobStatus, RestoreSpec};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -169,6 +170,13 @@ pub trait ClusterLink: Send + Sync {
         cluster: &ClusterAccess,
         names: &[String],
     ) -> Result<Vec<String>>;
+
+    /// What is wrong with the named BackupHooks: those that do not exist, and those that cannot be followed.
+    async fn hook_problems(
+        &self,
+        cluster: &ClusterAccess,
+        hooks: &[HookReference],
+    ) -> Result<Vec<Problem>>;
 
     /// What the extension says of itself; none when it has never run.
     async fn extension(&self, vault: &VaultAccess) -> Result<Option<BackupExtensionStatus>>;

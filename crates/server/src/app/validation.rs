@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use strongroom_api::extension::Extension;
 use strongroom_api::instance::BackupInstance;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::selection::HookReference;
 
 use super::error::chain;
 use super::jobs::{Location, selection_of};
@@ -179,9 +180,12 @@ pub async fn validate(
 ) -> Result<Findings> {
     let mut findings = Findings::default();
     let cluster_id = ResourceId::published(instance.data_source_info.resource_id.clone());
-    let mut namespaces = Vec::new();
+    let (mut namespaces, mut hooks) = (Vec::new(), Vec::new());
     match selection_of(instance) {
-        Ok(selection) => namespaces = selection.included_namespaces.unwrap_or_default(),
+        Ok(selection) => {
+            namespaces = selection.included_namespaces.unwrap_or_default();
+            hooks = selection.backup_hook_references;
+        }
         Err(error) => findings.note(error)?,
     }
     let (cluster, extension) = {
@@ -206,7 +210,10 @@ pub async fn validate(
         trusted_access::cluster_access(app, &mut *session, &cluster).await
     };
     match access {
-        Ok(access) => check_cluster(app, vault, &access, &namespaces, &mut findings).await?,
+        Ok(access) => {
+            check_cluster(app, vault, &access, &namespaces, &mut findings).await?;
+            check_hooks(app, &access, &hooks, &mut findings).await?;
+        }
         Err(error) => findings.note(error)?,
     }
     check_storage(app, &cluster, extension, &mut findings).await?;
@@ -293,6 +300,31 @@ async fn check_cluster(
         Err(error) => findings.note(error.into())?,
     }
     Ok(())
+}
+
+/// A backup whose hooks are not there fails, so they must be before it begins.
+async fn check_hooks(
+    app: &App,
+    access: &ClusterAccess,
+    hooks: &[HookReference],
+    findings: &mut Findings,
+) -> Result<()> {
+    let is_absent =
+        |problem: &Problem| problem.code == Code::UserErrorKubernetesBackupExtensionNotFoundError;
+    // Without the extension the cluster knows no such kind; that is said already.
+    if hooks.is_empty() || findings.problems.iter().any(is_absent) {
+        return Ok(());
+    }
+    match app.clusters.hook_problems(access, hooks).await {
+        Ok(problems) => {
+            let problems = problems.into_iter();
+            findings
+                .problems
+                .extend(problems.map(|problem| problem.at("backupHookReferences")));
+            Ok(())
+        }
+        Err(error) => findings.note(error.into()),
+    }
 }
 
 async fn check_storage(

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::EXTENSION_NAMESPACE;
 use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, JobState, JobStatus};
 use strongroom_kubernetes::jobs::{backup_name, restore_name};
@@ -34,6 +35,7 @@ struct State {
     answers_lost: bool,
     creates: usize,
     namespaces: BTreeSet<String>,
+    hooks: BTreeSet<String>,
 }
 
 /// The one cluster that every access leads to.
@@ -46,6 +48,7 @@ impl Default for FakeClusters {
     fn default() -> Self {
         let state = State {
             namespaces: ["shop".to_owned()].into(),
+            hooks: ["shop/freeze".to_owned()].into(),
             identity: "uid-of-kube-system".to_owned(),
             ..State::default()
         };
@@ -228,6 +231,22 @@ impl ClusterLink for FakeClusters {
             .iter()
             .filter(|name| !state.namespaces.contains(*name))
             .cloned()
+            .collect())
+    }
+
+    async fn hook_problems(
+        &self,
+        _: &ClusterAccess,
+        hooks: &[HookReference],
+    ) -> Result<Vec<Problem>> {
+        let state = self.answer()?;
+        Ok(hooks
+            .iter()
+            .filter(|hook| !state.hooks.contains(&hook.to_string()))
+            .map(|hook| {
+                let message = format!("BackupHook {hook} does not exist");
+                Problem::new(Code::UserErrorBackupHookNotFound, message)
+            })
             .collect())
     }
 

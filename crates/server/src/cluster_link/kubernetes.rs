@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use strongroom_core::error::{Code, Problem};
 use strongroom_core::object::ResourceType;
+use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::access::{self, trusted_access};
 use strongroom_kubernetes::cluster::{Cluster, ClusterError, Failure, Timeouts};
-use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, BackupSpec, JobStatus};
+use strongroom_kubernetes::crd::{self, BackupExtensionStatus, BackupMode, BackupSpec, JobStatus};
 use strongroom_kubernetes::limits::TOKEN_LONGEST;
 use strongroom_kubernetes::{EXTENSION_NAMESPACE, apply, install, jobs};
 use tokio::sync::Mutex;
@@ -251,6 +253,33 @@ impl ClusterLink for KubernetesLink {
             }
         }
         Ok(missing)
+    }
+
+    async fn hook_problems(
+        &self,
+        cluster: &ClusterAccess,
+        hooks: &[HookReference],
+    ) -> Result<Vec<Problem>> {
+        let admin = self.admin(cluster).await?;
+        let kind = crd::resource_type("BackupHook", "backuphooks");
+        let mut problems = Vec::new();
+        for hook in hooks {
+            let found = apply::get(&admin, &kind, Some(&hook.namespace), &hook.name).await;
+            problems.extend(match found.map_err(|e| link_error(&e))? {
+                None => Some(Problem::new(
+                    Code::UserErrorBackupHookNotFound,
+                    format!("BackupHook {hook} does not exist"),
+                )),
+                Some(found) => match serde_json::from_value::<crd::BackupHook>(found) {
+                    Ok(found) => found.understand().err(),
+                    Err(error) => Some(Problem::new(
+                        Code::UserErrorInvalidBackupHook,
+                        format!("BackupHook {hook} is not understood: {error}"),
+                    )),
+                },
+            });
+        }
+        Ok(problems)
     }
 
     async fn extension(&self, vault: &VaultAccess) -> Result<Option<BackupExtensionStatus>> {

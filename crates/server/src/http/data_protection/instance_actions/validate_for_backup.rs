@@ -97,6 +97,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hook_that_does_not_exist_is_said_before_the_run() {
+        let it = Protected::new().await;
+        for (hooks, expected) in [
+            (["freeze"].as_slice(), None),
+            (&["freeze", "gone"], Some(())),
+        ] {
+            let references: Vec<_> = hooks
+                .iter()
+                .map(|name| json!({"name": name, "namespace": "shop"}))
+                .collect();
+            let mut instance = it.instance_document();
+            instance["policyInfo"]["policyParameters"] = json!({"backupDatasourceParametersList": [{
+                "objectType": "KubernetesClusterBackupDatasourceParameters",
+                "snapshotVolumes": true, "includeClusterScopeResources": true,
+                "backupHookReferences": references,
+            }]});
+            let path = format!("{}/validateForBackup", it.vault);
+            let body = Some(json!({ "backupInstance": instance }));
+            let answer = it.harness.call("POST", &path, body).await;
+            let ended = it.ended(answer.header("azure-asyncoperation")).await;
+            if expected.is_none() {
+                assert_eq!(ended["status"], "Succeeded", "{ended}");
+                continue;
+            }
+            let error = &ended["error"];
+            assert_eq!(error["code"], "UserErrorBackupHookNotFound", "{ended}");
+            assert_eq!(error["message"], "BackupHook shop/gone does not exist");
+            assert_eq!(error["target"], "backupHookReferences");
+        }
+    }
+
+    #[tokio::test]
     async fn an_instance_that_does_not_exist_yet_is_validated_by_its_vault() {
         let it = Protected::new().await;
         let mut instance = it.instance_document();
