@@ -58,14 +58,17 @@ pub async fn run(
     let references = &spec.selection.backup_hook_references;
     let gate = Gate::new(!references.is_empty());
     let protecting = volumes::protect(attempt, spec, &repository, served, claims, &gate, into);
-    let protecting = async {
-        let hooks = Hooks::read(attempt, references, &plan.selector).await?;
-        hooks.around(&gate, protecting).await
-    };
-    let (mut protected, ran) = attempt.step(Step::Snapshot, protecting).await?;
-    for line in ran {
+    let mut hooks = Hooks::new(attempt, &plan.selector);
+    let protecting = hooks.around(references, &gate, protecting);
+    let protected = attempt.step(Step::Snapshot, protecting).await;
+    for line in hooks.into_lines() {
         report.add(line).await?;
     }
+    if protected.is_err() {
+        // What a hook printed is most wanted when it failed the job.
+        report.flush().await?;
+    }
+    let mut protected = protected?;
     // The last pack goes its way beside the last segment of the report.
     let settling = async {
         let sending = async { Ok(collected.writer.settle().await?) };

@@ -74,40 +74,39 @@ pub(crate) struct Hooks<'a> {
 }
 
 impl<'a> Hooks<'a> {
-    /// Reads the hooks that a backup configuration names.
-    ///
-    /// # Errors
-    /// [`Code::UserErrorBackupHookNotFound`], or what is wrong with one that is there.
-    pub(crate) async fn read(
-        attempt: &'a Attempt,
-        references: &[HookReference],
-        selector: &'a Selector,
-    ) -> Result<Self, JobFailure> {
-        let mut all = Vec::new();
-        for reference in references {
-            all.extend(read(attempt, reference).await?.understand()?);
-        }
-        Ok(Self {
+    /// No hooks yet.
+    pub(crate) fn new(attempt: &'a Attempt, selector: &'a Selector) -> Self {
+        Self {
             attempt,
             selector,
-            hooks: all,
+            hooks: Vec::new(),
             lines: Vec::new(),
-        })
+        }
     }
 
-    /// Carries `work` out with the pre-hooks before its snapshots and the post-hooks behind them, and
-    /// returns what it came to with the lines of the hooks.
+    /// The lines of what was done, also of what failed.
+    pub(crate) fn into_lines(self) -> Vec<ObjectOutcome> {
+        self.lines
+    }
+
+    /// Carries `work` out with the pre-hooks of the named hooks before its snapshots and their post-hooks
+    /// behind them.
     ///
     /// # Errors
-    /// What `work` fails with; [`Code::BackupHookFailed`] and [`Code::FreezeBudgetExceeded`] of the hooks.
+    /// What `work` fails with; [`Code::UserErrorBackupHookNotFound`] and what is wrong with a hook, before
+    /// anything is asked for; [`Code::BackupHookFailed`] and [`Code::FreezeBudgetExceeded`].
     pub(crate) async fn around<T>(
-        mut self,
+        &mut self,
+        references: &[HookReference],
         gate: &Gate,
         work: impl Future<Output = Result<T, JobFailure>>,
-    ) -> Result<(T, Vec<ObjectOutcome>), JobFailure> {
+    ) -> Result<T, JobFailure> {
+        for reference in references {
+            self.hooks.extend(read(self.attempt, reference).await?.understand()?);
+        }
         if self.hooks.is_empty() {
             gate.frozen.notify_one();
-            return Ok((work.await?, self.lines));
+            return work.await;
         }
         let attempt = self.attempt;
         let _held = Held::by(&attempt.environment, attempt.job);
@@ -123,9 +122,9 @@ impl<'a> Hooks<'a> {
         let plan = self.plan().await?;
         if plan.is_empty() {
             gate.frozen.notify_one();
-            return self.finish(done, work).await;
+            return finish(done, work).await;
         }
-        let mut freeze = Freeze::begin(&mut self, &plan).await?;
+        let mut freeze = Freeze::begin(self, &plan).await?;
         let frozen = freeze.run(&plan).await;
         let mut result = match (frozen, done) {
             (Err(failure), _) => Err(failure),
@@ -156,19 +155,7 @@ impl<'a> Hooks<'a> {
         };
         let done = result?;
         thawed?;
-        self.finish(done, work).await
-    }
-
-    async fn finish<T>(
-        self,
-        done: Option<T>,
-        work: impl Future<Output = Result<T, JobFailure>>,
-    ) -> Result<(T, Vec<ObjectOutcome>), JobFailure> {
-        let done = match done {
-            Some(done) => done,
-            None => work.await?,
-        };
-        Ok((done, self.lines))
+        finish(done, work).await
     }
 
     /// Plans over the pods that are there now.
@@ -250,6 +237,17 @@ impl<'a> Hooks<'a> {
     }
 }
 
+/// What work comes to that may be over already.
+async fn finish<T>(
+    done: Option<T>,
+    work: impl Future<Output = Result<T, JobFailure>>,
+) -> Result<T, JobFailure> {
+    match done {
+        Some(done) => Ok(done),
+        None => work.await,
+    }
+}
+
 async fn read(attempt: &Attempt, reference: &HookReference) -> Result<crd::BackupHook, JobFailure> {
     let kind = crd::resource_type("BackupHook", "backuphooks");
     let (namespace, name) = (Some(reference.namespace.as_str()), &reference.name);
@@ -306,16 +304,13 @@ impl<'h, 'a> Freeze<'h, 'a> {
             if let Some(failure) = ran.iter().find_map(Ran::unreachable) {
                 return Err(failure);
             }
-            let code = match hooks::after(stage.action.on_error) {
-                After::GoOn(code) => code,
-                After::Stop(code) => {
-                    if let Some(failed) = ran.iter().find(|ran| !ran.is_well()) {
-                        return Err(JobFailure::new(code, failed.sentence()));
-                    }
-                    code
-                }
-            };
+            let after = hooks::after(stage.action.on_error);
+            let (After::GoOn(code) | After::Stop(code)) = after;
             self.hooks.tell(&ran, code);
+            let failed = ran.iter().find(|ran| !ran.is_well());
+            if let (After::Stop(code), Some(failed)) = (after, failed) {
+                return Err(JobFailure::new(code, failed.sentence()));
+            }
         }
         reach(attempt, "freeze", Moment::After).await;
         Ok(())

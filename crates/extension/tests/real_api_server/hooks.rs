@@ -9,7 +9,10 @@ use std::time::Duration;
 use serde_json::json;
 use strongroom_core::report::Outcome;
 use strongroom_extension::crash::CrashPoints;
+use strongroom_extension::run::controllers;
 use strongroom_kubernetes::crd::JobState;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use self::frozen::{Application, hook, run};
 use super::killed_at;
@@ -135,6 +138,19 @@ async fn wherever_the_process_is_killed_what_is_frozen_is_thawed() {
     app.cancel(&backup).await;
     app.is_thawed_soon("a job that is cancelled").await;
     drop(process);
+    // The process is told to stop while the application stands frozen: it thaws before it goes.
+    let backup = app.backup_with(&["flat"]);
+    let (crash, shutdown) = (killed_at("snapshot:during"), CancellationToken::new());
+    let reached = crash.reached().unwrap();
+    let mut feeds = JoinSet::new();
+    let jobs = controllers(&app.stage.environment(crash), &shutdown, &mut feeds);
+    app.ask(&backup).await;
+    reached.notified().await;
+    shutdown.cancel();
+    jobs.join_all().await;
+    app.is_thawed("a process that was told to stop").await;
+    drop(feeds);
+    app.cancel(&backup).await;
     // The pod dies between freeze and thaw: there is nothing to thaw, and nobody waits for it.
     let backup = app.backup_with(&["flat"]);
     app.stage

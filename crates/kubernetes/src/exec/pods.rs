@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use strongroom_core::hooks::PodFacts;
 
-use crate::cluster::{Cluster, ClusterError};
-use crate::limits::PAGE_SIZE;
+use crate::cluster::{Cluster, ClusterError, Failure};
+use crate::limits::{PAGE_SIZE, REQUEST_TIMEOUT};
 
 /// Gives every pod of a namespace, or of the cluster, to `take`.
 ///
@@ -24,10 +24,8 @@ pub async fn pods(
     loop {
         let mut parameters = ListParams::default().limit(PAGE_SIZE);
         parameters.continue_token = token;
-        let page = api.list(&parameters).await.map_err(|error| {
-            let place = namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
-            ClusterError::from_kube(&error, format!("list pods{place}"), cluster.server())
-        })?;
+        let place = namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
+        let page = answered(cluster, format!("list pods{place}"), api.list(&parameters)).await?;
         for pod in page.items {
             take(facts(pod));
         }
@@ -47,12 +45,27 @@ pub async fn pod(
     namespace: &str,
     name: &str,
 ) -> Result<Option<PodFacts>, ClusterError> {
-    let found = api(cluster, Some(namespace)).get_opt(name).await;
-    let found = found.map_err(|error| {
-        let doing = format!("read pod {namespace}/{name}");
-        ClusterError::from_kube(&error, doing, cluster.server())
-    })?;
+    let api = api(cluster, Some(namespace));
+    let doing = format!("read pod {namespace}/{name}");
+    let found = answered(cluster, doing, api.get_opt(name)).await?;
     Ok(found.map(facts))
+}
+
+/// The answer to a request, in the time that any request has.
+async fn answered<T>(
+    cluster: &Cluster,
+    doing: String,
+    asking: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, asking).await {
+        Ok(answer) => {
+            answer.map_err(|error| ClusterError::from_kube(&error, doing, cluster.server()))
+        }
+        Err(_elapsed) => {
+            let limit = REQUEST_TIMEOUT;
+            Err(ClusterError::new(doing, Failure::Timeout { limit }))
+        }
+    }
 }
 
 fn api(cluster: &Cluster, namespace: Option<&str>) -> Api<Pod> {
