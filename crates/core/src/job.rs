@@ -61,9 +61,9 @@ impl JobOperation {
     /// The steps in which the extension runs it, in order; none when the server does it alone.
     #[must_use]
     pub const fn steps(self) -> &'static [Step] {
-        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal};
+        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal, Snapshot};
         match self {
-            Self::Backup => &[Open, Discover, Plan, Collect, Report, Seal],
+            Self::Backup => &[Open, Discover, Plan, Collect, Snapshot, Report, Seal],
             Self::Restore => &[Open, Discover, Apply, Relink, Report],
             Self::ValidateRestore => &[Open, Discover, Plan, Report],
             Self::ValidateBackup | Self::ConfigureBackup | Self::DeleteBackupInstance => &[],
@@ -89,6 +89,8 @@ pub enum Step {
     Plan,
     /// Read objects and write them to the repository.
     Collect,
+    /// Take volume snapshots.
+    Snapshot,
     /// Write the manifest: from now on the recovery point exists.
     Seal,
     /// Create and change objects in the cluster.
@@ -108,6 +110,7 @@ impl Step {
             Self::Discover => "discover",
             Self::Plan => "plan",
             Self::Collect => "collect",
+            Self::Snapshot => "snapshot",
             Self::Seal => "seal",
             Self::Apply => "apply",
             Self::Relink => "relink",
@@ -131,8 +134,8 @@ impl FromStr for Step {
     type Err = UnknownStep;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal};
-        [Open, Discover, Plan, Collect, Seal, Apply, Relink, Report]
+        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal, Snapshot};
+        [Open, Discover, Plan, Collect, Snapshot, Seal, Apply, Relink, Report]
             .into_iter()
             .find(|step| step.as_str() == text)
             .ok_or_else(|| UnknownStep(text.to_owned()))

@@ -30,7 +30,7 @@ use strongroom_repository::{PointWriter, Repository};
 pub(crate) use self::claims::{Claims, Held};
 pub use self::forget::forget;
 use self::ledger::{Ledger, State};
-pub use self::reconcile::{Reconciler, reconcile};
+pub use self::reconcile::{Reconciled, Reconciler, reconcile};
 use self::take::Taken;
 pub use self::waits::Waits;
 pub(crate) use self::weigh::{Weighed, weigh};

@@ -170,6 +170,28 @@ pub async fn list_contents(
     Ok(all)
 }
 
+/// The contents that are marked as a recovery point's.
+pub async fn list_marked(
+    cluster: &Cluster,
+    extension: &str,
+    recovery_point: Uuid,
+) -> Result<Vec<ContentState>, ClusterError> {
+    let selector = selector(extension, Some(recovery_point));
+    let mut all = Vec::new();
+    each(cluster, &contents(), None, Some(&selector), |object| {
+        all.push(ContentState::of(object));
+    })
+    .await?;
+    Ok(all)
+}
+
+/// The name of the content that the snapshot controller makes for a VolumeSnapshot. The content is there, and
+/// says that the snapshot is cut, seconds before a busy controller tells the VolumeSnapshot so.
+/// Source: `GetDynamicSnapshotContentNameForSnapshot`, `pkg/utils/util.go`.
+pub fn content_name(snapshot_uid: &str) -> String {
+    format!("snapcontent-{snapshot_uid}")
+}
+
 /// One content; none when it is not there.
 pub async fn content(cluster: &Cluster, name: &str) -> Result<Option<ContentState>, ClusterError> {
     let found = apply::get(cluster, &contents(), None, name).await?;

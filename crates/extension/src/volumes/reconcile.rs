@@ -195,7 +195,8 @@ async fn keep(
         }
     }
     let names = kept.iter().map(|entry| entry.snapshot.clone()).collect();
-    remove::snapshots_of_kept(environment, point, &names).await?;
+    let wait = environment.snapshot_waits.gone;
+    remove::snapshots_of_kept(environment, point, &names, wait).await?;
     if dropped.is_empty() {
         return Ok(());
     }

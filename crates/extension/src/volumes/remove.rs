@@ -5,6 +5,7 @@
 //! that serves no snapshots.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use strongroom_core::volumes::name;
@@ -72,11 +73,12 @@ pub(super) async fn remove(
 }
 
 /// Removes the VolumeSnapshots of these names, whose contents stand by themselves. Those that have not gone
-/// in time are left to the next reconciliation.
+/// when the wait is over are left to the next reconciliation.
 pub(super) async fn snapshots_of_kept(
     environment: &Environment,
     recovery_point: Uuid,
     names: &BTreeSet<String>,
+    wait: Duration,
 ) -> Result<(), ClusterError> {
     let began = Instant::now();
     let mut pause = SNAPSHOT_FIRST_LOOK;
@@ -90,10 +92,10 @@ pub(super) async fn snapshots_of_kept(
             .into_iter()
             .filter(|one| names.contains(&one.name) && stands(one))
             .collect();
-        if of_kept.is_empty() || began.elapsed() >= environment.snapshot_waits.gone {
+        remove_snapshots(environment, &of_kept).await?;
+        if of_kept.is_empty() || began.elapsed() >= wait {
             return Ok(());
         }
-        remove_snapshots(environment, &of_kept).await?;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(SNAPSHOT_SLOW_LOOK);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use strongroom_core::volumes::{SnapshotClass, Verdict, name};
 use strongroom_core::{Code, ResourceType};
-use strongroom_kubernetes::snapshots::{self, Claim, Owner, SnapshotState};
+use strongroom_kubernetes::snapshots::{self, Claim, ContentState, Owner, SnapshotState};
 use strongroom_kubernetes::{ClusterError, apply};
 use tokio::time::Instant;
 
@@ -86,6 +86,9 @@ pub(super) async fn take(
     if gate.freezes() && attempt.number > 1 {
         taking.begin_anew().await?;
     }
+    if attempt.number > 1 {
+        taking.adopt().await?;
+    }
     gate.enter().await;
     taking.run().await?;
     gate.all_cut();
@@ -139,9 +142,15 @@ impl Taking<'_> {
         let point = self.owner.recovery_point;
         let removed = remove::remove(&self.attempt.environment, point, None).await?;
         for left in removed.left {
-            let wish = self.wishes.iter_mut().find(|wish| wish.name == left.snapshot);
+            let wish = self
+                .wishes
+                .iter_mut()
+                .find(|wish| wish.name == left.snapshot);
             if let Some(wish) = wish {
-                let reason = format!("what an earlier attempt took is not gone yet: {}", left.what);
+                let reason = format!(
+                    "what an earlier attempt took is not gone yet: {}",
+                    left.what
+                );
                 wish.fail(Code::VolumeSnapshotFailed, reason);
             }
         }
@@ -226,15 +235,22 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Looks at all of them, with one list.
+    /// Looks at all of them, with two lists.
     async fn look(&mut self, began: Instant) -> Result<(), JobFailure> {
         let environment = &self.attempt.environment;
-        let point = Some(self.owner.recovery_point);
-        let found =
-            snapshots::list_snapshots(&environment.cluster, &self.owner.extension, point).await?;
-        let found: BTreeMap<(&str, &str), &SnapshotState> = found
+        let (cluster, owner) = (&environment.cluster, self.owner);
+        let point = owner.recovery_point;
+        let (snapshots, contents) = tokio::try_join!(
+            snapshots::list_snapshots(cluster, &owner.extension, Some(point)),
+            snapshots::list_marked(cluster, &owner.extension, point),
+        )?;
+        let snapshots: BTreeMap<&str, &SnapshotState> = snapshots
             .iter()
-            .map(|one| ((one.namespace.as_str(), one.name.as_str()), one))
+            .map(|one| (one.name.as_str(), one))
+            .collect();
+        let contents: BTreeMap<&str, &ContentState> = contents
+            .iter()
+            .map(|one| (one.made_for.1.as_str(), one))
             .collect();
         let now = Instant::now();
         for wish in self
@@ -242,15 +258,11 @@ impl Taking<'_> {
             .iter_mut()
             .filter(|wish| wish.asked && !wish.is_over())
         {
-            let state = found
-                .get(&(wish.namespace.as_str(), wish.name.as_str()))
-                .copied();
-            if wish.see(state, now) && !claim_is_there(self.attempt, wish).await? {
+            let snapshot = snapshots.get(wish.name.as_str()).copied();
+            let content = contents.get(wish.name.as_str()).copied();
+            if wish.see(snapshot, content, now) && !claim_is_there(self.attempt, wish).await? {
                 let reason = "the claim was deleted while the backup ran";
                 wish.fail(Code::VolumeSnapshotFailed, reason);
-            }
-            if state.is_none() && wish.kept {
-                see_content(self.attempt, wish).await?;
             }
             let volume = self
                 .weighed
@@ -260,6 +272,24 @@ impl Taking<'_> {
                 .and_then(|volume| volume.driver.as_deref())
                 .unwrap_or_default();
             wish.judge(driver, now, began, &environment.snapshot_waits);
+        }
+        Ok(())
+    }
+
+    /// Takes over what an attempt before this one made: its VolumeSnapshots may be gone already.
+    async fn adopt(&mut self) -> Result<(), JobFailure> {
+        let (cluster, owner) = (&self.attempt.environment.cluster, self.owner);
+        let contents =
+            snapshots::list_marked(cluster, &owner.extension, owner.recovery_point).await?;
+        for content in contents.iter().filter(|content| !content.terminating) {
+            let wish = self
+                .wishes
+                .iter_mut()
+                .find(|wish| wish.name == content.made_for.1);
+            if let Some(wish) = wish {
+                wish.adopt(content);
+                self.resumed = true;
+            }
         }
         Ok(())
     }
@@ -295,7 +325,7 @@ impl Taking<'_> {
                     let reason = "the claim was replaced by another one while the backup ran";
                     wish.fail(Code::VolumeSnapshotFailed, reason);
                 }
-                // It went with its VolumeSnapshot; the next look says so.
+                // It is not there yet, or went with its VolumeSnapshot; the next look says so.
                 Err(error) if error.is_not_found() => {}
                 Err(error) => refuse(wish, error)?,
             }
@@ -354,7 +384,9 @@ impl Taking<'_> {
         }
         ledger.write(environment).await?;
         let point = ledger.recovery_point;
-        remove::snapshots_of_kept(environment, point, &records.keys().cloned().collect()).await?;
+        // The controller takes its time to let them go; whether they have is looked at after the job.
+        let names = records.keys().cloned().collect();
+        remove::snapshots_of_kept(environment, point, &names, Duration::ZERO).await?;
         let dropped: BTreeSet<String> = ledger
             .entries
             .iter()
@@ -437,21 +469,4 @@ async fn claim_is_there(attempt: &Attempt, wish: &Wish) -> Result<bool, JobFailu
     let cluster = &attempt.environment.cluster;
     let found = apply::get(cluster, &kind, Some(&wish.namespace), &wish.claim).await?;
     Ok(found.is_some_and(|claim| claim["metadata"]["uid"] == wish.uid.as_str()))
-}
-
-/// Takes in what a content says whose VolumeSnapshot is gone.
-async fn see_content(attempt: &Attempt, wish: &mut Wish) -> Result<(), JobFailure> {
-    let name = wish.content.clone().unwrap_or_default();
-    match snapshots::content(&attempt.environment.cluster, &name).await? {
-        Some(content) => {
-            wish.cut = wish.cut.or(content.cut);
-            wish.ready = content.ready;
-        }
-        None => {
-            let reason =
-                format!("the content {name} was removed before the driver had made the snapshot");
-            wish.fail(Code::VolumeSnapshotFailed, reason);
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use strongroom_core::Code;
-use strongroom_kubernetes::snapshots::SnapshotState;
+use strongroom_kubernetes::snapshots::{ContentState, SnapshotState, content_name};
 use tokio::time::Instant;
 
 use super::Waits;
@@ -59,23 +59,42 @@ impl Wish {
         self.failed.is_some() || (self.ready && self.cut.is_some() && self.kept)
     }
 
-    /// Takes in what its VolumeSnapshot says. Whether that is trouble not heard before.
-    pub(super) fn see(&mut self, found: Option<&SnapshotState>, now: Instant) -> bool {
-        let Some(found) = found else {
-            if self.asked && !self.kept {
-                let reason =
-                    "the VolumeSnapshot was removed before the driver had made the snapshot";
+    /// Takes in what an attempt before this one made.
+    pub(super) fn adopt(&mut self, content: &ContentState) {
+        self.asked = true;
+        self.kept = content.retained;
+        self.content = Some(content.name.clone());
+    }
+
+    /// Takes in what its VolumeSnapshot and its content say, the latter once it is marked. Whether that is
+    /// trouble not heard before.
+    pub(super) fn see(
+        &mut self,
+        snapshot: Option<&SnapshotState>,
+        content: Option<&ContentState>,
+        now: Instant,
+    ) -> bool {
+        if snapshot.is_none() && content.is_none() {
+            if self.asked {
+                let reason = "the snapshot was removed before the driver had finished it";
                 self.fail(Code::VolumeSnapshotFailed, reason);
             }
             return false;
-        };
-        self.asked_at = found.asked;
-        if found.content.is_some() {
-            self.content.clone_from(&found.content);
         }
-        self.cut = self.cut.or(found.cut);
-        self.ready = found.ready;
-        let Some(words) = found.error.as_ref().filter(|_| !found.ready) else {
+        if let Some(snapshot) = snapshot {
+            self.asked_at = snapshot.asked;
+            let predicted = || content_name(&snapshot.uid);
+            self.content = Some(snapshot.content.clone().unwrap_or_else(predicted));
+            self.cut = self.cut.or(snapshot.cut);
+            self.ready |= snapshot.ready;
+        }
+        if let Some(content) = content {
+            self.cut = self.cut.or(content.cut);
+            self.ready |= content.ready;
+        }
+        let words = content.and_then(|content| content.error.as_ref());
+        let words = words.or_else(|| snapshot.and_then(|snapshot| snapshot.error.as_ref()));
+        let Some(words) = words.filter(|_| !self.ready) else {
             self.trouble = None;
             return false;
         };
@@ -155,12 +174,12 @@ mod tests {
             ..SnapshotState::default()
         };
         let mut wish = asked();
-        assert!(wish.see(Some(&troubled), began));
-        assert!(!wish.see(Some(&troubled), began));
-        wish.see(Some(&SnapshotState::default()), began);
+        assert!(wish.see(Some(&troubled), None, began));
+        assert!(!wish.see(Some(&troubled), None, began));
+        wish.see(Some(&SnapshotState::default()), None, began);
         wish.judge("d", began + Duration::from_secs(50), began, &WAITS);
         assert_eq!(code(&wish), "");
-        wish.see(Some(&troubled), began + Duration::from_secs(50));
+        wish.see(Some(&troubled), None, began + Duration::from_secs(50));
         wish.judge("d", began + Duration::from_secs(61), began, &WAITS);
         assert_eq!(code(&wish), "VolumeSnapshotFailed");
     }
@@ -185,13 +204,36 @@ mod tests {
     async fn a_snapshot_that_was_removed_under_our_hands_is_lost_unless_its_content_stands_by_itself()
      {
         let mut wish = asked();
-        wish.see(None, Instant::now());
+        wish.see(None, None, Instant::now());
         assert_eq!(code(&wish), "VolumeSnapshotFailed");
-        let mut kept = Wish {
-            kept: true,
-            ..asked()
+        let content = ContentState {
+            cut: Some(Timestamp::UNIX_EPOCH),
+            retained: true,
+            ready: true,
+            ..ContentState::default()
         };
-        kept.see(None, Instant::now());
+        let mut kept = Wish::default();
+        kept.adopt(&content);
+        kept.see(None, Some(&content), Instant::now());
         assert_eq!(code(&kept), "");
+        assert!(kept.is_over());
+    }
+
+    #[tokio::test]
+    async fn what_the_content_says_counts_before_the_snapshot_says_it() {
+        let mut wish = asked();
+        let snapshot = SnapshotState {
+            uid: "u".to_owned(),
+            ..SnapshotState::default()
+        };
+        wish.see(Some(&snapshot), None, Instant::now());
+        assert_eq!(wish.content.as_deref(), Some("snapcontent-u"));
+        let content = ContentState {
+            cut: Some(Timestamp::UNIX_EPOCH),
+            ..ContentState::default()
+        };
+        wish.see(Some(&snapshot), Some(&content), Instant::now());
+        assert!(wish.is_cut_or_lost());
+        assert!(!wish.is_over());
     }
 }
