@@ -21,10 +21,16 @@ mod application;
 mod bad_input;
 #[path = "real_api_server/cut.rs"]
 mod cut;
+#[path = "real_api_server/hooks.rs"]
+mod hooks;
+#[path = "real_api_server/snapshots.rs"]
+mod snapshots;
 #[path = "real_api_server/stage.rs"]
 mod stage;
 #[path = "real_api_server/trouble.rs"]
 mod trouble;
+#[path = "real_api_server/volumes.rs"]
+mod volumes;
 
 use std::sync::Arc;
 

@@ -57,7 +57,11 @@ pub(super) enum Data {
     NotHeld(Code, String),
 }
 
-/// The claims of a recovery point.
+fn claims() -> ResourceType {
+    let (kind, plural) = ("PersistentVolumeClaim", "persistentvolumeclaims");
+    ResourceType::new("", "v1", kind, plural, true)
+}
+
 fn is_claim(resource: &ResourceType) -> bool {
     resource.is("", "PersistentVolumeClaim")
 }
@@ -310,7 +314,8 @@ impl Applier<'_> {
         }
     }
 
-    /// Why a stored volume is left: its claim gets another one.
+    /// Why a stored volume is left: its claim gets another one, or is not restored, and whatever claim of
+    /// that name is made later would be bound to it instead of to one with its own data.
     pub(super) async fn volume_is_replaced(
         &self,
         item: &Item<'_>,
@@ -319,22 +324,22 @@ impl Applier<'_> {
         if !item.resource.is("", "PersistentVolume") {
             return Ok(None);
         }
-        let claim = |field: &str| {
-            stored
-                .pointer(&format!("/spec/claimRef/{field}"))
-                .and_then(Value::as_str)
-        };
-        let (Some(namespace), Some(name)) = (claim("namespace"), claim("name")) else {
-            return Ok(None);
-        };
-        let Some(run) = self.opened.sequence.run_of("", "PersistentVolumeClaim") else {
+        let text = |path: &str| stored.pointer(path).and_then(Value::as_str);
+        let (Some(namespace), Some(name)) = (
+            text("/spec/claimRef/namespace"),
+            text("/spec/claimRef/name"),
+        ) else {
             return Ok(None);
         };
         let selector = &self.opened.selector;
-        if !selector.decide_type(&run.resource).included
-            || !selector.decide_namespace(namespace).included
-        {
+        if !selector.decide_type(&claims()).included {
             return Ok(None);
+        }
+        if !selector.decide_namespace(namespace).included {
+            let provisioned = "/metadata/annotations/pv.kubernetes.io~1provisioned-by";
+            let why =
+                format!("it was made for the claim {namespace}/{name}, which is not restored");
+            return Ok(text(provisioned).map(|_| why));
         }
         let record = match find(self.point, namespace, name).await {
             Ok(record) => record,

@@ -302,9 +302,21 @@ async fn an_object_that_admission_refuses_fails_alone() {
 async fn a_claim_whose_data_were_asked_for_and_are_not_there_is_named() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
-    stage.api.create(&json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "namespace": "shop"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}));
+    let claim = |name: &str, volume: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": "shop",
+                "annotations": {"volume.kubernetes.io/storage-provisioner": "example.com/nfs"}},
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": volume,
+                "resources": {"requests": {"storage": "1Gi"}}},
+            "status": {"phase": if volume.is_empty() { "Pending" } else { "Bound" }}})
+    };
+    stage
+        .api
+        .create(&json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "pv-data"},
+        "spec": {"nfs": {"path": "/x"}, "claimRef": {"namespace": "shop", "name": "data"}}}));
+    stage.api.create(&claim("data", "pv-data"));
+    stage.api.create(&claim("unbound", ""));
     let backup = stage.backup_of(&["shop"]);
     stage.back_up(&backup).await;
     for (asked, told) in [(true, "VolumeDataNotProtected"), (false, "")] {
@@ -315,6 +327,12 @@ async fn a_claim_whose_data_were_asked_for_and_are_not_there_is_named() {
         let lines = stage.report(spec.job_id, &status).await;
         let claim = line(&lines, "PersistentVolumeClaim shop/data");
         assert_eq!((claim.outcome, code(claim)), (Outcome::Created, told));
+        assert!(
+            asked || claim.reason.contains("without its data"),
+            "{claim:?}"
+        );
+        let unbound = line(&lines, "PersistentVolumeClaim shop/unbound");
+        assert_eq!(code(unbound), "", "it never had any data: {unbound:?}");
     }
 }
 

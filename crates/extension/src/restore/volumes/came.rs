@@ -156,7 +156,14 @@ impl Applier<'_> {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(()) => Ok(line),
+            Ok(true) => Ok(line),
+            Ok(false) => {
+                let trouble = format!(
+                    "the volume {volume} was reserved for a claim of this name and has it now: the \
+                     data are what is on that one, not those of the recovery point"
+                );
+                Ok(but(line, Code::Conflict, &trouble))
+            }
             Err(error) if self.is_gone(&error).await => Err(error.into()),
             Err(error) => {
                 let trouble =

@@ -92,11 +92,13 @@ async fn look_at(environment: &Environment, source: &Source) -> Result<(), Clust
     let cluster = &environment.cluster;
     // The job first: a claim that it makes in between is seen then.
     let runs = job_runs(environment, &source.restore).await?;
-    let claims = claims();
+    let claims = super::claims();
     let claim = requests::get(cluster, &claims, Some(&source.namespace), &source.claim).await?;
     match (use_of(source, claim.as_ref(), runs), &claim) {
         (Use::Needed, _) => Ok(()),
-        (Use::Served(volume), Some(claim)) => finish(cluster, source, claim, &volume).await,
+        (Use::Served(volume), Some(claim)) => {
+            finish(cluster, source, claim, &volume).await.map(drop)
+        }
         (Use::Served(_) | Use::None, _) => provision::remove(cluster, source).await,
     }
 }
@@ -111,31 +113,40 @@ async fn job_runs(environment: &Environment, restore: &str) -> Result<bool, Clus
 }
 
 /// Gives the new volume of a claim the reclaim policy of the old one, then removes what it was made from.
+/// Whether it was made from that: one that was there before may have been reserved for a claim of this
+/// name, and is left as it is.
 pub(super) async fn finish(
     cluster: &Cluster,
     source: &Source,
     claim: &Value,
     volume: &str,
-) -> Result<(), ClusterError> {
-    let policy = source.reclaim_policy.as_str();
-    if !policy.is_empty() {
-        let kind = ResourceType::new("", "v1", "PersistentVolume", "persistentvolumes", false);
-        let live = requests::get(cluster, &kind, None, volume).await?;
-        let ours = live.filter(|live| {
-            live.pointer("/spec/claimRef/uid") == claim.pointer("/metadata/uid")
-                && live["spec"]["persistentVolumeReclaimPolicy"] != policy
-        });
-        if ours.is_some() {
-            let patch = json!({"spec": {"persistentVolumeReclaimPolicy": policy}});
-            requests::patch_merge(cluster, &kind, None, volume, &patch).await?;
-        }
+) -> Result<bool, ClusterError> {
+    let kind = ResourceType::new("", "v1", "PersistentVolume", "persistentvolumes", false);
+    let live = requests::get(cluster, &kind, None, volume).await?;
+    let made = live.as_ref().is_none_or(|live| is_made_for(claim, live));
+    let (policy, field) = (
+        source.reclaim_policy.as_str(),
+        "persistentVolumeReclaimPolicy",
+    );
+    let differs = live.is_some_and(|live| live["spec"][field] != policy);
+    if made && differs && !policy.is_empty() {
+        let patch = json!({"spec": {field: policy}});
+        requests::patch_merge(cluster, &kind, None, volume, &patch).await?;
     }
-    provision::remove(cluster, source).await
+    provision::remove(cluster, source).await?;
+    Ok(made)
 }
 
-fn claims() -> ResourceType {
-    let (kind, plural) = ("PersistentVolumeClaim", "persistentvolumeclaims");
-    ResourceType::new("", "v1", kind, plural, true)
+/// Whether a volume was made for this very claim, and not before it.
+fn is_made_for(claim: &Value, volume: &Value) -> bool {
+    // RFC 3339 times of one API server compare as texts.
+    let made = |object: &Value| {
+        object["metadata"]["creationTimestamp"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    volume.pointer("/spec/claimRef/uid") == claim.pointer("/metadata/uid")
+        && made(volume) >= made(claim)
 }
 
 #[cfg(test)]
@@ -170,6 +181,20 @@ mod tests {
         let bound = claim("strongroom-restore-1", "Bound");
         assert_eq!(decided(Some(&bound), true), Use::Served("pv".to_owned()));
         assert_eq!(decided(Some(&bound), false), Use::Served("pv".to_owned()));
+    }
+
+    #[test]
+    fn a_volume_that_was_there_before_its_claim_was_not_made_for_it() {
+        let at = |second: u8, uid: &str| {
+            let time = format!("2026-11-22T21:00:{second:02}Z");
+            json!({"metadata": {"creationTimestamp": time, "uid": uid},
+                "spec": {"claimRef": {"uid": "claim"}}})
+        };
+        let claim = at(7, "claim");
+        assert!(is_made_for(&claim, &at(7, "volume")));
+        assert!(is_made_for(&claim, &at(9, "volume")));
+        assert!(!is_made_for(&claim, &at(6, "volume")));
+        assert!(!is_made_for(&at(7, "another"), &at(9, "volume")));
     }
 
     #[test]
