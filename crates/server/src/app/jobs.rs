@@ -13,6 +13,7 @@ mod start;
 use jiff::Timestamp;
 use serde_json::Value;
 use strongroom_core::error::Problem;
+use uuid::Uuid;
 
 pub use self::document::{About, Location, Outcome, Progress, Request, StepSeen, Warning};
 pub use self::recovery_point::of_backup;
@@ -304,20 +305,22 @@ pub(super) fn finish(
     Ok(())
 }
 
-/// A job to remove what a deleted instance left in its repositories. Call it in the transaction
+/// A job to remove what a deleted instance left in its repositories, and its volume snapshots. Call it in the transaction
 /// that deletes the instance; nothing is started when there is nothing to remove.
 pub async fn schedule_purge(
     app: &App,
     session: &mut dyn Session,
     about: About,
     repositories: Vec<Location>,
+    snapshots_of: Vec<Uuid>,
 ) -> Result<Option<JobRow>> {
-    if repositories.is_empty() {
+    if repositories.is_empty() && snapshots_of.is_empty() {
         return Ok(None);
     }
     let request = Request::Purge {
         about,
         repositories,
+        snapshots_of,
     };
     let row = new_row(app, DELETE, Step::Purge, &request)?;
     session.insert_job(&row).await?;

@@ -255,6 +255,26 @@ pub fn volumes_of(point: &RecoveryPointRow) -> u64 {
     point.body["properties"]["volumes"].as_u64().unwrap_or(0)
 }
 
+/// The recovery points of an instance that have volume snapshots.
+pub async fn with_volumes(session: &mut dyn Session, instance_key: &str) -> Result<Vec<Uuid>> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = session
+            .recovery_points(instance_key, (None, None), after, PAGE)
+            .await?;
+        let having = page.rows.iter().filter(|row| volumes_of(row) > 0);
+        found.extend(having.map(|row| row.id));
+        let Some(last) = page.rows.last().filter(|_| page.more) else {
+            return Ok(found);
+        };
+        after = Some(TimeCursor {
+            created_at: last.created_at,
+            id: last.id,
+        });
+    }
+}
+
 /// The way to the cluster in which the volume snapshots of a point are, and the id of its instance.
 pub async fn way_to_snapshots(
     app: &App,

@@ -67,3 +67,83 @@ pub(super) async fn forget_snapshots(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::app::jobs::{COMPLETED, Progress};
+    use crate::testing::protection::Protected;
+
+    #[tokio::test]
+    async fn the_volume_snapshots_of_a_deleted_instance_are_removed_by_the_job_that_removes_its_data()
+     {
+        let it = Protected::new().await;
+        let plain = it.recovery_point().await;
+        it.harness.clock.advance(Duration::from_secs(60));
+        let with_volumes: Uuid = it.recovery_point().await.parse().unwrap();
+        let mut session = it.harness.app.store.begin().await.unwrap();
+        let mut row = session.recovery_point(with_volumes).await.unwrap().unwrap();
+        row.body["properties"]["volumes"] = json!(3);
+        let written = session
+            .put_recovery_point_body(with_volumes, &row.body)
+            .await;
+        assert!(written.unwrap());
+        session.commit().await.unwrap();
+        assert_eq!(it.harness.delete(&it.instance).await.status, 200);
+
+        it.look_until_created().await;
+        let resources = it.harness.clusters.resources();
+        let JobSpec::Backup(spec) = &resources[0].spec else {
+            panic!("{resources:?}")
+        };
+        assert_eq!(
+            (spec.mode, spec.recovery_point_id),
+            (BackupMode::Forget, with_volumes)
+        );
+        assert_ne!(plain, with_volumes.to_string());
+        let job = it.open_job().await;
+        let deleted = Progress::of(&job).unwrap().counts["Deleted"];
+        assert!(deleted > 0, "the store does not wait for the cluster");
+        let progress = Progress::of(&job).unwrap();
+        assert_eq!(
+            progress.waiting_for,
+            "the volume snapshots of 1 recovery points"
+        );
+
+        it.harness
+            .clusters
+            .update_status(|status| status.state = JobState::Completed);
+        it.look_until_idle().await;
+        let job = it.job(job.id).await;
+        assert_eq!(job.status, COMPLETED);
+        assert_eq!(job.result["counts"]["Deleted"], deleted);
+        assert!(it.harness.clusters.resources().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_was_deregistered_does_not_keep_the_job_for_ever() {
+        let it = Protected::new().await;
+        let point: Uuid = it.recovery_point().await.parse().unwrap();
+        let mut session = it.harness.app.store.begin().await.unwrap();
+        let mut row = session.recovery_point(point).await.unwrap().unwrap();
+        row.body["properties"]["volumes"] = json!(1);
+        session
+            .put_recovery_point_body(point, &row.body)
+            .await
+            .unwrap();
+        session.commit().await.unwrap();
+        assert_eq!(it.harness.delete(&it.instance).await.status, 200);
+        let mut session = it.harness.app.store.begin().await.unwrap();
+        for id in [&it.binding, &it.extension, &it.cluster] {
+            session.delete_resource(&id.to_lowercase()).await.unwrap();
+        }
+        session.commit().await.unwrap();
+        let job = it.open_job().await;
+        it.look_until_idle().await;
+        assert_eq!(it.job(job.id).await.status, COMPLETED);
+    }
+}

@@ -83,6 +83,10 @@ pub const PURGE_AT_ONCE: usize = 16;
 /// object is gone, hours in a slow store; backups and restores must find places beside them.
 pub const PURGES_AT_ONCE: usize = 4;
 
+/// Recovery points of a deleted instance whose volume snapshots are being removed at the same time: each
+/// is a custom resource, and the extension does one after the other.
+pub const FORGETS_AT_ONCE: usize = 8;
+
 /// How long the purge of a repository is tried before it is ended as failed.
 pub const PURGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -6,17 +6,24 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use strongroom_core::error::{Code, Problem};
+use uuid::Uuid;
 
 use super::drive_jobs::retry_after;
-use super::limits::{ADMIT_EVERY, PURGE_AT_ONCE, PURGE_LIMIT, PURGES_AT_ONCE};
-use crate::app::jobs::{self, Location, Outcome, Progress, Request};
-use crate::app::{App, Error, Result, repositories};
+use super::forget_snapshots::{Forgotten, forget_snapshots};
+use super::limits::{ADMIT_EVERY, FORGETS_AT_ONCE, PURGE_AT_ONCE, PURGE_LIMIT, PURGES_AT_ONCE};
+use crate::app::jobs::{self, About, Location, Outcome, Progress, Request};
+use crate::app::{App, Error, Result, repositories, trusted_access};
 use crate::store::JobRow;
 
-/// Deletes the repositories of a deleted instance. Its key is gone already, so what a crash leaves
-/// here is unreadable; the rest of this job is about the disk.
-pub(super) async fn purge(app: &App, row: JobRow, request: &Request) -> Result<()> {
-    let Request::Purge { repositories, .. } = request else {
+/// Deletes the repositories of a deleted instance, and lets the extension remove its volume snapshots. Its
+/// key is gone already, so what a crash leaves here is unreadable; the rest of this job is about room.
+pub(super) async fn purge(app: &App, mut row: JobRow, request: &Request) -> Result<()> {
+    let Request::Purge {
+        about,
+        repositories,
+        snapshots_of,
+    } = request
+    else {
         let problem = Problem::new(Code::InternalServerError, "The job has nothing to delete.");
         return jobs::fail(app, row, &problem).await.map(|_| ());
     };
@@ -24,25 +31,68 @@ pub(super) async fn purge(app: &App, row: JobRow, request: &Request) -> Result<(
         let others = format!("{PURGES_AT_ONCE} other repositories are being deleted");
         return later(app, row, others, ADMIT_EVERY).await;
     };
-    let mut deleted = 0;
+    let mut progress = Progress::of(&row)?;
     for location in repositories {
         match purge_one(app, location).await {
-            Ok(objects) => deleted += objects,
+            Ok(objects) => *progress.counts.entry("Deleted".to_owned()).or_default() += objects,
             Err(error) => return later_or_never(app, row, error).await,
         }
     }
-    let counts = [("Deleted".to_owned(), deleted)].into();
-    jobs::complete(
-        app,
-        row,
-        &Outcome {
-            counts,
-            ..Outcome::default()
-        },
-        None,
-    )
-    .await
-    .map(|_| ())
+    row.progress = progress.to_column()?;
+    let left = match forget_some(app, about, snapshots_of).await {
+        Ok(left) => left,
+        Err(error) => return later_or_never(app, row, error).await,
+    };
+    if !left.is_empty() {
+        let waiting_for = format!("the volume snapshots of {} recovery points", left.len());
+        // What is done is not asked for again.
+        row.request = Request::Purge {
+            about: about.clone(),
+            repositories: repositories.clone(),
+            snapshots_of: left,
+        }
+        .to_column()?;
+        return later(app, row, waiting_for, ADMIT_EVERY).await;
+    }
+    let outcome = Outcome {
+        counts: progress.counts,
+        ..Outcome::default()
+    };
+    jobs::complete(app, row, &outcome, None).await.map(|_| ())
+}
+
+/// Lets the extension remove the volume snapshots of some recovery points; returns those that have some
+/// still.
+async fn forget_some(app: &App, about: &About, points: &[Uuid]) -> Result<Vec<Uuid>> {
+    if points.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut session = app.store.read().await?;
+    let (cluster, vault) = (&about.cluster_id, &about.vault_id);
+    let access = match trusted_access::of_job(app, &mut *session, cluster, vault).await {
+        Ok(access) => access,
+        // The cluster was deregistered: what is left in it is out of our reach for good.
+        Err(error) if error.code() == Code::ResourceNotFound => {
+            tracing::warn!(
+                cluster.id = cluster,
+                points = points.len(),
+                "volume snapshots of a deleted instance stay in a cluster that was deregistered"
+            );
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    drop(session);
+    let (now, others) = points.split_at(points.len().min(FORGETS_AT_ONCE));
+    let mut left = Vec::new();
+    for point in now {
+        let done = forget_snapshots(app, &access, &about.instance_id, *point).await?;
+        if done == Forgotten::NotYet {
+            left.push(*point);
+        }
+    }
+    left.extend(others);
+    Ok(left)
 }
 
 async fn purge_one(app: &App, location: &Location) -> Result<u64> {

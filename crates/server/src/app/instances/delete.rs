@@ -4,12 +4,12 @@ use super::TYPE;
 use super::stored::repositories_of;
 use crate::app::jobs::{self, About};
 use crate::app::resources::{self, Preconditions};
-use crate::app::{App, ResourceId, Result, vaults};
+use crate::app::{App, ResourceId, Result, retention, vaults};
 use crate::store::{ResourceRow, Session};
 use strongroom_api::instance::BackupInstance;
 
 /// Deletes an instance with its recovery points, in one transaction with a job that removes what
-/// they left in the stores; tells whether it was there. Refused while a job of it runs.
+/// they left in the stores and their volume snapshots; tells whether it was there. Refused while a job of it runs.
 pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
     let mut session = app.store.begin().await?;
     let Some(row) = session.resource(&id.key()).await? else {
@@ -25,8 +25,9 @@ pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -
     resources::refuse_in_use(&mut *session, &row).await?;
     let about = about(&mut *session, &row).await?;
     let repositories = repositories_of(&mut *session, &row).await?;
+    let snapshots_of = retention::with_volumes(&mut *session, &row.key).await?;
     session.delete_resource(&row.key).await?;
-    let job = jobs::schedule_purge(app, &mut *session, about, repositories).await?;
+    let job = jobs::schedule_purge(app, &mut *session, about, repositories, snapshots_of).await?;
     session.commit().await?;
     if job.is_some() {
         app.jobs_changed.notify_one();

@@ -112,6 +112,9 @@ pub enum Request {
         about: About,
         /// The repositories.
         repositories: Vec<Location>,
+        /// The recovery points whose volume snapshots are still to be removed from the cluster.
+        #[serde(default)]
+        snapshots_of: Vec<Uuid>,
     },
 }
 

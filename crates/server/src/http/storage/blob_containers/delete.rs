@@ -43,7 +43,14 @@ mod tests {
             prefix: "instances/1".to_owned(),
         };
         let mut session = harness.app.store.begin().await.unwrap();
-        let purge = jobs::schedule_purge(&harness.app, &mut *session, about, vec![location]).await;
+        let purge = jobs::schedule_purge(
+            &harness.app,
+            &mut *session,
+            about,
+            vec![location],
+            Vec::new(),
+        )
+        .await;
         session.commit().await.unwrap();
         let refused = harness.delete(&container).await;
         assert_eq!(refused.refusal(), (409, "ResourceInUse".to_owned()));
