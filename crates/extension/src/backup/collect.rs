@@ -273,7 +273,7 @@ impl<S: Sink> Collecting<'_, S> {
             reason,
             facts,
         };
-        let Err(held) = self.claims.hold(held) else {
+        let Some(held) = self.claims.hold(held) else {
             return Ok(());
         };
         let mut line = held.line().with_code(Code::VolumeDataNotProtected);

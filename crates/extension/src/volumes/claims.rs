@@ -33,12 +33,12 @@ pub(crate) struct Claims(Vec<Held>);
 
 impl Claims {
     /// Keeps a claim in mind; gives it back when there are too many.
-    pub(crate) fn hold(&mut self, claim: Held) -> Result<(), Held> {
+    pub(crate) fn hold(&mut self, claim: Held) -> Option<Held> {
         if self.0.len() >= VOLUMES_MAX {
-            return Err(claim);
+            return Some(claim);
         }
         self.0.push(claim);
-        Ok(())
+        None
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,9 +75,9 @@ mod tests {
         };
         let mut claims = Claims::default();
         for n in 0..VOLUMES_MAX {
-            claims.hold(claim(n)).unwrap();
+            assert_eq!(claims.hold(claim(n)), None);
         }
-        assert_eq!(claims.hold(claim(VOLUMES_MAX)), Err(claim(VOLUMES_MAX)));
+        assert_eq!(claims.hold(claim(VOLUMES_MAX)), Some(claim(VOLUMES_MAX)));
         assert_eq!(claims.sorted().len(), VOLUMES_MAX);
     }
 }

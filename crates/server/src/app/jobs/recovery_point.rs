@@ -36,7 +36,12 @@ pub fn of_backup(
         return Ok(None);
     };
     let created = point.created();
-    let objects: u64 = point.runs().iter().map(|run| run.entries).sum();
+    // Runs that are about something beside the objects, as volumes, hold none.
+    let of_objects = point
+        .runs()
+        .iter()
+        .filter(|run| run.header.get("about").is_none());
+    let objects: u64 = of_objects.map(|run| run.entries).sum();
     let bytes: u64 = point.runs().iter().map(|run| run.bytes).sum();
     let policy = about.policy_id.clone().map(ResourceId::published);
     let store = RecoveryPointDataStoreDetails {
