@@ -102,7 +102,8 @@ impl<'a> Hooks<'a> {
         work: impl Future<Output = Result<T, JobFailure>>,
     ) -> Result<T, JobFailure> {
         for reference in references {
-            self.hooks.extend(read(self.attempt, reference).await?.understand()?);
+            self.hooks
+                .extend(read(self.attempt, reference).await?.understand()?);
         }
         if self.hooks.is_empty() {
             gate.frozen.notify_one();
