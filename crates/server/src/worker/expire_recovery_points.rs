@@ -62,7 +62,14 @@ pub(super) async fn expire(app: &App, ran: SignedDuration) -> Result<Looked> {
             id: last.id,
         });
         for point in &page {
-            match retention::decide(app, point.id, untrusted_for).await? {
+            let verdict = match retention::decide(app, point.id, untrusted_for).await {
+                Ok(verdict) => verdict,
+                Err(error) => {
+                    told_failed(point, &chain(&error));
+                    continue;
+                }
+            };
+            match verdict {
                 Some(Verdict::Expire { since }) => {
                     app.crash.reach("point_marked");
                     told_expired(point, since);
@@ -88,6 +95,13 @@ fn told_expired(point: &RecoveryPointRow, since: jiff::Timestamp) {
     );
 }
 
+fn told_failed(point: &RecoveryPointRow, why: &str) {
+    tracing::warn!(
+        recovery_point.id = %point.id, instance.key = point.instance_key, error = why,
+        "an expired recovery point cannot be removed now"
+    );
+}
+
 fn told_kept(point: &RecoveryPointRow, why: &Keep) {
     tracing::debug!(
         recovery_point.id = %point.id, instance.key = point.instance_key,
@@ -107,7 +121,14 @@ async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
         };
         after = Some(last.id);
         for point in &page {
-            let location = retention::location_of(point)?;
+            let location = match retention::location_of(point) {
+                Ok(location) => location,
+                Err(error) => {
+                    told_failed(point, &chain(&error));
+                    looked.pending += 1;
+                    continue;
+                }
+            };
             if away.contains(&location) {
                 looked.pending += 1;
                 continue;
@@ -125,10 +146,7 @@ async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
                 Ok(Err(error)) => chain(&error),
                 Err(_) => "the store or the cluster does not answer in time".to_owned(),
             };
-            tracing::warn!(
-                recovery_point.id = %point.id, instance.key = point.instance_key, error = why,
-                "an expired recovery point cannot be removed now"
-            );
+            told_failed(point, &why);
             looked.pending += 1;
             away.insert(location);
         }

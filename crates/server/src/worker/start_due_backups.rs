@@ -18,7 +18,7 @@ use crate::app::instances::stored;
 use crate::app::schedules::{self, Asked, Started};
 use crate::app::{App, Result};
 use crate::metrics::ScheduleLabels;
-use crate::store::ResourceRow;
+use crate::store::{ResourceRow, Session};
 
 /// What one look did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,21 +99,12 @@ async fn due(app: &App) -> Result<Vec<(Timestamp, ResourceRow)>> {
         let page = stored::all(&mut *session, after.as_deref()).await?;
         after = page.rows.last().map(|row| row.key.clone());
         for instance in page.rows {
-            match schedules::asked(&mut *session, &instance, now).await {
-                Ok((Asked::Turn(Turn::Due { moment, .. }), _)) => {
-                    // A busy instance must not take the turn of others.
-                    if !stored::is_busy(&mut *session, &instance.key).await? {
-                        due.push((moment, instance));
-                    }
-                }
-                // Written down at once: it costs nothing and takes nobody's turn.
-                Ok((Asked::Anew, _)) => {
-                    schedules::follow(app, &instance).await?;
-                }
-                Ok(_) => {}
+            match due_since(app, &mut *session, &instance, now).await {
+                Ok(Some(moment)) => due.push((moment, instance)),
+                Ok(None) => {}
                 Err(error) => tracing::error!(
                     error = %chain(&error), instance.id = instance.id,
-                    "the schedule of an instance cannot be read"
+                    "the schedule of an instance cannot be followed"
                 ),
             }
         }
@@ -126,6 +117,25 @@ async fn due(app: &App) -> Result<Vec<(Timestamp, ResourceRow)>> {
         if !page.more {
             return Ok(due);
         }
+    }
+}
+
+/// Since when an instance's backup is due and could begin.
+async fn due_since(
+    app: &App,
+    session: &mut dyn Session,
+    instance: &ResourceRow,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    match schedules::asked(session, instance, now).await?.0 {
+        Asked::Turn(Turn::Due { moment, .. }) => {
+            // A busy instance must not take the turn of others.
+            let is_busy = stored::is_busy(session, &instance.key).await?;
+            Ok((!is_busy).then_some(moment))
+        }
+        // Written down at once: it costs nothing and takes nobody's turn.
+        Asked::Anew => schedules::follow(app, instance).await.map(|_| None),
+        _ => Ok(None),
     }
 }
 
