@@ -147,7 +147,7 @@ impl<'a> Shop<'a> {
         (asked.unwrap(), contents.unwrap())
     }
 
-    /// The states that the ledgers of this stage's extension are in, by recovery point.
+    /// The ledger of a recovery point.
     async fn ledger(&self, point: Uuid) -> Option<Value> {
         let name = format!("recovery-point-{point}");
         let (kind, namespace) = (core("ConfigMap", "configmaps", true), &self.stage.namespace);
@@ -210,10 +210,6 @@ async fn a_volume_snapshot_outlives_its_namespace_and_is_gone_when_it_is_forgott
     assert_eq!(status.state, JobState::Completed, "{lines:#?}");
     assert_eq!(status.volumes, 8);
     assert!(status.snapshot_window_millis.is_some());
-    println!(
-        "eight volumes were cut within {:?} ms",
-        status.snapshot_window_millis
-    );
     assert!(lines.iter().all(|line| line.outcome == Outcome::BackedUp));
     assert!(
         lines
