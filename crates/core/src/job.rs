@@ -135,10 +135,12 @@ impl FromStr for Step {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal, Snapshot};
-        [Open, Discover, Plan, Collect, Snapshot, Seal, Apply, Relink, Report]
-            .into_iter()
-            .find(|step| step.as_str() == text)
-            .ok_or_else(|| UnknownStep(text.to_owned()))
+        [
+            Open, Discover, Plan, Collect, Snapshot, Seal, Apply, Relink, Report,
+        ]
+        .into_iter()
+        .find(|step| step.as_str() == text)
+        .ok_or_else(|| UnknownStep(text.to_owned()))
     }
 }
 

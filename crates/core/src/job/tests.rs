@@ -46,9 +46,9 @@ fn a_backup_runs_through_its_steps_and_remembers_when() {
     let ended = running.complete(Counts::default(), at(9)).unwrap();
     assert_eq!(
         (ended.status(), ended.steps.len(), ended.progress_percent()),
-        ("Completed", 6, 100)
+        ("Completed", 7, 100)
     );
-    assert_eq!(ended.steps[5].ended, at(9));
+    assert_eq!(ended.steps[6].ended, at(9));
 }
 
 #[test]
