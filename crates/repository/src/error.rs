@@ -150,3 +150,15 @@ impl Error {
         }
     }
 }
+
+/// Refuses what is larger than its limit.
+pub(crate) fn check_size(what: &str, size: usize, limit: usize) -> Result<()> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        what: what.into(),
+        size: size as u64,
+        limit: limit as u64,
+    })
+}

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::crypto::Content;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_size};
 use crate::id::{ContentId, Location, PackId, Place};
 use crate::leaf::{Entry, Record};
 use crate::limits::{
@@ -494,15 +494,4 @@ impl PointWriter {
             why,
         }
     }
-}
-
-fn check_size(what: &str, size: usize, limit: usize) -> Result<()> {
-    if size <= limit {
-        return Ok(());
-    }
-    Err(Error::TooLarge {
-        what: what.into(),
-        size: size as u64,
-        limit: limit as u64,
-    })
 }
