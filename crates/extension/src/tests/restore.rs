@@ -316,6 +316,7 @@ async fn a_claim_whose_data_were_asked_for_and_are_not_there_is_named() {
         "metadata": {"name": "pv-data"},
         "spec": {"nfs": {"path": "/x"}, "claimRef": {"namespace": "shop", "name": "data"}}}));
     stage.api.create(&claim("data", "pv-data"));
+    stage.api.replace_status(&claim("data", "pv-data"));
     stage.api.create(&claim("unbound", ""));
     let backup = stage.backup_of(&["shop"]);
     stage.back_up(&backup).await;
