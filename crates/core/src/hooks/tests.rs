@@ -1,3 +1,5 @@
+//! What is planned of hooks over pods, and what is refused.
+
 use super::*;
 
 fn action(program: &str) -> Action {

@@ -142,7 +142,7 @@ async fn a_type_that_may_not_be_listed_is_a_finding_that_names_the_missing_right
 async fn a_list_whose_state_expired_goes_on_at_the_newest_and_the_point_says_smeared() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
-    stage.api.inject(fault("/configmaps?", 410, "Expired", 1));
+    stage.api.inject(fault("/shop/configmaps?", 410, "Expired", 1));
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_completed(&status);
@@ -315,7 +315,7 @@ async fn a_cancelled_job_frees_its_controller_at_once() {
     application::deploy(&stage.api, "shop");
     let doomed = stage.submit_backup(&stage.backup_of(&["shop"])).await;
     // The list of config maps never ends, so only a cancellation can end the job.
-    stage.api.inject(fault("/configmaps?", 0, "", 1));
+    stage.api.inject(fault("/shop/configmaps?", 0, "", 1));
     let process = stage.start();
     patiently("the list", stage.api.hung()).await;
     let next = stage.submit_backup(&stage.backup_of(&["shop"])).await;
@@ -347,7 +347,7 @@ async fn a_process_that_is_told_to_stop_leaves_the_job_to_the_next() {
     application::deploy(&stage.api, "shop");
     let spec = stage.backup_of(&["shop"]);
     let name = stage.submit_backup(&spec).await;
-    stage.api.inject(fault("/configmaps?", 0, "", 1));
+    stage.api.inject(fault("/shop/configmaps?", 0, "", 1));
     let process = stage.start();
     patiently("the list", stage.api.hung()).await;
     patiently("the end of the process", process.terminate()).await;

@@ -210,7 +210,7 @@ async fn of_two_processes_only_the_later_taker_of_a_job_brings_it_to_its_end() {
     // The first process is slow: its list of config maps never ends.
     stage.api.inject(Fault {
         method: Some("GET"),
-        path: "/configmaps?".into(),
+        path: "/shop/configmaps?".into(),
         status: 0,
         reason: String::new(),
         message: String::new(),

@@ -109,6 +109,15 @@ async fn wherever_the_process_is_killed_what_is_frozen_is_thawed() {
         );
         app.is_thawed(place).await;
     }
+    app.lose().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_that_nobody_goes_on_with_is_thawed_all_the_same() {
+    let Some(app) = Application::deploy("hooks-left").await else {
+        return;
+    };
+    app.apply("flat", &logging("one")).await;
     // Nobody goes on with the job: its custom resource is gone when the next process starts.
     let backup = app.backup_with(&["flat"]);
     app.stage
@@ -151,7 +160,15 @@ async fn wherever_the_process_is_killed_what_is_frozen_is_thawed() {
     app.is_thawed("a process that was told to stop").await;
     drop(feeds);
     app.cancel(&backup).await;
-    // The pod dies between freeze and thaw: there is nothing to thaw, and nobody waits for it.
+    app.lose().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_dies_while_it_is_frozen_is_named_and_forgotten() {
+    let Some(app) = Application::deploy("hooks-dead").await else {
+        return;
+    };
+    app.apply("flat", &logging("one")).await;
     let backup = app.backup_with(&["flat"]);
     app.stage
         .die_in_backup(&backup, killed_at("freeze:after"))
@@ -168,11 +185,11 @@ async fn wherever_the_process_is_killed_what_is_frozen_is_thawed() {
     app.lose().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
-    let Some(mut app) = Application::deploy("hooks-odd").await else {
-        return;
-    };
+/// A hook, the end of its backup, the code of what is told, and words in it.
+type Case = (serde_json::Value, JobState, &'static str, &'static str);
+
+fn cases() -> Vec<Case> {
+    use JobState::{CompletedWithWarnings, Failed};
     let failing = |on_error: &str| json!({"exec": {"command": ["sh", "-c", "echo no disk >&2; exit 7"], "onError": on_error}});
     let thaw = || vec![run("thaw one")];
     let absent = json!({"exec": {"command": ["/no/such/program"]}});
@@ -181,8 +198,7 @@ async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
     let hang = json!({"exec": {"command": ["sleep", "1000"], "timeout": "1s"}});
     let flood = "echo freeze one >> /tmp/log; head -c 100000000 /dev/zero | tr '\\0' x";
     let flood = json!({"exec": {"command": ["sh", "-c", flood]}});
-    use JobState::{CompletedWithWarnings, Failed};
-    let cases = [
+    vec![
         (
             hook("one", &[run("freeze one"), failing("Fail")], &thaw()),
             Failed,
@@ -229,8 +245,15 @@ async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
             "BackupHookThawFailed",
             "(5 tries)",
         ),
-    ];
-    for (at, (hook, state, code, words)) in cases.into_iter().enumerate() {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
+    let Some(mut app) = Application::deploy("hooks-odd").await else {
+        return;
+    };
+    for (at, (hook, state, code, words)) in cases().into_iter().enumerate() {
         let name = format!("case-{at}");
         app.apply(&name, &hook).await;
         let backup = app.backup_with(&[&name]);
@@ -251,8 +274,11 @@ async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
 
     app.stage.freeze_budget = Duration::from_secs(2);
     let slow = json!({"exec": {"command": ["sleep", "1000"], "timeout": "30s"}});
-    app.apply("slow", &hook("one", &[run("freeze one"), slow], &thaw()))
-        .await;
+    app.apply(
+        "slow",
+        &hook("one", &[run("freeze one"), slow], &[run("thaw one")]),
+    )
+    .await;
     let backup = app.backup_with(&["slow"]);
     let status = app.stage.run_backup(&backup, CrashPoints::none()).await;
     assert_eq!(app.told(&backup, &status).await.0, "FreezeBudgetExceeded");

@@ -5,6 +5,7 @@ mod patience;
 
 use std::time::Duration;
 
+use serde_json::json;
 use strongroom_kubernetes::crd::{JobError, JobState};
 
 use crate::app::jobs::{self, Step};
@@ -95,6 +96,32 @@ async fn a_second_backup_names_the_first_as_its_parent() {
         panic!()
     };
     assert_eq!(spec.parent_recovery_point_id.unwrap().to_string(), first);
+}
+
+#[tokio::test]
+async fn the_hooks_of_a_configuration_reach_the_extension_in_their_order() {
+    let it = Protected::new().await;
+    let mut instance = it.instance_document();
+    instance["policyInfo"]["policyParameters"] = json!({"backupDatasourceParametersList": [{
+        "objectType": "KubernetesClusterBackupDatasourceParameters",
+        "snapshotVolumes": true, "includeClusterScopeResources": true,
+        "backupHookReferences": [
+            {"name": "web", "namespace": "shop"}, {"name": "db", "namespace": "ops"},
+        ],
+    }]});
+    let put = it
+        .harness
+        .put(&it.instance, json!({ "properties": instance }))
+        .await;
+    assert!(put.status < 300, "{}", put.text);
+    assert_eq!(it.post("backup", adhoc()).await.status, 202);
+    it.look_until_created().await;
+    let JobSpec::Backup(spec) = it.harness.clusters.resources().remove(0).spec else {
+        panic!()
+    };
+    let hooks = spec.selection.backup_hook_references.iter();
+    let hooks: Vec<_> = hooks.map(ToString::to_string).collect();
+    assert_eq!(hooks, ["shop/web", "ops/db"]);
 }
 
 #[tokio::test]

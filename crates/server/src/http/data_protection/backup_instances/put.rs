@@ -145,6 +145,9 @@ mod tests {
         selector.pointer_mut(CONFIGURATION).unwrap()["labelSelectors"] = json!(["a in"]);
         let mut namespace = body.clone();
         namespace.pointer_mut(CONFIGURATION).unwrap()["includedNamespaces"] = json!(["No_Such"]);
+        let mut hooks = body.clone();
+        let twice = json!({"name": "freeze", "namespace": "shop"});
+        hooks.pointer_mut(CONFIGURATION).unwrap()["backupHookReferences"] = json!([twice, twice]);
         for (body, code) in [
             (
                 with(&body, "/properties/objectType", json!("Instance")),
@@ -156,6 +159,7 @@ mod tests {
             ),
             (selector, "UserErrorInvalidLabelSelector"),
             (namespace, "UserErrorInvalidNamespaceFilter"),
+            (hooks, "UserErrorInvalidBackupHook"),
         ] {
             let answer = harness.put(&path, body.clone()).await;
             assert_eq!(answer.refusal(), (400, code.to_owned()), "{body}");
