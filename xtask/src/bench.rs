@@ -150,7 +150,12 @@ fn measure(options: &Options, binary: &Path) -> Result<()> {
             Some(Peer::Velero) => Some(velero::Velero::prepare(setting.folder())?),
             None => None,
         };
-        all.push(resources::run(&mut setting, *objects, options.part, peer.as_mut())?);
+        all.push(resources::run(
+            &mut setting,
+            *objects,
+            options.part,
+            peer.as_mut(),
+        )?);
         say(format_args!("== {objects} objects: {}", watch.words()));
     }
     report::compare_sizes(&mut all);

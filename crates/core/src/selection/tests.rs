@@ -473,7 +473,14 @@ fn references_to_hooks_are_named_once_and_whole() {
             "BackupHook shop/a is named twice"
         ]
     );
-    assert!(problems.iter().all(|one| one.target.as_deref() == Some("backupHookReferences")));
+    assert!(
+        problems
+            .iter()
+            .all(|one| one.target.as_deref() == Some("backupHookReferences"))
+    );
     let none = serde_json::to_string(&Selection::default()).unwrap();
-    assert!(!none.contains("backupHookReferences"), "stored selections stay as they are");
+    assert!(
+        !none.contains("backupHookReferences"),
+        "stored selections stay as they are"
+    );
 }

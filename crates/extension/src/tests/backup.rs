@@ -142,7 +142,9 @@ async fn a_type_that_may_not_be_listed_is_a_finding_that_names_the_missing_right
 async fn a_list_whose_state_expired_goes_on_at_the_newest_and_the_point_says_smeared() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
-    stage.api.inject(fault("/shop/configmaps?", 410, "Expired", 1));
+    stage
+        .api
+        .inject(fault("/shop/configmaps?", 410, "Expired", 1));
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
     assert_completed(&status);
