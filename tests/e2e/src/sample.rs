@@ -47,6 +47,15 @@ pub const LEDGER: Application = Application {
     finish: finish_ledger,
 };
 
+/// A pod that keeps a journal on a volume of its own.
+pub const JOURNAL: Application = Application {
+    namespace: "journal",
+    manifest: "journal.yaml",
+    cluster_scoped: &[],
+    namespace_is_lost: true,
+    finish: finish_journal,
+};
+
 /// How long a cluster may take to accept an application, whose kinds it has to learn first.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -85,6 +94,9 @@ impl Application {
 
     /// Removes whatever is there of the application outside its namespace.
     pub fn remove_cluster_scoped(&self, kubectl: &Kubectl) -> StageResult<()> {
+        if self.cluster_scoped.is_empty() {
+            return Ok(());
+        }
         let mut words = vec!["delete", "--ignore-not-found"];
         words.extend(self.cluster_scoped);
         kubectl.run(&words).map(drop)
@@ -184,4 +196,8 @@ fn finish_ledger(kubectl: &Kubectl) -> StageResult<()> {
             status,
         ])
         .map(drop)
+}
+
+fn finish_journal(kubectl: &Kubectl) -> StageResult<()> {
+    kubectl.wait_rolled_out("journal")
 }

@@ -344,7 +344,7 @@ impl Stage {
 
     /// Takes down what the stage made in the cluster: the extension and the sample applications.
     pub fn clear_cluster(&self) -> StageResult<()> {
-        let samples = [sample::SHOP, sample::LEDGER];
+        let samples = [sample::SHOP, sample::LEDGER, sample::JOURNAL];
         let mut namespaces = vec!["dataprotection-microsoft"];
         namespaces.extend(samples.iter().map(|application| application.namespace));
         // One command for all, since each namespace takes the cluster some seconds.

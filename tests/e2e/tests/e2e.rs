@@ -25,4 +25,5 @@ mod scenarios {
     mod storage_trouble;
     mod traps;
     mod verify;
+    mod volumes;
 }

@@ -385,7 +385,8 @@ async fn contents_whose_ledgers_were_lost_with_the_extension_are_not_taken_for_n
         return;
     };
     let backup = shop.backup();
-    stage.run_backup(&backup, CrashPoints::none()).await;
+    let status = stage.run_backup(&backup, CrashPoints::none()).await;
+    assert_eq!(status.state, JobState::Completed, "{status:#?}");
     let (kind, how) = (
         core("ConfigMap", "configmaps", true),
         Propagation::Background,
