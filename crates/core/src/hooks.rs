@@ -1,4 +1,6 @@
-//! Hooks of a backup: which commands run in which pods before (freeze) and after (thaw) the snapshots.
+//! Hooks: which commands run in which pods. Here those of a backup, before (freeze) and after (thaw) the
+//! snapshots; those of a restore, which share the shape of a command and the choice of pods, are in
+//! [`crate::restore::hooks`].
 //!
 //! Contract: [`BackupHook`] is a hook as it is understood, whatever the shape in which it was written;
 //! [`plan`] is a pure function of hooks and pods. The freeze goes through the hooks in their stated order
@@ -14,10 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Problem};
-use crate::limits::{HOOK_COMMAND_BYTES, HOOK_RUNS_MAX, HOOK_TIMEOUT};
+use crate::limits::{
+    HOOK_COMMAND_BYTES, HOOK_RUNS_MAX, HOOK_TIMEOUT, HOOK_TIMEOUT_MAX, HOOK_WAIT, HOOK_WAIT_MAX,
+};
+use crate::object::Owner;
 use crate::selection::LabelSelector;
 
 pub mod duration;
@@ -45,6 +51,82 @@ pub struct Action {
     pub on_error: OnError,
     /// How long it may take.
     pub timeout: Duration,
+    /// How long its container is waited for; not at all in a backup, whose pods run already.
+    pub wait: Duration,
+}
+
+/// Which kind of hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookKind {
+    /// `BackupHook`: around the snapshots of a backup.
+    Backup,
+    /// `RestoreHook`: in the pods that a restore made.
+    Restore,
+}
+
+impl HookKind {
+    /// The kind and the plural of its custom resource.
+    #[must_use]
+    pub const fn resource(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Backup => ("BackupHook", "backuphooks"),
+            Self::Restore => ("RestoreHook", "restorehooks"),
+        }
+    }
+
+    /// The published field that names hooks of this kind.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Backup => "backupHookReferences",
+            Self::Restore => "restoreHookReferences",
+        }
+    }
+
+    /// What it means that one does not exist.
+    #[must_use]
+    pub const fn not_found(self) -> Code {
+        match self {
+            Self::Backup => Code::UserErrorBackupHookNotFound,
+            Self::Restore => Code::UserErrorRestoreHookNotFound,
+        }
+    }
+
+    /// What it means that one cannot be followed.
+    #[must_use]
+    pub const fn invalid(self) -> Code {
+        match self {
+            Self::Backup => Code::UserErrorInvalidBackupHook,
+            Self::Restore => Code::UserErrorInvalidRestoreHook,
+        }
+    }
+}
+
+/// The pods that a hook speaks of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Pods of these namespaces only; none is every namespace of the backup or the restore.
+    pub included_namespaces: BTreeSet<String>,
+    /// Not pods of these.
+    pub excluded_namespaces: BTreeSet<String>,
+    /// Only pods with these labels.
+    pub selector: LabelSelector,
+}
+
+impl Scope {
+    /// Whether it speaks of pods of a namespace.
+    #[must_use]
+    pub fn covers(&self, namespace: &str) -> bool {
+        let included =
+            self.included_namespaces.is_empty() || self.included_namespaces.contains(namespace);
+        included && !self.excluded_namespaces.contains(namespace)
+    }
+
+    /// Whether it speaks of a pod.
+    #[must_use]
+    pub fn matches(&self, pod: &PodFacts) -> bool {
+        self.covers(&pod.namespace) && self.selector.matches(&pod.labels)
+    }
 }
 
 /// A hook as it is understood.
@@ -52,28 +134,12 @@ pub struct Action {
 pub struct BackupHook {
     /// As in `shop/freeze: mysql`, for reports: the object's namespace and name, and the hook's own name.
     pub name: String,
-    /// Pods of these namespaces only; none is every namespace of the backup.
-    pub included_namespaces: BTreeSet<String>,
-    /// Not pods of these.
-    pub excluded_namespaces: BTreeSet<String>,
-    /// Only pods with these labels.
-    pub selector: LabelSelector,
+    /// The pods that it speaks of.
+    pub scope: Scope,
     /// Run before the snapshot, in order.
     pub pre: Vec<Action>,
     /// Run after the snapshot, in order, whatever happened to it.
     pub post: Vec<Action>,
-}
-
-impl BackupHook {
-    /// Whether the hook speaks of a pod.
-    #[must_use]
-    pub fn matches(&self, pod: &PodFacts) -> bool {
-        let included = self.included_namespaces.is_empty()
-            || self.included_namespaces.contains(&pod.namespace);
-        included
-            && !self.excluded_namespaces.contains(&pod.namespace)
-            && self.selector.matches(&pod.labels)
-    }
 }
 
 /// What must be known of a pod.
@@ -93,6 +159,14 @@ pub struct PodFacts {
     pub phase: String,
     /// Whether it is being deleted.
     pub ending: bool,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// The owner that controls it.
+    pub controller: Option<Owner>,
+    /// Its containers that run, by their names.
+    pub running: BTreeSet<String>,
+    /// Why others do not run yet, as in `ImagePullBackOff`.
+    pub waiting: BTreeMap<String, String>,
 }
 
 /// A container in which a command runs.
@@ -125,6 +199,8 @@ impl fmt::Display for Target {
 pub struct Stage {
     /// The hook's place among the hooks.
     pub hook: usize,
+    /// The command's place among those of the hook that run at the same side of the snapshot.
+    pub place: usize,
     /// The command.
     pub action: Action,
     /// Where it runs, sorted.
@@ -198,7 +274,10 @@ pub fn plan(hooks: &[BackupHook], pods: &[PodFacts]) -> Result<Plan, Problem> {
     let mut plan = Plan::default();
     let mut thaws = Vec::new();
     for (at, hook) in hooks.iter().enumerate() {
-        let matched: Vec<_> = sorted.iter().filter(|pod| hook.matches(pod)).collect();
+        let matched: Vec<_> = sorted
+            .iter()
+            .filter(|pod| hook.scope.matches(pod))
+            .collect();
         if matched.is_empty() {
             plan.idle.push(at);
         }
@@ -227,7 +306,12 @@ fn unfit(pod: &PodFacts) -> Option<String> {
     (pod.phase != "Running").then(|| format!("the pod is {}, not Running", pod.phase))
 }
 
-fn passed(hook: usize, pod: &PodFacts, reason: String, trouble: Option<OnError>) -> PassedOver {
+pub(crate) fn passed(
+    hook: usize,
+    pod: &PodFacts,
+    reason: String,
+    trouble: Option<OnError>,
+) -> PassedOver {
     PassedOver {
         hook,
         pod: (pod.namespace.clone(), pod.name.clone()),
@@ -237,14 +321,14 @@ fn passed(hook: usize, pod: &PodFacts, reason: String, trouble: Option<OnError>)
 }
 
 /// The stages of one list of commands; those that run nowhere are left out.
-fn stages(
+pub(crate) fn stages<'a>(
     hook: usize,
-    actions: &[Action],
+    actions: impl IntoIterator<Item = &'a Action>,
     pods: &[&PodFacts],
     passed_over: &mut Vec<PassedOver>,
 ) -> Vec<Stage> {
     let mut stages = Vec::new();
-    for action in actions {
+    for (place, action) in actions.into_iter().enumerate() {
         let mut targets = Vec::new();
         for pod in pods {
             let container = match &action.container {
@@ -270,6 +354,7 @@ fn stages(
         if !targets.is_empty() {
             stages.push(Stage {
                 hook,
+                place,
                 action: action.clone(),
                 targets,
             });
@@ -343,6 +428,34 @@ pub struct WrittenAction {
     pub on_error: Option<String>,
     /// As in `30s`, when it is said.
     pub timeout: Option<String>,
+    /// How long its container is waited for, when it is said.
+    pub wait: Option<String>,
+}
+
+/// What is published of a kind of hook and differs from the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// What follows from a failure unless it is said.
+    pub on_error: OnError,
+    /// The field that says how long a command may take.
+    pub timeout: &'static str,
+    /// How long its container is waited for unless it is said.
+    pub wait: Duration,
+}
+
+impl Published {
+    /// Of a backup's hooks.
+    pub const BACKUP: Self = Self {
+        on_error: OnError::Fail,
+        timeout: "timeout",
+        wait: Duration::ZERO,
+    };
+    /// Of a restore's hooks.
+    pub const RESTORE: Self = Self {
+        on_error: OnError::Continue,
+        timeout: "execTimeout",
+        wait: HOOK_WAIT,
+    };
 }
 
 impl WrittenAction {
@@ -350,24 +463,33 @@ impl WrittenAction {
     ///
     /// # Errors
     /// What is wrong with it, with the field.
-    pub fn understand(self) -> Result<Action, String> {
+    pub fn understand(self, published: Published) -> Result<Action, String> {
         if self.command.first().is_none_or(String::is_empty) {
             return Err("command: it names no program".to_owned());
         }
         let on_error = match self.on_error.as_deref() {
-            None | Some("Fail") => OnError::Fail,
+            None => published.on_error,
+            Some("Fail") => OnError::Fail,
             Some("Continue") => OnError::Continue,
             Some(other) => return Err(format!("onError: {other:?} is neither Continue nor Fail")),
         };
         let timeout = match self.timeout.as_deref() {
             None => HOOK_TIMEOUT,
-            Some(text) => duration::parse(text).map_err(|why| format!("timeout: {why}"))?,
+            Some(text) => duration::parse(text, HOOK_TIMEOUT_MAX)
+                .map_err(|why| format!("{}: {why}", published.timeout))?,
+        };
+        let wait = match self.wait.as_deref() {
+            None => published.wait,
+            Some(text) => {
+                duration::parse(text, HOOK_WAIT_MAX).map_err(|why| format!("waitTimeout: {why}"))?
+            }
         };
         Ok(Action {
             command: self.command,
             container: self.container.filter(|name| !name.is_empty()),
             on_error,
             timeout,
+            wait,
         })
     }
 }

@@ -51,10 +51,6 @@ uuid_id! {
     /// Identifies a job.
     JobId
 }
-uuid_id! {
-    /// Identifies a recovery point.
-    RecoveryPointId
-}
 
 /// The id of a resource: a scope followed by pairs of type and name.
 ///

@@ -61,10 +61,10 @@ impl JobOperation {
     /// The steps in which the extension runs it, in order; none when the server does it alone.
     #[must_use]
     pub const fn steps(self) -> &'static [Step] {
-        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal, Snapshot};
+        use Step::{Apply, Collect, Discover, Hooks, Open, Plan, Relink, Report, Seal, Snapshot};
         match self {
             Self::Backup => &[Open, Discover, Plan, Collect, Snapshot, Report, Seal],
-            Self::Restore => &[Open, Discover, Apply, Relink, Report],
+            Self::Restore => &[Open, Discover, Apply, Relink, Hooks, Report],
             Self::ValidateRestore => &[Open, Discover, Plan, Report],
             Self::ValidateBackup | Self::ConfigureBackup | Self::DeleteBackupInstance => &[],
         }
@@ -97,6 +97,8 @@ pub enum Step {
     Apply,
     /// Set owner references whose owners came later than what they own.
     Relink,
+    /// Run the commands of hooks in the pods that were made.
+    Hooks,
     /// Close the report.
     Report,
 }
@@ -114,6 +116,7 @@ impl Step {
             Self::Seal => "seal",
             Self::Apply => "apply",
             Self::Relink => "relink",
+            Self::Hooks => "hooks",
             Self::Report => "report",
         }
     }
@@ -134,9 +137,9 @@ impl FromStr for Step {
     type Err = UnknownStep;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use Step::{Apply, Collect, Discover, Open, Plan, Relink, Report, Seal, Snapshot};
+        use Step::{Apply, Collect, Discover, Hooks, Open, Plan, Relink, Report, Seal, Snapshot};
         [
-            Open, Discover, Plan, Collect, Snapshot, Seal, Apply, Relink, Report,
+            Open, Discover, Plan, Collect, Snapshot, Seal, Apply, Relink, Hooks, Report,
         ]
         .into_iter()
         .find(|step| step.as_str() == text)

@@ -4,18 +4,22 @@
 //! identifiers come in as arguments; a function either returns a value with the rule that decided it,
 //! or says why its input is invalid. Every other crate depends on this one, this one on none of them.
 
+pub mod audit;
+pub mod authorization;
 pub mod equality;
 pub mod error;
 pub mod finding;
+pub mod guard;
 pub mod hooks;
 pub mod id;
+pub mod immutability;
 pub mod job;
 pub mod limits;
 pub mod name;
 pub mod object;
 pub mod pointer;
 pub mod policy;
-pub mod recovery_point;
+pub mod protection;
 pub mod report;
 pub mod restore;
 pub mod selection;

@@ -176,16 +176,45 @@ pub const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 /// application stands frozen for so long.
 pub const HOOK_TIMEOUT_MAX: Duration = Duration::from_secs(300);
 
+/// How long a restore waits for a container in which a hook's command is to run, unless the hook says so.
+/// The published sample says `5m`: an image is pulled and a volume is mounted in less, mostly.
+pub const HOOK_WAIT: Duration = Duration::from_secs(300);
+
+/// The longest that it may say. Restores run one after the other, so the next one waits as well.
+pub const HOOK_WAIT_MAX: Duration = Duration::from_secs(1_800);
+
 /// How long an application may stand frozen, from its first pre-hook to its last snapshot. Databases call
-/// a node dead after a minute or so; then we thaw on our own and the backup fails.
+/// a node dead after a minute or so; then we thaw on our own, and what is not snapshotted by then has no
+/// snapshot.
 pub const FREEZE_BUDGET: Duration = Duration::from_secs(60);
 
-/// `BackupHook` resources that a backup configuration may name.
+/// The variable that gives the extension another budget, in seconds.
+pub const FREEZE_BUDGET_VARIABLE: &str = "STRONGROOM_FREEZE_BUDGET_SECONDS";
+
+/// The longest that it may be set to: there are drivers that take minutes, and no application that may
+/// stand for longer.
+pub const FREEZE_BUDGET_MAX: Duration = Duration::from_secs(600);
+
+/// `BackupHook` resources that a backup configuration may name, and `RestoreHook` resources that a restore
+/// may.
 pub const HOOK_REFERENCES_MAX: usize = 64;
 
-/// Commands that the pre-hooks of a backup run in all pods together, and the post-hooks. At most 475 bytes
-/// each where they are journalled, which must stay under the 1 MiB of a ConfigMap.
+/// Commands that the pre-hooks of a backup run in all pods together, and the post-hooks; those of a restore
+/// likewise. At most 475 bytes each where they are journalled, and less than 1 KiB for a restore, which must
+/// stay under the 1 MiB of a ConfigMap.
 pub const HOOK_RUNS_MAX: usize = 1_000;
 
 /// Bytes of the commands of all post-hooks of a backup: they are journalled as well.
 pub const HOOK_COMMAND_BYTES: usize = 256 * 1024;
+
+/// Drivers for which a resource group has a snapshot class. Clusters have one to three drivers with
+/// snapshots; with the longest parameters these are 128 KiB of a job's custom resource.
+pub const SNAPSHOT_CLASSES_MAX: usize = 32;
+
+/// Bytes of names and values of a snapshot class's parameters together: what every CSI driver takes.
+/// Source: "Size Limits" in the CSI specification, v1.12: `map<string, string>` fields, 4 KiB in all.
+pub const SNAPSHOT_CLASS_PARAMETER_BYTES: usize = 4 * 1024;
+
+/// Characters of a CSI driver's name.
+/// Source: `GetPluginInfoResponse.name` in the CSI specification, v1.12.
+pub const DRIVER_NAME_CHARS: usize = 63;

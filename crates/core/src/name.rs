@@ -21,6 +21,8 @@ pub enum NameKind {
     BackupPolicy,
     /// A backup instance.
     BackupInstance,
+    /// A resource guard, or the link of a vault to one.
+    ResourceGuard,
     /// A rule or a tag of a policy.
     PolicyRule,
     /// A managed or connected cluster.
@@ -101,6 +103,16 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
     NameRule {
         kind: NameKind::BackupInstance,
         what: "backup instance name",
+        min: 1,
+        max: 260,
+        text: "letters, digits, hyphens, underscores and periods, starting with a letter or digit",
+        allowed: |c| c.is_ascii_alphanumeric() || "-_.".contains(c),
+        whole: starts_alnum,
+    },
+    // The provider has no rule of its own; that of Terraform's.
+    NameRule {
+        kind: NameKind::ResourceGuard,
+        what: "resource guard name",
         min: 1,
         max: 260,
         text: "letters, digits, hyphens, underscores and periods, starting with a letter or digit",
@@ -195,6 +207,7 @@ impl NameKind {
         Self::BackupVault,
         Self::BackupPolicy,
         Self::BackupInstance,
+        Self::ResourceGuard,
         Self::PolicyRule,
         Self::Cluster,
         Self::TrustedAccessRoleBinding,

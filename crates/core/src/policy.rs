@@ -11,21 +11,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Problem};
 
+pub mod calendar;
+pub mod copy;
 pub mod duration;
+pub mod edit;
 pub mod expiry;
 pub mod retention;
 pub mod retention_clock;
 pub mod schedule;
+pub mod simulate;
 #[cfg(test)]
 mod tests;
 pub mod turn;
 mod validate;
 
+pub use calendar::{Calendar, CalendarSpec, DaySpec};
+pub use copy::{Copy, CopyAfter, CopySpec};
 pub use duration::RetentionDuration;
+pub use edit::{Edited, Effect, edited};
 pub use expiry::{Circumstances, Keep, Latest, Verdict};
 pub use retention::{DataStore, FirstOf, Lifecycle, RetentionRule, Tagging};
 pub use retention_clock::{Leap, RetentionClock};
 pub use schedule::RepeatingInterval;
+pub use simulate::{Foreseen, Simulation, TooLong, simulate};
 pub use turn::{ScheduleState, Turn};
 
 /// Name of the tag and of the retention rule that every policy has.
@@ -59,6 +67,9 @@ pub struct TaggingSpec {
     pub priority: i64,
     /// Absolute criteria: `FirstOfDay`, `FirstOfWeek`, `FirstOfMonth`, `FirstOfYear`, `AllBackup`.
     pub absolute_criteria: Vec<String>,
+    /// Calendar criteria; one of them, or of the absolute ones, must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calendar: Vec<CalendarSpec>,
 }
 
 /// A retention rule as it is sent.
@@ -81,6 +92,9 @@ pub struct LifecycleSpec {
     pub source_data_store: String,
     /// How long, for example `P7D`.
     pub delete_after: String,
+    /// To which other data stores it is copied, and when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopySpec>,
 }
 
 /// A policy that can be followed.
@@ -124,7 +138,7 @@ impl PolicySpec {
                 tag: DEFAULT_TAG.to_owned(),
                 is_default: true,
                 priority: 99,
-                absolute_criteria: Vec::new(),
+                ..TaggingSpec::default()
             }],
             retention: vec![RetentionSpec {
                 name: DEFAULT_TAG.to_owned(),
@@ -132,6 +146,7 @@ impl PolicySpec {
                 lifecycles: vec![LifecycleSpec {
                     source_data_store: "OperationalStore".to_owned(),
                     delete_after: "P7D".to_owned(),
+                    copies: Vec::new(),
                 }],
             }],
         }
@@ -226,11 +241,21 @@ impl BackupPolicy {
     /// first criterion, by priority, of whose period this is the first.
     #[must_use]
     pub fn tag_for(&self, at: Timestamp, earlier: &[Timestamp]) -> &str {
+        self.tag_of(at, at, earlier)
+    }
+
+    /// The same for a backup that the schedule asked for at `moment`: calendar criteria ask for that, and
+    /// not for when it came to be.
+    #[must_use]
+    pub fn tag_of(&self, moment: Timestamp, at: Timestamp, earlier: &[Timestamp]) -> &str {
+        let zone = &self.time_zone;
+        let is_first = |first_of: &FirstOf| first_of.is_first(at, earlier, zone);
+        let fits = |calendar: &Calendar| {
+            let first_of = &calendar.first_of;
+            calendar.fits(moment, zone) && (first_of.is_empty() || first_of.iter().any(is_first))
+        };
         let first = self.tagging.iter().find(|tagging| {
-            tagging
-                .criteria
-                .iter()
-                .any(|first_of| first_of.is_first(at, earlier, &self.time_zone))
+            tagging.criteria.iter().any(is_first) || tagging.calendar.iter().any(fits)
         });
         first.map_or(DEFAULT_TAG, |tagging| tagging.tag.as_str())
     }

@@ -1,21 +1,25 @@
-//! What a restore does with each object of a recovery point: six questions, one file each.
+//! What a restore does with each object of a recovery point, and what it runs when all of them are there.
 //!
 //! Contract: pure decisions over JSON. [`order`] says when, [`prepare`] what of the object a cluster
 //! would refuse or assign anew and whether it is restored at all, [`mapping`] into which namespace,
-//! [`conflict`] what to do when it exists, [`volumes`] where the volume of a claim comes from. Whoever
-//! applies asks them and has no rule of its own.
+//! [`conflict`] what to do when it exists, [`volumes`] where the volume of a claim comes from, [`hooks`]
+//! which commands run in the pods that were made. Whoever applies asks them and has no rule of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Problem};
+use crate::hooks::HookKind;
 use crate::name::{self, NameKind};
-use crate::selection::{EXTENSION_NAMESPACE, SYSTEM_NAMESPACES, Selection, Selector};
+use crate::selection::{
+    EXTENSION_NAMESPACE, HookReference, SYSTEM_NAMESPACES, Selection, Selector, check_hooks,
+};
 
 pub mod conflict;
 #[cfg(test)]
 mod guide;
+pub mod hooks;
 pub mod mapping;
 pub mod order;
 pub mod owners;
@@ -49,6 +53,9 @@ pub struct RestoreCriteria {
     /// Which of them, and of which classes and sizes they are.
     #[serde(skip_serializing_if = "VolumeChoices::is_empty")]
     pub volumes: VolumeChoices,
+    /// `RestoreHook` resources whose commands run in the pods that were made, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookReference>,
 }
 
 impl RestoreCriteria {
@@ -56,11 +63,12 @@ impl RestoreCriteria {
     ///
     /// # Errors
     /// One [`Problem`] for each fault: those of the selection, mappings that name no valid
-    /// namespace, lead into a system namespace, or lead two namespaces into one, and choices of volumes
-    /// that cannot be meant.
+    /// namespace, lead into a system namespace, or lead two namespaces into one, choices of volumes
+    /// that cannot be meant, and references to hooks that name none.
     pub fn compile(&self) -> Result<Selector, Vec<Problem>> {
         let mut problems = self.mapping_problems();
         problems.extend(self.volumes.problems());
+        check_hooks(&self.hooks, HookKind::Restore, &mut problems);
         match self.selection.compile() {
             Ok(selector) if problems.is_empty() => Ok(selector),
             Ok(_) => Err(problems),
@@ -158,6 +166,29 @@ mod tests {
                 Code::UserErrorInvalidNamespaceMapping,
                 "{bad:?}"
             );
+        }
+    }
+
+    #[test]
+    fn references_to_hooks_are_named_once_and_whole() {
+        let reference = |namespace: &str, name: &str| HookReference {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+        };
+        let of = |hooks: &[HookReference]| RestoreCriteria {
+            hooks: hooks.to_vec(),
+            ..RestoreCriteria::default()
+        };
+        let seed = reference("shop", "seed");
+        assert!(
+            of(&[seed.clone(), reference("shop", "b")])
+                .compile()
+                .is_ok()
+        );
+        for bad in [&[seed.clone(), seed][..], &[reference("", "seed")]] {
+            let problems = of(bad).compile().unwrap_err();
+            assert_eq!(problems[0].code, Code::UserErrorInvalidRestoreHook);
+            assert_eq!(problems[0].target.as_deref(), Some("restoreHookReferences"));
         }
     }
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Code, Problem};
+use crate::hooks::HookKind;
 use crate::limits;
 use crate::name::{self, NameKind};
 use crate::object::{ObjectFacts, ResourceType};
@@ -95,7 +96,7 @@ impl Default for Selection {
     }
 }
 
-/// A `BackupHook` resource, as the published `NamespacedNameResource` names it.
+/// A `BackupHook` or `RestoreHook` resource, as the published `NamespacedNameResource` names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HookReference {
@@ -163,7 +164,11 @@ impl Selection {
             &mut problems,
         );
         self.check_namespaces_agree(included, &mut problems);
-        check_hooks(&self.backup_hook_references, &mut problems);
+        check_hooks(
+            &self.backup_hook_references,
+            HookKind::Backup,
+            &mut problems,
+        );
         let selector = Selector {
             included_namespaces: (!included.is_empty()).then(|| included.iter().cloned().collect()),
             excluded_namespaces: self.excluded_namespaces.iter().cloned().collect(),
@@ -213,14 +218,15 @@ impl Selection {
     }
 }
 
-fn check_hooks(references: &[HookReference], problems: &mut Vec<Problem>) {
+/// What is wrong with references to hooks of a kind.
+pub(crate) fn check_hooks(references: &[HookReference], of: HookKind, problems: &mut Vec<Problem>) {
+    let ((kind, _), field, code) = (of.resource(), of.field(), of.invalid());
     let mut refuse = |message: String| {
-        let problem = Problem::new(Code::UserErrorInvalidBackupHook, message);
-        problems.push(problem.at("backupHookReferences"));
+        problems.push(Problem::new(code, message).at(field));
     };
     if references.len() > limits::HOOK_REFERENCES_MAX {
         refuse(format!(
-            "backupHookReferences has {} entries; at most {} are accepted",
+            "{field} has {} entries; at most {} are accepted",
             references.len(),
             limits::HOOK_REFERENCES_MAX
         ));
@@ -229,10 +235,10 @@ fn check_hooks(references: &[HookReference], problems: &mut Vec<Problem>) {
     for reference in references {
         if reference.name.is_empty() || reference.namespace.is_empty() {
             refuse(format!(
-                "{reference} is not the namespace and the name of a BackupHook"
+                "{reference} is not the namespace and the name of a {kind}"
             ));
         } else if !known.insert(reference) {
-            refuse(format!("BackupHook {reference} is named twice"));
+            refuse(format!("{kind} {reference} is named twice"));
         }
     }
 }

@@ -5,13 +5,16 @@
 //! the claim ([`name`]), so that taking a snapshot twice is taking it once.
 
 pub mod class;
+pub mod given;
+pub mod group;
 pub mod name;
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
-pub use self::class::{Choice, SnapshotClass, choose};
+pub use self::class::{CLASS_LABEL, CLASS_MADE, Choice, SnapshotClass, choose};
+pub use self::given::GivenClass;
 use crate::error::Code;
 
 /// The published volume types of a backup configuration (`includedVolumeTypes`), each with the driver that
@@ -125,6 +128,10 @@ pub struct Offer {
     pub served: bool,
     /// The VolumeSnapshotClasses.
     pub classes: Vec<SnapshotClass>,
+    /// What the snapshot resource group says of drivers.
+    pub given: Vec<GivenClass>,
+    /// The namespace of the extension that makes classes of it.
+    pub extension: String,
     /// The volume types that the configuration names; empty means all.
     pub types: Vec<String>,
 }
@@ -201,7 +208,7 @@ pub fn decide(claim: &ClaimFacts, volume: Option<&VolumeFacts>, offer: &Offer) -
             "the cluster does not serve VolumeSnapshot (snapshot.storage.k8s.io/v1): its snapshot controller is not installed".to_owned(),
         );
     }
-    match choose(driver, &offer.classes) {
+    match choose(driver, &offer.classes, &offer.given, &offer.extension) {
         Choice::Class { name, reason } => Verdict::Snapshot {
             class: name,
             reason,

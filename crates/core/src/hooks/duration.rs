@@ -1,18 +1,16 @@
 //! How long a hook's command may take, as in `30s` or `1m30s`.
 //!
 //! Contract: Go's duration syntax as far as the custom resources' schema takes it: one or more whole or
-//! decimal numbers, each with `h`, `m`, `s` or `ms`; more than nothing, and at most [`HOOK_TIMEOUT_MAX`].
+//! decimal numbers, each with `h`, `m`, `s` or `ms`; more than nothing, and at most what the caller accepts.
 //! Source: <https://pkg.go.dev/time#ParseDuration>
 
 use std::time::Duration;
 
-use crate::limits::HOOK_TIMEOUT_MAX;
-
-/// Understands a duration.
+/// Understands a duration of at most `most`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str, most: Duration) -> Result<Duration, String> {
     let malformed = || format!("{text:?} is not a duration such as 30s or 1m30s");
     let mut rest = text;
     let mut millis = 0.0_f64;
@@ -35,11 +33,10 @@ pub fn parse(text: &str) -> Result<Duration, String> {
             };
         rest = &behind[unit.len()..];
     }
-    let limit = HOOK_TIMEOUT_MAX.as_secs_f64() * 1_000.0;
-    if millis > limit {
+    if millis > most.as_secs_f64() * 1_000.0 {
         return Err(format!(
             "{text} is more than {} s, the most that is accepted",
-            HOOK_TIMEOUT_MAX.as_secs()
+            most.as_secs()
         ));
     }
     let parsed = Duration::from_secs_f64(millis / 1_000.0);
@@ -55,7 +52,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_reads_them_up_to_the_limit() {
-        let secs = |text: &str| parse(text).map(|parsed| parsed.as_secs_f64());
+        let most = Duration::from_secs(300);
+        let secs = |text: &str| parse(text, most).map(|parsed| parsed.as_secs_f64());
         assert_eq!(secs("30s"), Ok(30.0));
         assert_eq!(secs("1m30s"), Ok(90.0));
         assert_eq!(secs("1.5s"), Ok(1.5));
@@ -73,7 +71,7 @@ mod tests {
             "2h",
             "99999999999999h",
         ] {
-            assert!(parse(odd).is_err(), "{odd}");
+            assert!(parse(odd, most).is_err(), "{odd}");
         }
     }
 }

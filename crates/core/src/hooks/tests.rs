@@ -8,15 +8,17 @@ fn action(program: &str) -> Action {
         container: None,
         on_error: OnError::Fail,
         timeout: HOOK_TIMEOUT,
+        wait: Duration::ZERO,
     }
 }
 
 fn hook(name: &str, selector: &str) -> BackupHook {
     BackupHook {
         name: name.to_owned(),
-        included_namespaces: BTreeSet::new(),
-        excluded_namespaces: BTreeSet::new(),
-        selector: selector.parse().unwrap(),
+        scope: Scope {
+            selector: selector.parse().unwrap(),
+            ..Scope::default()
+        },
         pre: vec![
             action(&format!("{name}-lock")),
             action(&format!("{name}-sync")),
@@ -36,7 +38,7 @@ fn pod(namespace: &str, name: &str, app: &str) -> PodFacts {
         labels: [("app".to_owned(), app.to_owned())].into(),
         containers: vec!["main".to_owned(), "side".to_owned()],
         phase: "Running".to_owned(),
-        ending: false,
+        ..PodFacts::default()
     }
 }
 
@@ -102,9 +104,9 @@ fn the_thaw_of_a_hook_is_due_once_its_first_command_is_begun() {
 #[test]
 fn pods_are_chosen_by_namespace_and_labels() {
     let mut only = hook("a", "app in (db,web),tier!=old");
-    only.included_namespaces = ["shop".to_owned()].into();
+    only.scope.included_namespaces = ["shop".to_owned()].into();
     let mut other = hook("b", "");
-    other.excluded_namespaces = ["shop".to_owned()].into();
+    other.scope.excluded_namespaces = ["shop".to_owned()].into();
     let mut old = pod("shop", "old-0", "db");
     old.labels.insert("tier".to_owned(), "old".to_owned());
     let pods = [
@@ -199,18 +201,22 @@ fn what_is_written_has_the_published_defaults() {
         command: vec!["/sbin/fsfreeze".to_owned()],
         ..WrittenAction::default()
     };
-    let understood = written.clone().understand().unwrap();
+    let understood = written.clone().understand(Published::BACKUP).unwrap();
     assert_eq!(understood.timeout, Duration::from_secs(30));
     assert_eq!(understood.on_error, OnError::Fail);
+    let after_a_restore = written.clone().understand(Published::RESTORE).unwrap();
+    assert_eq!(after_a_restore.on_error, OnError::Continue);
+    assert_eq!(after_a_restore.wait, HOOK_WAIT);
     let odd = |change: fn(&mut WrittenAction)| {
         let mut odd = written.clone();
         change(&mut odd);
-        odd.understand().unwrap_err()
+        odd.understand(Published::RESTORE).unwrap_err()
     };
     assert!(odd(|one| one.command.clear()).starts_with("command"));
     assert!(odd(|one| one.command[0].clear()).starts_with("command"));
     assert!(odd(|one| one.on_error = Some("Maybe".into())).starts_with("onError"));
-    assert!(odd(|one| one.timeout = Some("soon".into())).starts_with("timeout"));
+    assert!(odd(|one| one.timeout = Some("soon".into())).starts_with("execTimeout"));
+    assert!(odd(|one| one.wait = Some("2h".into())).starts_with("waitTimeout"));
 }
 
 #[test]

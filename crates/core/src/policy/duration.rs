@@ -45,6 +45,24 @@ impl RetentionDuration {
         later.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
     }
 
+    /// Whether a recovery point of some day would be kept for less than by `other`. Months and years have
+    /// different lengths, so that each day of four years is asked, among which is a leap day; that the year
+    /// 2100 has none makes a difference of one day there, and only between years and days.
+    #[must_use]
+    pub fn is_shorter_than(&self, other: &Self) -> bool {
+        if (self.years, self.months, self.weeks, self.days)
+            == (other.years, other.months, other.weeks, other.days)
+        {
+            return false;
+        }
+        const FOUR_YEARS: i32 = 4 * 365 + 1;
+        let first = jiff::civil::date(2024, 1, 1);
+        let end = |of: &Self, day: Date| day.checked_add(of.span()).unwrap_or(Date::MAX);
+        (0..FOUR_YEARS)
+            .filter_map(|days| first.checked_add(Span::new().days(days)).ok())
+            .any(|day| end(self, day) < end(other, day))
+    }
+
     fn span(&self) -> Span {
         Span::new()
             .years(self.years)

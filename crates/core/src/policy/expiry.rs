@@ -73,6 +73,8 @@ pub struct Circumstances {
     pub suspended: Option<String>,
     /// How long the clock is not trusted yet after a leap.
     pub untrusted_for: Option<SignedDuration>,
+    /// How much of its time the server has not seen pass yet, in an immutable vault.
+    pub owed: Option<SignedDuration>,
 }
 
 /// Whether a recovery point goes.
@@ -106,6 +108,8 @@ pub enum Keep {
     Suspended(String),
     /// The clock leapt, and is not trusted for so long.
     ClockLeapt(SignedDuration),
+    /// Its vault is immutable, and the server has yet to run for so long.
+    Owed(SignedDuration),
 }
 
 impl fmt::Display for Keep {
@@ -127,6 +131,11 @@ impl fmt::Display for Keep {
                     left.as_secs()
                 )
             }
+            Self::Owed(left) => write!(
+                f,
+                "its vault is immutable, and the server has yet to run for {} seconds of its time",
+                left.as_secs()
+            ),
         }
     }
 }
@@ -151,6 +160,9 @@ pub fn judge(expires: Option<Timestamp>, now: Timestamp, circumstances: &Circums
     }
     if let Some(left) = circumstances.untrusted_for {
         return Verdict::Keep(Keep::ClockLeapt(left));
+    }
+    if let Some(left) = circumstances.owed {
+        return Verdict::Keep(Keep::Owed(left));
     }
     Verdict::Expire { since: expires }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::RetentionDuration;
+use super::{Calendar, Copy, RetentionDuration};
 
 /// Where copies of a recovery point are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,8 @@ pub struct Lifecycle {
     pub data_store: DataStore,
     /// How long.
     pub delete_after: RetentionDuration,
+    /// The copies that are made of it.
+    pub copies: Vec<Copy>,
 }
 
 /// How long recovery points of a tag are kept.
@@ -185,6 +187,8 @@ pub struct Tagging {
     pub tag: String,
     /// Smaller wins.
     pub priority: i64,
-    /// One of these must hold.
+    /// One of these, or of the calendar ones, must hold.
     pub criteria: Vec<FirstOf>,
+    /// See `criteria`.
+    pub calendar: Vec<Calendar>,
 }

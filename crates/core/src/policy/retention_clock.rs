@@ -6,6 +6,9 @@
 //! a leap of more than [`CLOCK_LEAP_MIN`] nothing expires for as long as the leap was, at most for
 //! [`CLOCK_DISTRUST_MAX`] of the server's running. A downtime looks the same, because nobody ran who
 //! could tell; then what is over goes some hours later, which costs room and nothing else.
+//!
+//! Besides, it counts for how long the server ran in all, which no clock has a say in: what an immutable
+//! vault owes is reckoned by that, see [`crate::immutability`].
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,6 +23,9 @@ pub struct RetentionClock {
     pub seen: Timestamp,
     /// Seconds of running for which the clock is not trusted yet.
     pub untrusted_seconds: i64,
+    /// Seconds that the server has run in all, its downtimes left out.
+    #[serde(default)]
+    pub ran_seconds: i64,
 }
 
 /// A leap of the clock.
@@ -36,6 +42,7 @@ impl RetentionClock {
         Self {
             seen: now,
             untrusted_seconds: 0,
+            ran_seconds: 0,
         }
     }
 
@@ -44,11 +51,13 @@ impl RetentionClock {
     #[must_use]
     pub fn look(self, now: Timestamp, ran: SignedDuration) -> (Self, Option<Leap>) {
         let by = now.duration_since(self.seen) - ran;
+        let ran_seconds = self.ran_seconds.saturating_add(ran.as_secs().max(0));
         if by > CLOCK_LEAP_MIN {
             let distrust = by.min(CLOCK_DISTRUST_MAX).as_secs();
             let next = Self {
                 seen: now,
                 untrusted_seconds: distrust.max(self.untrusted_seconds),
+                ran_seconds,
             };
             return (next, Some(Leap { by }));
         }
@@ -56,6 +65,7 @@ impl RetentionClock {
         let next = Self {
             seen: now,
             untrusted_seconds: left.max(0),
+            ran_seconds,
         };
         (next, None)
     }

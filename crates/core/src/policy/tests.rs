@@ -1,6 +1,10 @@
 //! Policies: what is valid, when backups are due, which tag they get.
 
+mod calendar;
+mod edit;
 mod expiry;
+mod simulate;
+mod tags;
 mod turn;
 
 use super::*;
@@ -39,6 +43,7 @@ fn tag(name: &str, priority: i64, criterion: &str) -> TaggingSpec {
         is_default: false,
         priority,
         absolute_criteria: vec![criterion.into()],
+        ..TaggingSpec::default()
     }
 }
 
@@ -46,6 +51,7 @@ fn keep(name: &str, duration: &str) -> RetentionSpec {
     let lifecycle = LifecycleSpec {
         source_data_store: "OperationalStore".into(),
         delete_after: duration.into(),
+        ..LifecycleSpec::default()
     };
     RetentionSpec {
         name: name.into(),

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{
-    BackupPolicy, DEFAULT_TAG, FirstOf, Lifecycle, PolicySpec, RepeatingInterval, RetentionRule,
-    RetentionSpec, Tagging,
+    BackupPolicy, Calendar, Copy, DEFAULT_TAG, DataStore, FirstOf, Lifecycle, PolicySpec,
+    RepeatingInterval, RetentionDuration, RetentionRule, RetentionSpec, Tagging,
 };
 use crate::error::{Code, Problem};
 use crate::limits::{POLICY_RULES_MAX, POLICY_SCHEDULES_MAX};
@@ -28,7 +28,7 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<BackupPolicy, Vec<Problem>> {
         TimeZone::UTC
     });
     let retention = retention(&spec.retention, &mut problems);
-    let tagging = tagging(spec, &mut problems);
+    let tagging = tagging(spec, &intervals, &time_zone, &mut problems);
     if problems.is_empty() {
         Ok(BackupPolicy {
             backup_rule_name: spec.backup_rule_name.clone(),
@@ -161,10 +161,14 @@ fn lifecycles(spec: &RetentionSpec, problems: &mut Vec<Problem>) -> Vec<Lifecycl
                     format!("retention rule {} names {data_store} twice", spec.name),
                 ));
             }
-            (Ok(data_store), Ok(delete_after)) => lifecycles.push(Lifecycle {
-                data_store,
-                delete_after,
-            }),
+            (Ok(data_store), Ok(delete_after)) => {
+                let copies = copies(spec, lifecycle, data_store, &delete_after, problems);
+                lifecycles.push(Lifecycle {
+                    data_store,
+                    delete_after,
+                    copies,
+                });
+            }
             (store, delete_after) => {
                 problems.extend(store.err().into_iter().chain(delete_after.err()))
             }
@@ -173,7 +177,50 @@ fn lifecycles(spec: &RetentionSpec, problems: &mut Vec<Problem>) -> Vec<Lifecycl
     lifecycles
 }
 
-fn tagging(spec: &PolicySpec, problems: &mut Vec<Problem>) -> Vec<Tagging> {
+fn copies(
+    rule: &RetentionSpec,
+    lifecycle: &super::LifecycleSpec,
+    source: DataStore,
+    kept: &RetentionDuration,
+    problems: &mut Vec<Problem>,
+) -> Vec<Copy> {
+    let mut copies: Vec<Copy> = Vec::new();
+    let mut refuse = |why: String| {
+        problems.push(invalid(
+            RETENTION,
+            format!("retention rule {}: {why}", rule.name),
+        ));
+    };
+    for copy in &lifecycle.copies {
+        match copy.understand(source, kept) {
+            Ok(copy) if copies.iter().any(|other| other.target == copy.target) => {
+                refuse(format!("it is copied to {} twice", copy.target));
+            }
+            Ok(copy) if !keeps_in(rule, copy.target) => refuse(format!(
+                "it is copied to {}, but no lifecycle says how long it is kept there",
+                copy.target
+            )),
+            Ok(copy) => copies.push(copy),
+            Err(why) => refuse(why),
+        }
+    }
+    copies
+}
+
+fn keeps_in(rule: &RetentionSpec, store: DataStore) -> bool {
+    let stores = rule
+        .lifecycles
+        .iter()
+        .map(|lifecycle| lifecycle.source_data_store.parse());
+    stores.flatten().any(|kept_in: DataStore| kept_in == store)
+}
+
+fn tagging(
+    spec: &PolicySpec,
+    intervals: &[RepeatingInterval],
+    zone: &TimeZone,
+    problems: &mut Vec<Problem>,
+) -> Vec<Tagging> {
     let (mut tags, mut priorities) = (BTreeSet::new(), BTreeSet::new());
     let mut taggings = Vec::with_capacity(spec.tagging.len());
     for criterion in &spec.tagging {
@@ -204,11 +251,13 @@ fn tagging(spec: &PolicySpec, problems: &mut Vec<Problem>) -> Vec<Tagging> {
                 format!("tag {tag}: isDefault must be true for Default and for no other tag"),
             ));
         }
+        let calendar = calendar(criterion, intervals, zone, problems);
         let criteria = criteria(criterion, problems);
         taggings.push(Tagging {
             tag: rule.name.clone(),
             priority: criterion.priority,
             criteria,
+            calendar,
         });
     }
     let scheduled = !spec.repeating_time_intervals.is_empty();
@@ -233,7 +282,15 @@ fn never_given(in_order: &[Tagging]) -> Option<Problem> {
             let mut taken = before.iter();
             taken.find(|(_, other)| other.takes_all_of(*first_of))
         };
-        let takers: Option<Vec<_>> = tagging.criteria.iter().map(taken_by).collect();
+        // Only what takes every backup takes all that are of a day or a time.
+        let by_calendar = tagging.calendar.iter().map(|_| FirstOf::AllBackup);
+        let asked: Vec<FirstOf> = tagging
+            .criteria
+            .iter()
+            .copied()
+            .chain(by_calendar)
+            .collect();
+        let takers: Option<Vec<_>> = asked.iter().map(taken_by).collect();
         if let Some((taker, first_of)) = takers.and_then(|takers| takers.first().copied()) {
             let message = format!(
                 "tag {} (priority {}) would never be given: {} (priority {}, {first_of}) comes before \
@@ -247,15 +304,34 @@ fn never_given(in_order: &[Tagging]) -> Option<Problem> {
     None
 }
 
+fn calendar(
+    spec: &super::TaggingSpec,
+    intervals: &[RepeatingInterval],
+    zone: &TimeZone,
+    problems: &mut Vec<Problem>,
+) -> Vec<Calendar> {
+    let mut understood = Vec::new();
+    for calendar in spec.calendar.iter().filter(|_| !spec.is_default) {
+        match calendar.understand(intervals, zone) {
+            Ok(calendar) => understood.push(calendar),
+            Err(faults) => {
+                let told = |fault| invalid(TAGGING, format!("tag {}: {fault}", spec.tag));
+                problems.extend(faults.into_iter().map(told));
+            }
+        }
+    }
+    understood
+}
+
 fn criteria(spec: &super::TaggingSpec, problems: &mut Vec<Problem>) -> Vec<FirstOf> {
     if spec.is_default {
         return vec![FirstOf::AllBackup];
     }
-    if spec.absolute_criteria.is_empty() {
+    if spec.absolute_criteria.is_empty() && spec.calendar.is_empty() {
         problems.push(invalid(
             TAGGING,
             format!(
-                "tag {} has no absoluteCriteria, so no backup would get it",
+                "tag {} has no criteria, so no backup would get it",
                 spec.tag
             ),
         ));

@@ -13,6 +13,7 @@ use crate::pointer;
 
 use super::owners;
 
+mod claims;
 mod fields;
 mod finished;
 mod held;
@@ -61,6 +62,8 @@ pub struct Prepared {
     /// A merge patch to apply after the status has been written, and only then. Without it a finished
     /// Job stays suspended and a finished Pod stays gated, which is safe: neither runs again.
     pub release: Option<Value>,
+    /// Whether `status` and `release` are those of a Job that had not ended: it goes on from the former.
+    pub resumes: bool,
     /// A merge patch for when all that the object constrains is there again: what of it would refuse
     /// objects that were legal when they were made. Only for an object that this restore created (or
     /// patches), and together with the constraints of [`super::order`].
@@ -83,6 +86,18 @@ impl Prepared {
             pointer::merge(&mut settled, patch);
         }
         settled
+    }
+
+    /// Puts the link to its owners, a merge patch, where it belongs: into the object, or, for a pod that had
+    /// finished, into what follows its old status. Until then it would be a pod that waits to run, of which the
+    /// controller of a Job that goes on has one too many, and which it deletes.
+    /// Source: `k8s.io/kubernetes/pkg/controller/job` (`appendDuplicatedIndexPodsForRemoval`).
+    pub fn link(&mut self, object: &mut Value, references: &Value) {
+        let gates = |release: &&mut Value| release.pointer("/spec/schedulingGates").is_some();
+        match self.release.as_mut().filter(gates) {
+            Some(release) => pointer::merge(release, references),
+            None => pointer::merge(object, references),
+        }
     }
 
     /// What is sent, in this order, when all that the object constrains is there again: what was held

@@ -4,10 +4,11 @@
 //! annotations tell apart. Everything here is made or kept by the cluster itself (or by us), so that
 //! taking it would restore yesterday's machine state over today's.
 
-use crate::object::{ObjectFacts, ResourceType};
+use crate::object::{ObjectFacts, Owner, ResourceType};
 
 use super::Rule;
 use crate::restore::volumes::SOURCE_PREFIX;
+use crate::volumes::{CLASS_LABEL, CLASS_MADE, name};
 
 #[cfg(test)]
 mod tests;
@@ -125,13 +126,28 @@ fn own_object(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {
             .any(|kind| resource.is("rbac.authorization.k8s.io", kind));
     let own_crd = resource.is("apiextensions.k8s.io", "CustomResourceDefinition")
         && facts.object.name.ends_with(&format!(".{OWN_GROUP}"));
-    // What holds the volume snapshots of recovery points, which name them themselves; and what a claim is
-    // restored from, which is gone when its volume is there.
+    // What holds the volume snapshots of recovery points, which name them themselves, with the classes that
+    // are made for them; and what a claim is restored from, which is gone when its volume is there.
     let own_snapshot = labelled
         && resource.group == "snapshot.storage.k8s.io"
         && (facts.labels.contains_key(SNAPSHOT_LABEL)
-            || facts.object.name.starts_with(SOURCE_PREFIX));
-    (own_role || own_crd || own_snapshot).then_some(Rule::OwnObject)
+            || facts.object.name.starts_with(SOURCE_PREFIX)
+            || facts
+                .labels
+                .get(CLASS_LABEL)
+                .is_some_and(|value| value == CLASS_MADE));
+    let own_group = resource.group == "groupsnapshot.storage.k8s.io"
+        && labelled
+        && facts.labels.contains_key(SNAPSHOT_LABEL);
+    (own_role || own_crd || own_snapshot || own_group || is_member(resource, facts))
+        .then_some(Rule::OwnObject)
+}
+
+/// Whether it is the VolumeSnapshot that the controllers made for a member of a group snapshot of ours. They
+/// put no label of ours on it.
+fn is_member(resource: &ResourceType, facts: &ObjectFacts) -> bool {
+    let of_ours = |owner: &Owner| owner.kind == "VolumeGroupSnapshot" && name::is_ours(&owner.name);
+    resource.is("snapshot.storage.k8s.io", "VolumeSnapshot") && facts.owners.iter().any(of_ours)
 }
 
 fn machine_made(resource: &ResourceType, facts: &ObjectFacts) -> Option<Rule> {

@@ -21,6 +21,9 @@ use self::table::{
 };
 use super::{Decision, Rule};
 
+pub use self::classes::{NamedClass, named_classes};
+
+mod classes;
 mod roles;
 mod table;
 #[cfg(test)]

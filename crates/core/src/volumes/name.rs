@@ -1,4 +1,4 @@
-//! Names of the VolumeSnapshots that a backup makes.
+//! Names of the VolumeSnapshots that a backup makes, and of the classes by which it makes them.
 //!
 //! Contract: a name follows from the extension, the recovery point and the claim, so that an attempt finds
 //! what the one before it made, and whoever finds a snapshot knows whose it is.
@@ -29,7 +29,19 @@ pub fn snapshot(extension: &str, recovery_point: Uuid, claim_uid: &str) -> Strin
     )
 }
 
-/// The recovery point whose snapshot has this name; none when the extension of this namespace gave no such
+/// The name of the group snapshot of the claims of a namespace on volumes of a driver, in a recovery point,
+/// made by the extension of this namespace: `strongroom-<8>-<32>-group-<16>`.
+#[must_use]
+pub fn group(extension: &str, recovery_point: Uuid, namespace: &str, driver: &str) -> String {
+    let hash = hash_of(&format!("{namespace}/{driver}"));
+    format!(
+        "{PREFIX}{}-{}-group-{hash:016x}",
+        mark(extension),
+        recovery_point.simple()
+    )
+}
+
+/// The recovery point whose snapshot or group snapshot has this name; none when the extension of this namespace gave no such
 /// name.
 #[must_use]
 pub fn recovery_point(extension: &str, name: &str) -> Option<Uuid> {
@@ -49,6 +61,20 @@ pub fn is_ours(name: &str) -> bool {
         })
     };
     hexadecimal(parts.next(), 8) && hexadecimal(parts.next(), 32) && parts.next().is_some()
+}
+
+/// The name of a VolumeSnapshotClass that the extension of this namespace makes, by what the class says:
+/// `strongroom-<8>-class-<16>`.
+#[must_use]
+pub(super) fn class(extension: &str, said: &str) -> String {
+    format!("{PREFIX}{}-class-{:016x}", mark(extension), hash_of(said))
+}
+
+/// FNV-1a of 64 bits, as below.
+fn hash_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Eight characters that tell extensions of one cluster apart: FNV-1a of the namespace's name.

@@ -36,7 +36,7 @@ fn offer(classes: Vec<SnapshotClass>) -> Offer {
     Offer {
         served: true,
         classes,
-        types: Vec::new(),
+        ..Offer::default()
     }
 }
 
@@ -112,7 +112,7 @@ fn the_class_is_the_labelled_one_then_the_default_then_the_only_one() {
         default: true,
         ..class("b")
     };
-    let of = |classes: &[SnapshotClass]| match choose("disk.example.com", classes) {
+    let of = |classes: &[SnapshotClass]| match choose("disk.example.com", classes, &[], "ns") {
         Choice::Class { name, .. } => name,
         Choice::None { reason } => reason,
     };
@@ -135,6 +135,45 @@ fn the_class_is_the_labelled_one_then_the_default_then_the_only_one() {
         ..class("a")
     };
     assert!(of(&[foreign]).contains("no VolumeSnapshotClass"));
+}
+
+#[test]
+fn what_the_snapshot_resource_group_says_goes_before_the_clusters_classes_and_its_default_behind_a_label()
+ {
+    let labelled = SnapshotClass {
+        ours: true,
+        ..class("labelled")
+    };
+    let says = GivenClass {
+        driver: "disk.example.com".into(),
+        parameters: BTreeMap::from([("incremental".into(), "true".into())]),
+        ..GivenClass::default()
+    };
+    let default = GivenClass {
+        by_default: true,
+        ..says.clone()
+    };
+    let made = says.class("ns");
+    let of = |classes: &[SnapshotClass], given: &GivenClass| {
+        let given = std::slice::from_ref(given);
+        match choose("disk.example.com", classes, given, "ns") {
+            Choice::Class { name, .. } => name,
+            Choice::None { reason } => reason,
+        }
+    };
+    let of_cluster = [class("only"), labelled.clone()];
+    assert_eq!(of(&of_cluster, &says), made.name);
+    assert_eq!(of(&of_cluster, &default), "labelled");
+    assert_eq!(of(&[class("only")], &default), made.name);
+    assert_eq!(of(&[], &default), made.name);
+    let elsewhere = GivenClass {
+        driver: "other.example.com".into(),
+        ..says
+    };
+    assert_eq!(of(&of_cluster, &elsewhere), "labelled");
+    // One that was made for another backup is none of the cluster's own.
+    assert_eq!(of(&[class("only"), made.clone()], &elsewhere), "only");
+    assert!(of(&[made], &elsewhere).contains("no VolumeSnapshotClass"));
 }
 
 #[test]
@@ -226,6 +265,21 @@ proptest! {
         prop_assert!(name.bytes().all(|b| b == b'-' || b.is_ascii_lowercase() || b.is_ascii_digit()));
         prop_assert_eq!(name::recovery_point("ns", &name), Some(point));
         prop_assert!(name::is_ours(&name));
+    }
+
+    #[test]
+    fn a_groups_name_tells_its_recovery_point_and_whose_it_is(point in any::<u128>()) {
+        let point = Uuid::from_u128(point);
+        let name = name::group("ns", point, "shop", "disk.example.com");
+        prop_assert_eq!(name::recovery_point("ns", &name), Some(point));
+        prop_assert!(name::is_ours(&name));
+        for other in [
+            name::group("ns", point, "shop", "file.example.com"),
+            name::group("ns", point, "crm", "disk.example.com"),
+            name::group("other", point, "shop", "disk.example.com"),
+        ] {
+            prop_assert_ne!(&name, &other);
+        }
     }
 
     #[test]

@@ -77,6 +77,22 @@ fn every_point_that_stays_says_why() {
 }
 
 #[test]
+fn in_an_immutable_vault_a_point_waits_until_the_server_ran_for_its_time() {
+    let now = at("2026-03-09T00:00:00Z");
+    let circumstances = Circumstances {
+        owed: Some(SignedDuration::from_hours(2)),
+        ..Circumstances::default()
+    };
+    let Verdict::Keep(why) = judge(Some(now), now, &circumstances) else {
+        panic!("it goes although it is owed two hours");
+    };
+    assert_eq!(
+        why.to_string(),
+        "its vault is immutable, and the server has yet to run for 7200 seconds of its time"
+    );
+}
+
+#[test]
 fn behind_a_damaged_newest_point_the_newest_sound_one_stays_too() {
     let latest = Latest::of([(5, true), (4, true), (3, false), (2, false)], Some(5));
     let kept: Vec<Option<Keep>> = [5, 4, 3, 2].map(|id| latest.keeps(id)).into();
@@ -109,6 +125,7 @@ fn the_only_copy_stays_as_long_as_any_store_is_to_keep_it() {
     tiers.retention[0].lifecycles.push(LifecycleSpec {
         source_data_store: "VaultStore".into(),
         delete_after: "P30D".into(),
+        ..LifecycleSpec::default()
     });
     let policy = tiers.validate().unwrap();
     let rule = policy.retention_of("Default").unwrap();
@@ -188,12 +205,14 @@ proptest! {
     fn a_leap_is_never_believed_at_once(
         seen in 0i64..2_000_000_000, ran in 0i64..100_000, leap in 0i64..2_000_000_000, untrusted in 0i64..20_000,
     ) {
-        let clock = RetentionClock { seen: Timestamp::from_second(seen).unwrap(), untrusted_seconds: untrusted };
+        let seen_at = Timestamp::from_second(seen).unwrap();
+        let clock = RetentionClock { seen: seen_at, untrusted_seconds: untrusted, ran_seconds: 5 };
         let now = Timestamp::from_second(seen + ran + leap).unwrap();
         let (next, found) = clock.look(now, SignedDuration::from_secs(ran));
         prop_assert_eq!(next.seen, now);
         prop_assert_eq!(found.is_some(), leap > CLOCK_LEAP_MIN.as_secs());
         prop_assert!(found.is_none() || next.untrusted_for().is_some());
         prop_assert!(next.untrusted_seconds >= untrusted - ran);
+        prop_assert_eq!(next.ran_seconds, 5 + ran, "whatever the clock shows");
     }
 }

@@ -3,12 +3,12 @@
 //! Contract: one row for each field with its reason and a source. A row matches when group and kind
 //! match (`*` matches all) and removes every field that its pattern reaches; `when` narrows a row to
 //! objects for which the reason holds. Fields that are *not* here are restored as they were; notably
-//! kept are finalizers, generateName, webhooks' caBundle, node ports, cluster IPs, revision annotations
-//! and a Namespace's spec.finalizers.
+//! kept are finalizers (but for one of claims: see `claims`), generateName, webhooks' caBundle, node
+//! ports, cluster IPs, revision annotations and a Namespace's spec.finalizers.
 
 use serde_json::Value;
 
-use super::{Removed, pods};
+use super::{Removed, claims, pods};
 use crate::pointer;
 
 /// One row of the table.
@@ -146,6 +146,9 @@ pub(crate) fn strip_assigned(group: &str, kind: &str, object: &mut Value) -> Vec
     drop_emptied(object, &removed);
     if group.is_empty() && kind == "Pod" {
         removed.extend(pods::remove_injected_tokens(object));
+    }
+    if group.is_empty() && kind == "PersistentVolumeClaim" {
+        removed.extend(claims::remove_source_guard(object));
     }
     if group == "batch" && kind == "Job" {
         removed.extend(remove_defaulted_labels(object, &removed));

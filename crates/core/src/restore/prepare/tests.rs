@@ -1,5 +1,7 @@
 //! Preparing objects: each row of the table, held objects, fallbacks and what is restored.
 
+mod runs;
+
 use super::*;
 use crate::object::ObjectFacts;
 use crate::selection::{Decision, Rule};
@@ -132,81 +134,6 @@ fn a_volume_is_reserved_for_its_claim_by_name() {
         object["metadata"]["annotations"],
         json!({"pv.kubernetes.io/provisioned-by": "csi"})
     );
-}
-
-fn job(conditions: Value) -> Value {
-    json!({"apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": "j", "labels": {"app": "x", "controller-uid": "u", "batch.kubernetes.io/controller-uid": "u", "job-name": "j"}},
-        "spec": {"suspend": false, "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}},
-            "template": {"metadata": {"labels": {"controller-uid": "u", "batch.kubernetes.io/controller-uid": "u", "job-name": "j"}}, "spec": {}}},
-        "status": {"conditions": conditions, "succeeded": 1, "startTime": "t", "uncountedTerminatedPods": {}}})
-}
-
-#[test]
-fn a_job_loses_the_selector_of_its_old_uid_but_keeps_one_made_by_hand() {
-    let (result, object) = prepared("batch", "Job", job(json!([])));
-    assert_eq!(
-        object["spec"],
-        json!({"suspend": false, "template": {"metadata": {"labels": {"job-name": "j"}}, "spec": {}}})
-    );
-    assert_eq!(
-        object["metadata"]["labels"],
-        json!({"app": "x", "job-name": "j"})
-    );
-    assert_eq!((result.status, result.release), (None, None));
-    let mut by_hand = job(json!([]));
-    by_hand["spec"]["manualSelector"] = json!(true);
-    let (_, object) = prepared("batch", "Job", by_hand);
-    assert!(object["spec"]["selector"].is_object());
-}
-
-#[test]
-fn labels_that_a_job_had_from_its_template_by_default_are_left_to_the_default_again() {
-    let mut defaulted = job(json!([]));
-    defaulted["metadata"]["labels"] = defaulted["spec"]["template"]["metadata"]["labels"].clone();
-    let (_, object) = prepared("batch", "Job", defaulted);
-    assert_eq!(object["metadata"], json!({"name": "j"}));
-}
-
-#[test]
-fn a_finished_job_is_created_suspended_gets_its_status_and_is_released() {
-    for condition in ["Complete", "Failed"] {
-        let (result, object) = prepared(
-            "batch",
-            "Job",
-            job(json!([{"type": condition, "status": "True"}])),
-        );
-        assert_eq!(object["spec"]["suspend"], true);
-        assert_eq!(result.release, Some(json!({"spec": {"suspend": false}})));
-        let status = result.status.clone().unwrap();
-        assert_eq!(
-            (&status["succeeded"], status.get("uncountedTerminatedPods")),
-            (&json!(1), None)
-        );
-        assert_eq!(result.settled(&object)["spec"]["suspend"], false);
-    }
-    let (running, _) = prepared(
-        "batch",
-        "Job",
-        job(json!([{"type": "Complete", "status": "False"}])),
-    );
-    assert_eq!(running.release, None);
-}
-
-#[test]
-fn a_finished_pod_is_created_behind_a_gate_and_gets_its_status_without_addresses() {
-    let (result, object) = prepared(
-        "",
-        "Pod",
-        json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n1", "containers": []},
-        "status": {"phase": "Succeeded", "podIP": "10.1.1.1", "hostIP": "10.0.0.1"}}),
-    );
-    assert_eq!(
-        object["spec"],
-        json!({"containers": [], "schedulingGates": [{"name": finished::GATE}]})
-    );
-    assert_eq!(result.status, Some(json!({"phase": "Succeeded"})));
-    assert_eq!(result.settled(&object)["spec"], json!({"containers": []}));
 }
 
 #[test]

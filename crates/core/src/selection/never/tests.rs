@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::object::ObjectRef;
+use crate::volumes::{CLASS_LABEL, CLASS_MADE};
 
 fn kind(group: &str, kind: &str, namespaced: bool) -> ResourceType {
     ResourceType::new(group, "v1", kind, "", namespaced)
@@ -188,6 +189,27 @@ fn the_snapshots_of_recovery_points_are_never_taken_and_those_of_users_are() {
     let ours = content(serde_json::json!({OWN_LABEL: OWN_LABEL_VALUE, SNAPSHOT_LABEL: "p"}));
     assert_eq!(ours, Some(Rule::OwnObject));
     assert_eq!(content(serde_json::json!({"app": "shop"})), None);
+    let made = content(serde_json::json!({OWN_LABEL: OWN_LABEL_VALUE, CLASS_LABEL: CLASS_MADE}));
+    assert_eq!(made, Some(Rule::OwnObject));
+    let chosen = content(serde_json::json!({OWN_LABEL: OWN_LABEL_VALUE, CLASS_LABEL: "true"}));
+    assert_eq!(chosen, None);
+    let snapshots = ResourceType::new(
+        "snapshot.storage.k8s.io",
+        "v1",
+        "VolumeSnapshot",
+        "volumesnapshots",
+        true,
+    );
+    let member = |group: &str| {
+        let owner = serde_json::json!({"kind": "VolumeGroupSnapshot", "name": group, "uid": "u"});
+        let metadata =
+            serde_json::json!({"namespace": "shop", "name": "s", "ownerReferences": [owner]});
+        let object = serde_json::json!({ "metadata": metadata });
+        super::object(&snapshots, &ObjectFacts::of(&snapshots, &object))
+    };
+    let group = crate::volumes::name::group("ns", uuid::Uuid::nil(), "shop", "d");
+    assert_eq!(member(&group), Some(Rule::OwnObject));
+    assert_eq!(member("nightly"), None);
     let of_a_restore = |labels: serde_json::Value| {
         let metadata = serde_json::json!({"name": "strongroom-restore-1", "labels": labels});
         let object = serde_json::json!({ "metadata": metadata });
