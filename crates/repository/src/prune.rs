@@ -240,6 +240,9 @@ impl Repository {
             {
                 Ok(plaintext) => from_json::<Mark>(&found.path, &plaintext)?,
                 Err(error) if error.is_not_found() => continue,
+                // One that does not open names no pack. It was written by half, or spoilt since: what
+                // it named is marked anew.
+                Err(error) if error.is_corrupt() => Mark { packs: Vec::new() },
                 Err(error) => return Err(error),
             };
             ripe.extend(

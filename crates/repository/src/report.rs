@@ -4,6 +4,7 @@
 //! what is before it; both are bound by the seal, as every object's path is. The last segment says
 //! that it is the last, so that a report cut by a crash (or by the store) is told from a whole one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::compression::{self, Encoder, REPORT_LEVEL};
 use crate::crypto::Role;
 use crate::error::{Error, Result};
 use crate::limits::{REPORT_LINE_MAX, REPORT_PAGE_MAX, REPORT_SEGMENT_MAX, REPORT_SEGMENT_TARGET};
-use crate::objects::{Objects, to_json};
+use crate::objects::{Found, Objects, to_json};
 use crate::repository::Repository;
 
 /// What a finished report holds.
@@ -50,6 +51,13 @@ struct SegmentHead {
 
 fn folder(job: Uuid, attempt: u32) -> String {
     format!("reports/{job}/{attempt}")
+}
+
+/// The job and the attempt of a segment.
+fn whose(path: &str) -> Option<(Uuid, u32)> {
+    let (job, rest) = path.strip_prefix("reports/")?.split_once('/')?;
+    let (attempt, _) = rest.split_once('/')?;
+    Some((job.parse().ok()?, attempt.parse().ok()?))
 }
 
 /// What a segment is sealed with: kept from one to the next, since a report is a segment for every few
@@ -312,6 +320,24 @@ impl Repository {
             total,
             complete: head.last,
         })
+    }
+
+    /// The jobs that have reports here, each with its attempts that have one, finished or not.
+    pub async fn reports(&self) -> Result<BTreeMap<Uuid, BTreeSet<u32>>> {
+        let gather = |all: &mut BTreeMap<Uuid, BTreeSet<u32>>, found: Found| {
+            if let Some((job, attempt)) = whose(&found.path) {
+                all.entry(job).or_default().insert(attempt);
+            }
+        };
+        self.objects.gather("reports", gather).await
+    }
+
+    /// Removes the report of one attempt of a job. Doing it again is no error.
+    pub async fn delete_report_of(&self, job: Uuid, attempt: u32) -> Result<()> {
+        for segment in self.objects.list(&folder(job, attempt)).await? {
+            self.objects.delete(&segment.path).await?;
+        }
+        Ok(())
     }
 
     /// Removes the reports of all attempts of a job. Doing it again is no error.

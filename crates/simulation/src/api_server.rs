@@ -49,6 +49,20 @@ struct Mutation {
     patch: Value,
 }
 
+/// The kind of the objects that name aggregated APIs.
+const API_SERVICES: &str = "apiservices.apiregistration.k8s.io";
+
+/// What is behind a group and version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Something that answers.
+    Answers,
+    /// An aggregated API whose server does not answer.
+    Down,
+    /// Nothing: an aggregated API without its APIService.
+    Unknown,
+}
+
 /// What was asked of the server, for tests that count calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -69,6 +83,8 @@ pub(crate) struct Shared {
     calls: Mutex<Vec<Call>>,
     /// Kinds that count their states in their own way, with how far they are ahead.
     apart: Mutex<BTreeMap<String, u64>>,
+    /// Groups and versions that another server answers, with how many more requests it does not.
+    aggregated: Mutex<BTreeMap<(String, String), u32>>,
     changed: tokio::sync::watch::Sender<u64>,
     hung: tokio::sync::Notify,
 }
@@ -84,6 +100,29 @@ impl Shared {
         apart.get(kind).copied()
     }
 
+    /// How a group and version is answered; each call counts as a request of it.
+    pub(crate) fn behind(&self, group: &str, version: &str) -> Behind {
+        let key = (group.to_owned(), version.to_owned());
+        let mut aggregated = self
+            .aggregated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(down_for) = aggregated.get_mut(&key) else {
+            return Behind::Answers;
+        };
+        let service = format!("{version}.{group}");
+        if self.state().live(API_SERVICES, &service).is_none() {
+            return Behind::Unknown;
+        }
+        if *down_for == 0 {
+            return Behind::Answers;
+        }
+        if *down_for != u32::MAX {
+            *down_for -= 1;
+        }
+        Behind::Down
+    }
+
     /// Tells the watches that there may be something new.
     pub(crate) fn notify(&self, revision: u64) {
         self.changed.send_replace(revision);
@@ -95,7 +134,12 @@ impl Shared {
 
     /// The fault that hits this request, when there is one.
     fn fault(&self, method: &str, path: &str) -> Option<Fault> {
-        Self::hit(&self.faults, method, path)
+        let fault = Self::hit(&self.faults, method, path)?;
+        if fault.status == 410 {
+            // A state expires because the store has gone on since.
+            self.state().go_on();
+        }
+        Some(fault)
     }
 
     /// The fault that takes the place of the answer to this request.
@@ -169,6 +213,7 @@ impl ApiServer {
             mutations: Mutex::new(Vec::new()),
             calls: Mutex::new(Vec::new()),
             apart: Mutex::new(BTreeMap::new()),
+            aggregated: Mutex::new(BTreeMap::new()),
             changed,
             hung: tokio::sync::Notify::new(),
         });
@@ -272,6 +317,16 @@ impl ApiServer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(kind.to_owned(), ahead);
+    }
+
+    /// Lets a group and version be an aggregated API: served while its APIService is there, and not
+    /// answered for so many requests (`u32::MAX` for ever), each look at the discovery among them.
+    pub fn aggregate(&self, group: &str, version: &str, down_for: u32) {
+        self.shared
+            .aggregated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((group.to_owned(), version.to_owned()), down_for);
     }
 
     /// Answers matching requests with a failure.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub enum Verdict {
     Hang,
     /// It is carried out, but the answer never comes.
     HangAfter,
+    /// It is carried out after this time.
+    Delay(Duration),
     /// Connection refused.
     Unreachable,
     /// The credential does not allow it.
@@ -117,6 +120,10 @@ impl FaultyStore {
             Verdict::Pass => Ok(false),
             Verdict::HangAfter => Ok(true),
             Verdict::Hang => self.hang().await,
+            Verdict::Delay(time) => {
+                tokio::time::sleep(time).await;
+                Ok(false)
+            }
             Verdict::Unreachable => Err(generic(std::io::ErrorKind::ConnectionRefused)),
             Verdict::Full => Err(generic(std::io::ErrorKind::StorageFull)),
             Verdict::Denied => Err(Error::PermissionDenied {

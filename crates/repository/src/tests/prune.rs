@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::faulty::Faulty;
+use super::faulty::{Fault, Faulty};
 use super::fixtures::*;
 use crate::limits::IN_FLIGHT_MAX_AGE;
 use crate::{Error, Repository, WriterOptions};
@@ -176,6 +176,52 @@ async fn a_prune_after_every_entry_takes_nothing_from_a_writer_that_resumes() {
     repository.prune(Duration::ZERO).await.unwrap();
     assert_eq!(read(&repository, id(2)).await.unwrap(), content);
     assert!(repository.verify(id(2)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
+async fn a_prune_that_is_cut_off_at_any_call_takes_nothing_that_is_needed_and_the_next_ends_it() {
+    for fault in [Fault::Die, Fault::DieAfter, Fault::Full, Fault::Cut] {
+        for call in 1.. {
+            let faulty = Faulty::new();
+            let repository = open(&faulty.store()).await.unwrap();
+            write_tiny(&repository, id(1), None, 1, &noisy(9))
+                .await
+                .unwrap();
+            write_tiny(&repository, id(2), Some(id(1)), 1, &noisy(5))
+                .await
+                .unwrap();
+            repository.delete_point(id(1)).await.unwrap();
+            repository.prune(HOUR).await.unwrap();
+            faulty.pass(2 * HOUR);
+            faulty.fail_at(call, fault);
+            let first = repository.prune(HOUR).await;
+            let reached = faulty.heal();
+            assert!(reached || first.is_ok(), "{fault:?} {call}");
+            // As the next process finds it.
+            let repository = open(&faulty.store()).await.unwrap();
+            let read = read(&repository, id(2)).await.unwrap();
+            assert_eq!(read, noisy(5), "{fault:?} {call}");
+            for _ in 0..2 {
+                repository.prune(HOUR).await.unwrap();
+                faulty.pass(2 * HOUR);
+            }
+            let verified = repository.verify(id(2)).await.unwrap();
+            assert!(verified.is_whole(), "{fault:?} {call}");
+            // What only the deleted point had is gone: the other's packs are what a store holds that
+            // never had it, or those that they share.
+            assert_eq!(unneeded(&repository).await, 0, "{fault:?} {call}");
+            if !reached {
+                assert!(call > 3, "a prune is more calls than {call}");
+                break;
+            }
+        }
+    }
+}
+
+/// Packs that a prune at this moment would still take.
+async fn unneeded(repository: &Repository) -> u64 {
+    let report = repository.prune(HOUR).await.unwrap();
+    report.marked + report.removed
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::state::Kind;
+use super::{Behind, Shared};
 
 const VERBS: &[&str] = &[
     "create", "delete", "get", "list", "patch", "update", "watch",
@@ -66,10 +66,15 @@ fn aggregate(shared: &Shared, wanted: impl Fn(&str) -> bool) -> Value {
     let items: Vec<Value> = by_group(shared)
         .into_iter()
         .filter(|(group, _)| wanted(group))
-        .map(|(group, versions)| {
+        .filter_map(|(group, versions)| {
             let versions: Vec<Value> = versions
                 .iter()
-                .map(|(version, kinds)| {
+                .filter_map(|(version, kinds)| {
+                    let behind = shared.behind(&group, version);
+                    if behind != Behind::Answers {
+                        let stale = json!({"version": version, "freshness": "Stale"});
+                        return (behind == Behind::Down).then_some(stale);
+                    }
                     let resources: Vec<Value> = kinds
                         .iter()
                         .map(|kind| {
@@ -84,10 +89,12 @@ fn aggregate(shared: &Shared, wanted: impl Fn(&str) -> bool) -> Value {
                             })
                         })
                         .collect();
-                    json!({"version": version, "freshness": "Current", "resources": resources})
+                    let current = "Current";
+                    Some(json!({"version": version, "freshness": current, "resources": resources}))
                 })
                 .collect();
-            json!({"metadata": {"name": group}, "versions": versions})
+            (!versions.is_empty())
+                .then(|| json!({"metadata": {"name": group}, "versions": versions}))
         })
         .collect();
     json!({

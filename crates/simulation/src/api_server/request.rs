@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::state::Kind;
-use super::{Refusal, Shared, discovery, verbs, watch};
+use super::{Behind, Refusal, Shared, discovery, verbs, watch};
 
 /// What a path means.
 #[derive(Debug, Clone)]
@@ -42,6 +42,9 @@ pub(crate) async fn serve(
             StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return refuse(status, &fault.reason, &fault.message);
     }
+    if let Some(refused) = aggregated(&shared, uri.path()) {
+        return refused;
+    }
     if let Some(found) = discovery::answer(&shared, uri.path(), &headers) {
         return answer(StatusCode::OK, &found);
     }
@@ -65,6 +68,28 @@ pub(crate) async fn serve(
     match outcome {
         Ok(response) => response,
         Err(refusal) => refuse(refusal.status, refusal.reason, &refusal.message),
+    }
+}
+
+/// The answer to a request of an aggregated API that is not there or does not answer.
+fn aggregated(shared: &Shared, path: &str) -> Option<Response> {
+    let mut parts = path.trim_matches('/').split('/');
+    let (root, group, version) = (parts.next()?, parts.next()?, parts.next()?);
+    if root != "apis" {
+        return None;
+    }
+    match shared.behind(group, version) {
+        Behind::Answers => None,
+        Behind::Unknown => Some(refuse(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            "the server could not find the requested resource",
+        )),
+        Behind::Down => Some(refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            "service unavailable",
+        )),
     }
 }
 

@@ -222,6 +222,12 @@ impl State {
             .cloned()
     }
 
+    /// Something was written that nobody here looks at.
+    pub(crate) fn go_on(&mut self) {
+        self.revision += 1;
+    }
+
+    /// The revision of the last write.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
