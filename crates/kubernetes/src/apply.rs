@@ -246,6 +246,19 @@ pub async fn delete(
     uid: Option<&str>,
     propagation: Propagation,
 ) -> Result<bool, ClusterError> {
+    let seen = uid.map(|uid| serde_json::json!({ "uid": uid }));
+    delete_when(cluster, kind, namespace, name, seen, propagation).await
+}
+
+/// The same, when the object is still what these preconditions (`uid`, `resourceVersion`) say.
+pub(crate) async fn delete_when(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    namespace: Option<&str>,
+    name: &str,
+    preconditions: Option<Value>,
+    propagation: Propagation,
+) -> Result<bool, ClusterError> {
     let doing = doing("delete", kind, namespace, name);
     let mut options = serde_json::json!({
         "apiVersion": "v1",
@@ -255,8 +268,8 @@ pub async fn delete(
             Propagation::Foreground => "Foreground",
         },
     });
-    if let Some(uid) = uid {
-        options["preconditions"] = serde_json::json!({ "uid": uid });
+    if let Some(preconditions) = preconditions {
+        options["preconditions"] = preconditions;
     }
     let path = path_of(kind, namespace, Some(name));
     let outcome = send(

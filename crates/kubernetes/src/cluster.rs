@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 pub use self::error::{ClusterError, Failure, FieldCause};
 pub use self::kubeconfig::KubeconfigError;
+use self::request::Destination;
 pub(crate) use self::request::with_body;
 pub use self::request::{Reply, path_of, segment};
 use crate::limits;
@@ -205,6 +206,14 @@ impl Cluster {
         self.client.clone()
     }
 
+    /// A client with connections of its own. An exec that fails ends its connection from the server's side,
+    /// and a shared pool would hand that to whoever comes next.
+    pub(crate) fn client_apart(&self) -> Client {
+        let config = self.config.as_deref().cloned();
+        let apart = config.and_then(|config| Client::try_from(config).ok());
+        apart.unwrap_or_else(|| self.client())
+    }
+
     /// The API server's address, without credentials.
     pub fn server(&self) -> &str {
         &self.server
@@ -244,23 +253,32 @@ impl Cluster {
         request: Request<Vec<u8>>,
         doing: &str,
     ) -> Result<Reply, ClusterError> {
-        let room = BytesMut::new;
-        let reply = self
-            .sent(request, doing, limits::RESPONSE_BYTES, &room)
-            .await?;
+        let into = Destination {
+            most_bytes: limits::RESPONSE_BYTES,
+            room: &BytesMut::new,
+            glance: &|_| (),
+        };
+        let reply = self.sent(request, doing, into).await?;
         Ok(reply.frozen())
     }
 
     /// [`Cluster::call`] with its own limit for the answer's bytes, which are read into a room that is
-    /// made (again for each attempt) when they come.
+    /// made (again for each attempt) when they come. `glance` sees the first of them, once for each
+    /// attempt, while the others are still to come.
     pub(crate) async fn call_into(
         &self,
         request: Request<Vec<u8>>,
         doing: &str,
         most_bytes: usize,
         room: &(dyn Fn() -> BytesMut + Sync),
+        glance: &(dyn Fn(&[u8]) + Sync),
     ) -> Result<BytesMut, ClusterError> {
-        let reply = self.sent(request, doing, most_bytes, room).await?;
+        let into = Destination {
+            most_bytes,
+            room,
+            glance,
+        };
+        let reply = self.sent(request, doing, into).await?;
         Ok(reply.body)
     }
 
@@ -268,14 +286,13 @@ impl Cluster {
         &self,
         request: Request<Vec<u8>>,
         doing: &str,
-        most_bytes: usize,
-        room: &(dyn Fn() -> BytesMut + Sync),
+        into: Destination<'_>,
     ) -> Result<Reply<BytesMut>, ClusterError> {
         // Shared bytes, so that another attempt copies nothing.
         let request = request.map(Bytes::from);
         let mut attempt = 0;
         loop {
-            let outcome = self.once(request.clone(), most_bytes, room).await;
+            let outcome = self.once(request.clone(), into).await;
             let failure = match outcome {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -296,11 +313,10 @@ impl Cluster {
     async fn once(
         &self,
         request: Request<Bytes>,
-        most_bytes: usize,
-        room: &(dyn Fn() -> BytesMut + Sync),
+        into: Destination<'_>,
     ) -> Result<Reply<BytesMut>, Failure> {
         let limit = self.timeouts.request;
-        tokio::time::timeout(limit, request::exchange(self, request, most_bytes, room))
+        tokio::time::timeout(limit, request::exchange(self, request, into))
             .await
             .unwrap_or(Err(Failure::Timeout { limit }))
     }

@@ -1,13 +1,15 @@
 //! Reading all objects of a type, page by page, as the very bytes that the API server sent.
 //!
-//! Contract: memory is bounded by two pages, whatever the type holds: the one that was handed out, and
-//! the next, which is asked for as soon as the first has arrived. An item's bytes are never
+//! Contract: memory is bounded by three pages, whatever the type holds: the one that was handed out, the
+//! next, which is asked for as soon as it is known where it begins, and, once the second was asked for by
+//! the caller, the one behind that. An item's bytes are never
 //! parsed and written again, so unknown fields, large numbers and the order of keys survive. A list
 //! leaves `apiVersion` and `kind` out of the items of built-in types; they are put in front of the
 //! bytes, and nothing else is touched. Nor is an item copied: its bytes are a view into the page, whose
 //! room is used again when the last of them is gone. Items come in the server's order, by namespace
 //! and name.
 
+mod ahead;
 mod item;
 mod page;
 mod rooms;
@@ -15,16 +17,16 @@ mod whole;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{Stream, stream};
-use http::Method;
 use strongroom_core::object::{ObjectFacts, ResourceType};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
+
+use self::ahead::{Arrived, Asking, Coming, continued, encoded};
 
 pub(crate) use self::rooms::Rooms;
 pub use self::whole::Whole;
 use crate::cluster::{Cluster, ClusterError, Failure, path_of};
-use crate::limits::{FIRST_PAGE_BYTES, LIST_RESTARTS, PAGE_BYTES, PAGE_SIZE};
+use crate::limits::{FIRST_PAGE_BYTES, LIST_RESTARTS, PAGE_BYTES, PAGE_SIZE, PAGES_COMING};
 
 /// One object as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +112,9 @@ impl Collector {
             restarts: 0,
             consistent: true,
             done: false,
-            coming: JoinSet::new(),
+            coming: None,
+            places: Arc::new(Semaphore::new(1)),
+            wants_all: false,
         };
         stream::try_unfold(reading, |mut reading| async move {
             if reading.done {
@@ -139,71 +143,81 @@ struct Reading<'a> {
     restarts: u32,
     consistent: bool,
     done: bool,
-    /// The next page on its way. Dropping it ends the request.
-    coming: JoinSet<Result<Bytes, ClusterError>>,
+    /// The next page on its way.
+    coming: Option<Coming>,
+    /// Places for pages on their way.
+    places: Arc<Semaphore>,
+    /// Whether the caller has come back for more: then it wants all of the list, and one page more may be
+    /// on its way.
+    wants_all: bool,
 }
 
 impl Reading<'_> {
     async fn next_page(&mut self) -> Result<Page, ClusterError> {
-        let doing = self.doing();
+        if self.token.is_some() && !self.wants_all {
+            self.wants_all = true;
+            self.places.add_permits(PAGES_COMING - 1);
+        }
         loop {
-            let fetched = match self.coming.join_next().await {
-                Some(Ok(fetched)) => fetched,
-                // None is on its way, or its task was lost: ask for it here.
-                Some(Err(_)) | None => self.fetch(doing.clone()).await,
+            let arrived = match self.coming.take() {
+                Some(coming) => coming.arrive().await,
+                None => None,
             };
-            match fetched {
-                Ok(body) => return self.accept(&body, doing),
+            let arrived = match arrived {
+                Some(arrived) => arrived,
+                // None was on its way, or its task was lost.
+                None => self.asking().page(&self.from()).await,
+            };
+            match arrived {
+                Ok(arrived) => return self.accept(arrived),
                 Err(error) => self.recover(error)?,
             }
         }
     }
 
-    /// Asks for the page that comes next. What it returns borrows nothing, so that it can run beside the
-    /// work on the page before.
-    fn fetch(
-        &self,
-        doing: String,
-    ) -> impl Future<Output = Result<Bytes, ClusterError>> + Send + use<> {
-        let path = self.path();
-        let cluster = self.collector.cluster.clone();
-        let rooms = self.collector.rooms.clone();
-        let about = self.about;
+    /// How pages are asked for from here on.
+    fn asking(&self) -> Asking {
         // A single object is always taken whole, whatever its size: below one there is no smaller page.
         let most = if self.limit == 1 {
             crate::limits::RESPONSE_BYTES
         } else {
             self.collector.page_bytes
         };
-        async move {
-            let request = crate::cluster::with_body(Method::GET, &path, None, Vec::new(), &doing)?;
-            let reply = cluster
-                .call_into(request, &doing, most, &|| rooms.take(about))
-                .await?;
-            Ok(rooms.page(reply))
+        Asking {
+            cluster: self.collector.cluster.clone(),
+            rooms: self.collector.rooms.clone(),
+            path: self.path(),
+            doing: self.doing(),
+            about: self.about,
+            most,
+            places: Arc::clone(&self.places),
         }
     }
 
-    /// Takes a page in. The next one is asked for before this one is read through: API servers send a
-    /// list's metadata before its items.
-    fn accept(&mut self, body: &Bytes, doing: String) -> Result<Page, ClusterError> {
+    /// Takes a page in. The next one is asked for before this one is read through: the list's metadata
+    /// stand at an end of it.
+    fn accept(&mut self, arrived: Arrived) -> Result<Page, ClusterError> {
+        let Arrived { body, next } = arrived;
         // Pages of one type are much alike; an eighth more keeps the room from growing for most of them.
         self.about = (body.len() + body.len() / 8).clamp(FIRST_PAGE_BYTES, PAGE_BYTES);
         // Back towards full pages once the large objects are behind us.
         if body.len() < self.collector.page_bytes / 4 {
             self.limit = self.limit.saturating_mul(2).min(self.collector.page_size);
         }
-        let early = page::token_before_items(body);
-        if let Some(token) = &early {
-            self.token = Some(token.clone());
-            self.coming.spawn(self.fetch(doing.clone()));
+        let early = page::token_at_the_ends(&body);
+        self.coming = early.as_ref().and_then(|token| {
+            next.filter(|coming| coming.begins_at(token))
+                .or_else(|| self.asking().ahead(token.clone()))
+        });
+        if let Some(coming) = &self.coming {
+            coming.go_on(&self.asking());
         }
-        let (page, token) = page::parse(&self.kind, body, self.consistent)
-            .map_err(|cause| ClusterError::new(doing.clone(), Failure::Malformed { cause }))?;
+        let (page, token) = page::parse(&self.kind, &body, self.consistent)
+            .map_err(|cause| ClusterError::new(self.doing(), Failure::Malformed { cause }))?;
         self.token = token;
         self.done = self.token.is_none();
         if self.token != early {
-            self.coming = JoinSet::new();
+            self.coming = None;
         }
         Ok(page)
     }
@@ -231,11 +245,8 @@ impl Reading<'_> {
         }
     }
 
+    /// The path of the list, with all of its query but the place where a page begins.
     fn path(&self) -> String {
-        let encoded = |value: &str| {
-            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-        };
         let mut path = format!(
             "{}?limit={}",
             path_of(&self.kind, self.namespace, None),
@@ -244,16 +255,19 @@ impl Reading<'_> {
         if let Some(selector) = self.label_selector.filter(|selector| !selector.is_empty()) {
             path.push_str(&format!("&labelSelector={}", encoded(selector)));
         }
+        path
+    }
+
+    /// Where the next page begins, as a part of the query.
+    fn from(&self) -> String {
         match (&self.token, &self.exact) {
-            // The token carries the state itself; naming it again is an error.
-            (Some(token), _) => path.push_str(&format!("&continue={}", encoded(token))),
-            (None, Some(exact)) => path.push_str(&format!(
+            (Some(token), _) => continued(token),
+            (None, Some(exact)) => format!(
                 "&resourceVersion={}&resourceVersionMatch=Exact",
                 encoded(exact)
-            )),
-            (None, None) => {}
+            ),
+            (None, None) => String::new(),
         }
-        path
     }
 
     fn doing(&self) -> String {

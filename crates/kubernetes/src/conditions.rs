@@ -1,6 +1,6 @@
 //! Status conditions: the one place where our states and errors become what `kubectl` shows.
 //!
-//! Contract: types are positive and few (`Ready` for the extension; `Complete` and `Failed` for a
+//! Contract: types are positive and few (`Ready` and `SnapshotsPresent` for the extension; `Complete` and `Failed` for a
 //! job, as of `batch/v1` Jobs, so that `kubectl wait --for=condition=Complete` works). A condition's
 //! time is that of its last change of status, not of its last writing.
 
@@ -11,6 +11,8 @@ use crate::crd::{JobState, JobStatus};
 
 /// The extension takes jobs.
 pub const READY: &str = "Ready";
+/// All volume snapshots of recovery points are in the cluster, as the extension last saw it.
+pub const SNAPSHOTS_PRESENT: &str = "SnapshotsPresent";
 /// The job is done, with or without warnings.
 pub const COMPLETE: &str = "Complete";
 /// The job could not be done.

@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod backup_hook;
 pub mod extension;
+mod hook_scope;
 pub mod job_status;
 pub mod restore;
 pub mod restore_hook;

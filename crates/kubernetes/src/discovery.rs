@@ -11,6 +11,8 @@ mod stored;
 
 use std::collections::BTreeSet;
 
+pub use self::stored::Stored;
+
 use strongroom_core::object::ResourceType;
 
 use crate::cluster::{Cluster, ClusterError};
@@ -106,6 +108,17 @@ pub async fn discover(cluster: &Cluster) -> Result<Discovery, ClusterError> {
         None => legacy::ask(cluster).await?,
     };
     Ok(assemble(groups))
+}
+
+/// What one group and version serves at this moment, or why nobody answers for it. An aggregated API
+/// answers here as soon as it answers at all; the API server's own documents tell of it seconds later.
+pub async fn discover_version(
+    cluster: &Cluster,
+    group: &str,
+    version: &str,
+) -> Result<Result<Vec<ServedType>, String>, ClusterError> {
+    let asked = legacy::one(cluster.clone(), group.to_owned(), version.to_owned());
+    Ok(asked.await?.outcome)
 }
 
 /// What one group and version serves; the versions of a group come in order of preference.

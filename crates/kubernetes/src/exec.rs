@@ -195,7 +195,7 @@ async fn run(
     command: &Exec<'_>,
     output: &mut Output,
 ) -> Result<(), ExecFailure> {
-    let api: Api<Pod> = Api::namespaced(cluster.client(), command.namespace);
+    let api: Api<Pod> = Api::namespaced(cluster.client_apart(), command.namespace);
     let parameters = AttachParams::default()
         .stdin(false)
         .stdout(true)

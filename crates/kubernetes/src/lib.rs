@@ -13,6 +13,7 @@ pub mod conditions;
 pub mod crd;
 pub mod discovery;
 pub mod exec;
+pub mod hooks;
 pub mod install;
 pub mod jobs;
 pub mod limits;

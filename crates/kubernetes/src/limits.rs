@@ -37,9 +37,19 @@ pub const PAGE_SIZE: u32 = 500;
 /// 128 MiB pod survives. Several kinds are read at once, each with its next page on its way.
 pub const PAGE_BYTES: usize = 3 * 1024 * 1024;
 
-/// Rooms for pages that are kept for the next ones: no more than the pages that a backup has in memory
-/// at once (`FIRST_PAGES_AT_ONCE` + `TYPES_AT_ONCE` + 2 of the extension's limits).
-pub const ROOMS_KEPT: usize = 14;
+/// The first bytes of an answer that are looked at while it comes: enough for the metadata of a list with
+/// its token, which is the key of an object in base64. Where it is longer, the token is found later.
+pub const GLANCE_BYTES: usize = 2 * 1024;
+
+/// Pages of one list that may be on their way besides the one that was handed out. Measured: the API server
+/// works on one page while the one before is being sent and read, so that two lists keep two cores of it
+/// busy; a third page would only be memory.
+pub const PAGES_COMING: usize = 2;
+
+/// Rooms for pages that are kept for the next ones. Fewer than the pages that a backup may have in memory at
+/// once: each room grows to the largest page that ever lay in it and stays, and a peak that lasts for
+/// moments is cheaper asked of the system than held for the whole job.
+pub const ROOMS_KEPT: usize = 8;
 
 /// The room that a list's first page gets: nobody knows its size, and most types have few objects.
 pub const FIRST_PAGE_BYTES: usize = 16 * 1024;

@@ -11,6 +11,8 @@
 //! Source of how the controllers behave: external-snapshotter v8.6, `pkg/common-controller/snapshot_controller.go`
 //! and `pkg/sidecar-controller/snapshot_controller.go`.
 
+mod class;
+pub mod group;
 pub mod provision;
 mod state;
 #[cfg(test)]
@@ -25,7 +27,8 @@ use strongroom_core::selection::SNAPSHOT_LABEL;
 use strongroom_core::volumes::SnapshotClass;
 use uuid::Uuid;
 
-pub use self::state::{ContentState, SnapshotState};
+pub use self::class::{MadeClass, list_made, make_class, remove_class};
+pub use self::state::{ContentState, GroupContentState, GroupState, SnapshotState};
 use crate::apply::{self, Created, Propagation};
 use crate::cluster::{Cluster, ClusterError, Failure};
 use crate::collect::Collector;
@@ -51,6 +54,12 @@ pub const CLAIM_ANNOTATION: &str = "clusterbackup.dataprotection.microsoft.com/c
 
 /// The annotation with the claim's uid.
 pub const CLAIM_UID_ANNOTATION: &str = "clusterbackup.dataprotection.microsoft.com/claim-uid";
+
+/// The annotation with the name of the VolumeGroupSnapshot, on the contents of a group's members.
+pub const GROUP_ANNOTATION: &str = "clusterbackup.dataprotection.microsoft.com/group-snapshot";
+
+/// An annotation whose change is to be noticed.
+const NUDGE_ANNOTATION: &str = "clusterbackup.dataprotection.microsoft.com/look-again-after";
 
 /// With it the sidecar acts on the deletion of a content: `Delete` removes the driver's snapshot.
 /// Source: `AnnVolumeSnapshotBeingDeleted`, `pkg/utils/util.go`.
@@ -192,12 +201,6 @@ pub fn content_name(snapshot_uid: &str) -> String {
     format!("snapcontent-{snapshot_uid}")
 }
 
-/// One content; none when it is not there.
-pub async fn content(cluster: &Cluster, name: &str) -> Result<Option<ContentState>, ClusterError> {
-    let found = apply::get(cluster, &contents(), None, name).await?;
-    Ok(found.as_ref().map(ContentState::of))
-}
-
 /// The classes of all drivers.
 pub async fn list_classes(cluster: &Cluster) -> Result<Vec<SnapshotClass>, ClusterError> {
     let mut all = Vec::new();
@@ -257,6 +260,20 @@ pub async fn remove_content(cluster: &Cluster, content: &ContentState) -> Result
     let (uid, how) = (Some(content.uid.as_str()), Propagation::Background);
     apply::delete(cluster, &contents(), None, &content.name, uid, how).await?;
     Ok(())
+}
+
+/// Lets the sidecar look again at a content that is to go. One whose deletion comes while its snapshot is
+/// being made is looked at next when the sidecar resyncs, after 15 minutes by default: the end of the making
+/// is the sidecar's own change, which it does not follow.
+/// Source: `ShouldEnqueueContentChange`, `pkg/utils/util.go`.
+pub async fn nudge(cluster: &Cluster, content: &ContentState) -> Result<(), ClusterError> {
+    // Any new value does; the version before it is one.
+    let changes =
+        json!({ "metadata": { "annotations": { NUDGE_ANNOTATION: content.resource_version } } });
+    match apply::patch_merge(cluster, &contents(), None, &content.name, &changes).await {
+        Err(error) if error.is_not_found() => Ok(()),
+        outcome => outcome.map(drop),
+    }
 }
 
 /// Labels and annotations of what is a recovery point's.

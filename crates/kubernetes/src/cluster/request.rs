@@ -12,7 +12,7 @@ use strongroom_core::object::ResourceType;
 use super::error::{self, ClusterError, Failure};
 use super::{Cluster, transport};
 use crate::access::Permission;
-use crate::limits::ERROR_BYTES;
+use crate::limits::{ERROR_BYTES, GLANCE_BYTES};
 
 /// What stays as it is in a path segment: RFC 3986 `unreserved` and the colon, which RBAC names are
 /// full of (`system:node`). All else is escaped: names of RBAC objects may hold any character but
@@ -116,29 +116,41 @@ impl Reply {
     }
 }
 
-/// Sends the request once and reads the answer, at most `most_bytes` of it, into the room that is made
-/// for it.
+/// What an answer is read into.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    /// A longer one is an error.
+    pub(super) most_bytes: usize,
+    /// Makes the room for it.
+    pub(super) room: &'a (dyn Fn() -> BytesMut + Sync),
+    /// Sees its first bytes, once.
+    pub(super) glance: &'a (dyn Fn(&[u8]) + Sync),
+}
+
+/// Sends the request once and reads the answer.
 pub(super) async fn exchange(
     cluster: &Cluster,
     request: Request<Bytes>,
-    most_bytes: usize,
-    room: &(dyn Fn() -> BytesMut + Sync),
+    into: Destination<'_>,
 ) -> Result<Reply<BytesMut>, Failure> {
     let permission = Permission::of_request(request.method(), request.uri());
     let sent = cluster.client.send(request.map(Body::from)).await;
     let response = sent.map_err(|error| transport::classify(&error, &cluster.server))?;
     let (parts, body) = response.into_parts();
     if parts.status.is_success() {
-        let body = read(body, room(), most_bytes, &cluster.server).await?;
+        let body = read(body, into, &cluster.server).await?;
         return Ok(Reply {
             status: parts.status,
             warnings: warnings(&parts.headers),
             body,
         });
     }
-    let body = read(body, BytesMut::new(), ERROR_BYTES, &cluster.server)
-        .await
-        .unwrap_or_default();
+    let brief = Destination {
+        most_bytes: ERROR_BYTES,
+        room: &BytesMut::new,
+        glance: &|_| (),
+    };
+    let body = read(body, brief, &cluster.server).await.unwrap_or_default();
     Err(error::of_status(
         parts.status,
         retry_after(&parts.headers),
@@ -147,19 +159,21 @@ pub(super) async fn exchange(
     ))
 }
 
-async fn read(
-    mut body: Body,
-    mut bytes: BytesMut,
-    most_bytes: usize,
-    server: &str,
-) -> Result<BytesMut, Failure> {
+async fn read(mut body: Body, into: Destination<'_>, server: &str) -> Result<BytesMut, Failure> {
+    let mut bytes = (into.room)();
+    let mut glanced = false;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| transport::classify(&error, server))?;
         if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > most_bytes {
-                return Err(Failure::TooLarge { limit: most_bytes });
+            if bytes.len() + data.len() > into.most_bytes {
+                let limit = into.most_bytes;
+                return Err(Failure::TooLarge { limit });
             }
             bytes.extend_from_slice(&data);
+            if !glanced && bytes.len() >= GLANCE_BYTES {
+                glanced = true;
+                (into.glance)(&bytes);
+            }
         }
     }
     Ok(bytes)

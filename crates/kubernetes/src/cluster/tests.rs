@@ -350,7 +350,7 @@ async fn an_answer_larger_than_we_take_is_cut_off() {
     let (cluster, _) = testing::cluster(|_| Answer::raw(200, vec![b' '; 2000]));
     let request = request::build(Method::GET, "/x", "read").unwrap();
     let error = cluster
-        .call_into(request, "read", 1000, &bytes::BytesMut::new)
+        .call_into(request, "read", 1000, &bytes::BytesMut::new, &|_| ())
         .await
         .unwrap_err();
     assert_eq!(error.failure, Failure::TooLarge { limit: 1000 });

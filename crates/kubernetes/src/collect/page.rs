@@ -25,9 +25,9 @@ struct ListMeta {
     remaining_item_count: Option<u64>,
 }
 
-/// The bytes of a page in which its metadata is looked for ahead of all else. A token of an API server is
-/// some hundred bytes: the key of an object in base64.
-const HEAD_BYTES: usize = 8 * 1024;
+/// The bytes at either end of a page in which its metadata is looked for ahead of all else. A token of an
+/// API server is some hundred bytes: the key of an object in base64.
+const ENDS_BYTES: usize = 8 * 1024;
 
 /// The page in a list's bytes, and the token of the next one.
 pub(super) fn parse(
@@ -51,11 +51,17 @@ pub(super) fn parse(
     Ok((page, token))
 }
 
-/// The token of the next page when it stands before the items, without a look at them. Whatever is
-/// wrong with the document is told by [`parse`].
-pub(super) fn token_before_items(body: &Bytes) -> Option<String> {
+/// The token of the next page, without a look at the items: API servers write the metadata of a list in
+/// front of the items of built-in types, and behind those of custom types. Whatever is wrong with the
+/// document is told by [`parse`].
+pub(super) fn token_at_the_ends(body: &Bytes) -> Option<String> {
+    token_before_items(body).or_else(|| token_behind_items(body))
+}
+
+/// The token of the next page when it stands in front of the items, in the first bytes of a page.
+pub(super) fn token_before_items(body: &[u8]) -> Option<String> {
     // What stands before the items is short; its end may lie within a character of what follows.
-    let head = body.get(..body.len().min(HEAD_BYTES)).unwrap_or_default();
+    let head = body.get(..body.len().min(ENDS_BYTES)).unwrap_or_default();
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?,
@@ -75,6 +81,22 @@ pub(super) fn token_before_items(body: &Bytes) -> Option<String> {
         }
         cursor.expect(',').ok()?;
     }
+}
+
+/// The last metadata of the document, if nothing but its closing brace comes behind: then it is the
+/// list's own.
+fn token_behind_items(body: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b"\"metadata\":";
+    let tail = body.get(body.len().saturating_sub(ENDS_BYTES)..)?;
+    let at = tail.windows(MARK.len()).rposition(|bytes| bytes == MARK)?;
+    let text = std::str::from_utf8(tail.get(at + MARK.len()..)?).ok()?;
+    let mut cursor = Cursor { text, at: 0 };
+    let meta: ListMeta = cursor.value().ok()?;
+    cursor.expect('}').ok()?;
+    if cursor.peek().is_some() {
+        return None;
+    }
+    Some(meta.continue_token).filter(|token| !token.is_empty())
 }
 
 /// The whole document: an object with `metadata` and `items` in any order.
@@ -228,13 +250,20 @@ mod tests {
 
     #[test]
     fn the_next_page_is_known_before_the_items_are_read_or_not_at_all() {
-        let token = |text: &str| token_before_items(&Bytes::copy_from_slice(text.as_bytes()));
+        let token = |text: &str| token_at_the_ends(&Bytes::copy_from_slice(text.as_bytes()));
         let first = r#"{"kind":"L","apiVersion":"v1","metadata":{"continue":"t"},"items":[{"#;
         assert_eq!(token(first).as_deref(), Some("t"));
-        let long = format!("{first}\"{}", "ä".repeat(HEAD_BYTES));
+        let long = format!("{first}\"{}", "ä".repeat(ENDS_BYTES));
         assert_eq!(token(&long).as_deref(), Some("t"));
+        let custom = r#""}}],"kind":"L","metadata":{"continue":"t","resourceVersion":"5"}}"#;
+        let custom = format!(
+            r#"{{"items":[{{"metadata":{{"continue":"x{}{custom}"#,
+            "ä".repeat(ENDS_BYTES)
+        );
+        assert_eq!(token(&format!("{custom}\n")).as_deref(), Some("t"));
         for text in [
-            r#"{"items":[],"metadata":{"continue":"t"}}"#,
+            r#"{"items":[{"metadata":{"continue":"t"}}]}"#,
+            r#"{"items":[],"metadata":{"continue":"t"}"#,
             r#"{"metadata":{"continue":""},"items":[]}"#,
             r#"{"metadata":{"cont"#,
             "{}",

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 
@@ -93,6 +94,24 @@ async fn a_list_is_read_page_by_page_and_nothing_is_missed() {
             .iter()
             .all(|page| page.consistent && page.resource_version == "100")
     );
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_ahead_and_never_more_than_three_are_held() {
+    let (cluster, log) = cluster(paging(1_000, 100));
+    let (collector, kind) = (Collector::new(cluster, 100), config_maps());
+    let pages = collector.pages(&kind, None, None, None);
+    let mut pages = std::pin::pin!(pages);
+    let mut asked = Vec::new();
+    while let Some(page) = pages.try_next().await.unwrap() {
+        // Whatever is to be on its way gets the time to be sent.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        asked.push(log.all().len());
+        drop(page);
+    }
+    assert_eq!(asked, [2, 4, 5, 6, 7, 8, 9, 10, 10, 10]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strongroom_core::selection::Selection;
+use strongroom_core::volumes::GivenClass;
 use uuid::Uuid;
 
 use super::job_status::JobStatus;
@@ -65,6 +66,10 @@ pub struct BackupSpec {
     /// The backup configuration: which objects.
     #[schemars(schema_with = "schema::object")]
     pub selection: Selection,
+    /// What the snapshot resource group says of drivers: with which parameters their snapshots are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::snapshot_classes")]
+    pub snapshot_classes: Vec<GivenClass>,
     /// The recovery point before this one, against which unchanged objects are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_uuid")]

@@ -3,17 +3,14 @@
 //! Two shapes are published for Azure Backup for AKS: flat (one hook, its fields in `spec`) and
 //! listed (`spec.backupHook[]`). Both are taken; [`BackupHookSpec::hooks`] makes them one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strongroom_core::hooks::{self, Action, WrittenAction};
-use strongroom_core::selection::LabelSelector;
-use strongroom_core::selection::labels::Requirement;
+use strongroom_core::hooks::{self, Action, Published, WrittenAction};
 use strongroom_core::{Code, Problem};
 
+use super::hook_scope::scope;
 use super::schema;
 
 /// Commands to run in pods around a volume snapshot.
@@ -143,13 +140,13 @@ impl BackupHook {
 impl OneBackupHook {
     fn understand(&self, place: &str) -> Result<hooks::BackupHook, String> {
         let own = self.name.as_deref().unwrap_or_default();
-        let set = |names: &Option<Vec<String>>| names.iter().flatten().cloned().collect();
         Ok(hooks::BackupHook {
             name: format!("{place}: {own}"),
-            included_namespaces: set(&self.included_namespaces),
-            excluded_namespaces: set(&self.excluded_namespaces),
-            selector: selector(self.label_selector.as_ref())
-                .map_err(|why| format!("labelSelector: {why}"))?,
+            scope: scope(
+                self.included_namespaces.as_deref(),
+                self.excluded_namespaces.as_deref(),
+                self.label_selector.as_ref(),
+            )?,
             pre: actions("preHooks", self.pre_hooks.as_deref())?,
             post: actions("postHooks", self.post_hooks.as_deref())?,
         })
@@ -165,53 +162,10 @@ fn actions(field: &str, written: Option<&[BackupHookAction]>) -> Result<Vec<Acti
                 container: exec.container.clone(),
                 on_error: exec.on_error.clone(),
                 timeout: exec.timeout.clone(),
+                wait: None,
             }
-            .understand()
+            .understand(Published::BACKUP)
             .map_err(|why| format!("{field}[{at}]: {why}"))
         })
         .collect()
-}
-
-/// `metav1.LabelSelector`, as far as it is read here.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WrittenSelector {
-    match_labels: Option<BTreeMap<String, String>>,
-    match_expressions: Option<Vec<WrittenRequirement>>,
-}
-
-#[derive(Deserialize)]
-struct WrittenRequirement {
-    key: String,
-    operator: String,
-    values: Option<Vec<String>>,
-}
-
-/// The meaning of a `metav1.LabelSelector`; none, or an empty one, is every pod.
-fn selector(written: Option<&Value>) -> Result<LabelSelector, String> {
-    let Some(written) = written.filter(|value| !value.is_null()) else {
-        return Ok(LabelSelector::default());
-    };
-    let written: WrittenSelector =
-        serde_json::from_value(written.clone()).map_err(|error| error.to_string())?;
-    let labels = written.match_labels.into_iter().flatten();
-    let mut requirements: Vec<_> = labels
-        .map(|(key, value)| Requirement::In(key, [value].into()))
-        .collect();
-    for one in written.match_expressions.into_iter().flatten() {
-        let values: BTreeSet<_> = one.values.into_iter().flatten().collect();
-        let (key, has_values) = (one.key, !values.is_empty());
-        requirements.push(match (one.operator.as_str(), has_values) {
-            ("In", true) => Requirement::In(key, values),
-            ("NotIn", true) => Requirement::NotIn(key, values),
-            ("Exists", false) => Requirement::Exists(key),
-            ("DoesNotExist", false) => Requirement::Absent(key),
-            ("In" | "NotIn", false) => return Err(format!("{key}: it takes values and has none")),
-            ("Exists" | "DoesNotExist", true) => {
-                return Err(format!("{key}: it takes no values"));
-            }
-            (other, _) => return Err(format!("{key}: there is no operator {other:?}")),
-        });
-    }
-    Ok(LabelSelector::all_of(requirements))
 }

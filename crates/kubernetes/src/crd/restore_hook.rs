@@ -7,7 +7,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strongroom_core::hooks::{Action, HookKind, Published, WrittenAction};
+use strongroom_core::{Problem, restore};
 
+use super::hook_scope::scope;
 use super::schema;
 
 /// Commands to run in restored pods.
@@ -46,7 +49,8 @@ pub struct OneRestoreHook {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub name: Option<String>,
-    /// Pods of these namespaces only; none is every namespace of the restore.
+    /// Pods of these namespaces only, as they are called in this cluster; none is every namespace of the
+    /// restore.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::namespaces")]
     pub included_namespaces: Option<Vec<String>>,
@@ -78,7 +82,7 @@ pub struct RestoreHookAction {
 pub struct RestoreExec {
     /// The container; none is the pod's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63))]
     pub container: Option<String>,
     /// The program and its arguments.
     #[schemars(schema_with = "schema::command")]
@@ -87,13 +91,13 @@ pub struct RestoreExec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::on_error")]
     pub on_error: Option<String>,
-    /// How long it may take once started, as in `30s`.
+    /// How long it may take once started, as in `30s` (the default); at most `5m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::duration")]
+    #[schemars(schema_with = "schema::hook_timeout")]
     pub exec_timeout: Option<String>,
-    /// How long to wait for the container to run, as in `5m`.
+    /// How long to wait for the container to run, as in `5m` (the default); at most `30m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::duration")]
+    #[schemars(schema_with = "schema::wait_timeout")]
     pub wait_timeout: Option<String>,
 }
 
@@ -105,4 +109,64 @@ impl RestoreHookSpec {
             _ => vec![&self.flat],
         }
     }
+}
+
+impl RestoreHook {
+    /// The hooks of this resource as they are understood, in their order. What the API server checks when
+    /// it is applied is checked again: it may be older than the check.
+    ///
+    /// # Errors
+    /// [`Code::UserErrorInvalidRestoreHook`](strongroom_core::Code::UserErrorInvalidRestoreHook) with what
+    /// is wrong where.
+    pub fn understand(&self) -> Result<Vec<restore::hooks::RestoreHook>, Problem> {
+        let metadata = &self.metadata;
+        let place = format!(
+            "{}/{}",
+            metadata.namespace.as_deref().unwrap_or_default(),
+            metadata.name.as_deref().unwrap_or_default()
+        );
+        let hooks = self.spec.hooks();
+        hooks
+            .into_iter()
+            .map(|hook| {
+                hook.understand(&place).map_err(|why| {
+                    let name = hook.name.as_deref().unwrap_or_default();
+                    let message = format!("RestoreHook {place}, hook {name}, {why}");
+                    Problem::new(HookKind::Restore.invalid(), message)
+                })
+            })
+            .collect()
+    }
+}
+
+impl OneRestoreHook {
+    fn understand(&self, place: &str) -> Result<restore::hooks::RestoreHook, String> {
+        let own = self.name.as_deref().unwrap_or_default();
+        Ok(restore::hooks::RestoreHook {
+            name: format!("{place}: {own}"),
+            scope: scope(
+                self.included_namespaces.as_deref(),
+                self.excluded_namespaces.as_deref(),
+                self.label_selector.as_ref(),
+            )?,
+            post: actions(self.post_hooks.as_deref())?,
+        })
+    }
+}
+
+fn actions(written: Option<&[RestoreHookAction]>) -> Result<Vec<Action>, String> {
+    let written = written.unwrap_or_default().iter().enumerate();
+    written
+        .map(|(at, RestoreHookAction { exec })| {
+            WrittenAction {
+                command: exec.command.clone(),
+                container: exec.container.clone(),
+                on_error: exec.on_error.clone(),
+                timeout: exec.exec_timeout.clone(),
+                wait: exec.wait_timeout.clone(),
+            }
+            .understand(Published::RESTORE)
+            .map_err(|why| format!("postHooks[{at}]: {why}"))
+        })
+        .collect()
 }

@@ -1,6 +1,9 @@
 //! Schemas for types that are defined elsewhere, and the limits that more than one field shares.
 
+use std::time::Duration;
+
 use schemars::{Schema, SchemaGenerator, json_schema};
+use strongroom_core::limits::SNAPSHOT_CLASSES_MAX;
 
 /// A UUID.
 pub(super) fn uuid(_: &mut SchemaGenerator) -> Schema {
@@ -21,6 +24,15 @@ pub(super) fn optional_time(_: &mut SchemaGenerator) -> Schema {
 /// vault and the extension may be of neighbouring versions.
 pub(super) fn object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// What is said of drivers' snapshots; the limits are checked before.
+pub(super) fn snapshot_classes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": SNAPSHOT_CLASSES_MAX,
+        "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+    })
 }
 
 /// A map of names to counts.
@@ -111,7 +123,7 @@ pub(super) fn command(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A Go duration such as `10s` or `1m30s`, null allowed.
-pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
+fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "nullable": true,
@@ -120,10 +132,20 @@ pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// How long the command of a backup's hook may take: a Go duration of more than nothing and at most
+/// How long the command of a hook may take: a Go duration of more than nothing and at most
 /// [`HOOK_TIMEOUT_MAX`](strongroom_core::limits::HOOK_TIMEOUT_MAX), null allowed.
 pub(super) fn hook_timeout(generator: &mut SchemaGenerator) -> Schema {
-    let most = strongroom_core::limits::HOOK_TIMEOUT_MAX.as_secs();
+    bounded(generator, strongroom_core::limits::HOOK_TIMEOUT_MAX)
+}
+
+/// How long the container of a command is waited for: a Go duration of more than nothing and at most
+/// [`HOOK_WAIT_MAX`](strongroom_core::limits::HOOK_WAIT_MAX), null allowed.
+pub(super) fn wait_timeout(generator: &mut SchemaGenerator) -> Schema {
+    bounded(generator, strongroom_core::limits::HOOK_WAIT_MAX)
+}
+
+fn bounded(generator: &mut SchemaGenerator, most: Duration) -> Schema {
+    let most = most.as_secs();
     let mut schema = duration(generator);
     let rules = serde_json::json!([{
         "rule": format!("duration(self) > duration('0s') && duration(self) <= duration('{most}s')"),

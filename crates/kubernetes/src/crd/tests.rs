@@ -206,13 +206,14 @@ fn a_backup_hook_is_understood_and_what_the_api_server_did_not_check_is_said() {
         strongroom_core::hooks::OnError::Continue
     );
     assert_eq!(mysql.post[0].container.as_deref(), Some("main"));
-    assert!(mysql.selector.matches(&labels(&[("app", "db")])));
+    assert!(mysql.scope.selector.matches(&labels(&[("app", "db")])));
     assert!(
         !mysql
+            .scope
             .selector
             .matches(&labels(&[("app", "db"), ("tier", "old")]))
     );
-    assert!(!mysql.selector.matches(&labels(&[])));
+    assert!(!mysql.scope.selector.matches(&labels(&[])));
 
     let odd = json!({"name": "mysql",
         "postHooks": [{"exec": {"command": ["unlock"], "timeout": "10m"}}]});
@@ -229,5 +230,27 @@ fn a_backup_hook_is_understood_and_what_the_api_server_did_not_check_is_said() {
         problem
             .message
             .ends_with("labelSelector: a: it takes values and has none")
+    );
+}
+
+#[test]
+fn a_restore_hook_is_understood_with_the_published_defaults() {
+    let hook = |exec: Value| {
+        let spec = json!({"restoreHook": [{"name": "db", "postHooks": [{"exec": exec}]}]});
+        let mut hook = RestoreHook::new("seed", serde_json::from_value(spec).unwrap());
+        hook.metadata.namespace = Some("shop".to_owned());
+        hook.understand()
+    };
+    let understood = hook(json!({"command": ["seed"]})).unwrap();
+    assert_eq!(understood[0].name, "shop/seed: db");
+    let action = &understood[0].post[0];
+    assert_eq!(action.on_error, strongroom_core::hooks::OnError::Continue);
+    assert_eq!(action.timeout, std::time::Duration::from_secs(30));
+    assert_eq!(action.wait, std::time::Duration::from_secs(300));
+    let problem = hook(json!({"command": ["seed"], "waitTimeout": "1h"})).unwrap_err();
+    assert_eq!(
+        problem.message,
+        "RestoreHook shop/seed, hook db, postHooks[0]: waitTimeout: 1h is more than 1800 s, the most \
+         that is accepted"
     );
 }

@@ -80,7 +80,7 @@ pub(super) async fn ask(cluster: &Cluster) -> Result<Vec<GroupVersion>, ClusterE
 
 /// One group and version. That nobody answers for it is its outcome; that the API server itself is
 /// lost is an error of the whole.
-async fn one(
+pub(super) async fn one(
     cluster: Cluster,
     group: String,
     version: String,

@@ -7,12 +7,12 @@
 //! one serves as well as any.
 //! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/>
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use serde::Deserialize;
 use strongroom_core::object::ResourceType;
 
 use super::Discovery;
-use crate::cluster::{Cluster, ClusterError, path_of};
+use crate::cluster::{Cluster, ClusterError, Failure, path_of};
 use crate::limits::DEFINITIONS_AT_ONCE;
 
 /// Of a CustomResourceDefinition only this is kept: the schemas of one can be a MiB.
@@ -34,16 +34,48 @@ struct Version {
     storage: bool,
 }
 
+/// In which versions the types of a cluster are to be read.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// The listable types, in their order.
+    pub types: Vec<ResourceType>,
+    /// Those of them whose definition could not be read, with the reason: they are in their preferred
+    /// version, which may lack a field that is stored.
+    pub guessed: Vec<(ResourceType, ClusterError)>,
+}
+
 impl Discovery {
     /// The listable types, each in its storage version when that is served, else in the preferred one.
     /// Only definitions of types with several served versions are asked for: where there is one, there
     /// is no choice. A type without a definition (of an aggregated API) stays as it is.
     ///
     /// # Errors
-    /// When a definition can be neither read nor said to be absent.
-    pub async fn stored_types(&self, cluster: &Cluster) -> Result<Vec<ResourceType>, ClusterError> {
-        let types = stream::iter(self.types.clone()).map(|one| self.stored(cluster, one));
-        types.buffered(DEFINITIONS_AT_ONCE).try_collect().await
+    /// When the API server cannot be reached, or does not accept us.
+    pub async fn stored_types(&self, cluster: &Cluster) -> Result<Stored, ClusterError> {
+        let asked = stream::iter(self.types.clone()).map(|preferred| async move {
+            let stored = self.stored(cluster, preferred.clone()).await;
+            (preferred, stored)
+        });
+        let answers: Vec<_> = asked.buffered(DEFINITIONS_AT_ONCE).collect().await;
+        let mut stored = Stored::default();
+        for (preferred, answer) in answers {
+            match answer {
+                Ok(version) => stored.types.push(version),
+                Err(error)
+                    if matches!(
+                        error.failure,
+                        Failure::Unreachable { .. } | Failure::Unauthorized { .. }
+                    ) =>
+                {
+                    return Err(error);
+                }
+                Err(error) => {
+                    stored.types.push(preferred.clone());
+                    stored.guessed.push((preferred, error));
+                }
+            }
+        }
+        Ok(stored)
     }
 
     async fn stored(
@@ -116,7 +148,9 @@ mod tests {
             Some("bs.example.com") => definition(&[("v0", true), ("v1", false), ("v2", false)]),
             _ => Answer::failed(404, "NotFound", "no such definition"),
         });
-        let types = found.stored_types(&cluster).await.unwrap();
+        let stored = found.stored_types(&cluster).await.unwrap();
+        assert!(stored.guessed.is_empty(), "{stored:?}");
+        let types = stored.types;
         let texts: Vec<String> = types.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,
@@ -137,12 +171,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_definition_that_cannot_be_read_is_an_error_and_no_guess() {
+    async fn a_definition_that_cannot_be_read_leaves_its_type_in_the_preferred_version_and_is_told()
+    {
         let found = assemble(vec![
             group_version("example.com", "v2", &["as"]),
             group_version("example.com", "v1", &["as"]),
         ]);
-        let (cluster, _) = cluster(|_| Answer::failed(500, "InternalError", "injected"));
-        assert!(found.stored_types(&cluster).await.is_err());
+        let (broken, _) = cluster(|_| Answer::failed(500, "InternalError", "injected"));
+        let stored = found.stored_types(&broken).await.unwrap();
+        assert_eq!(stored.types, found.types);
+        let (of, error) = &stored.guessed[0];
+        assert_eq!(of.to_string(), "as.example.com/v2");
+        assert!(error.to_string().contains("injected"), "{error}");
+        let (closed, _) = cluster(|_| Answer::failed(401, "Unauthorized", "who are you?"));
+        assert!(found.stored_types(&closed).await.is_err());
     }
 }

@@ -3,9 +3,12 @@
 //! Read in pages, with what is needed of each pod and no more; whoever asks decides over each of them and
 //! keeps what it wants, so memory does not grow with the pods of a cluster.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use strongroom_core::hooks::PodFacts;
+use strongroom_core::object::Owner;
 
 use crate::cluster::{Cluster, ClusterError, Failure};
 use crate::limits::{PAGE_SIZE, REQUEST_TIMEOUT};
@@ -78,21 +81,47 @@ fn api(cluster: &Cluster, namespace: Option<&str>) -> Api<Pod> {
 fn facts(pod: Pod) -> PodFacts {
     let metadata = pod.metadata;
     let spec = pod.spec.unwrap_or_default();
+    let status = pod.status.unwrap_or_default();
     let sidecars = spec.init_containers.into_iter().flatten();
     let sidecars = sidecars
         .filter(|one| one.restart_policy.as_deref() == Some("Always"))
         .map(|one| one.name);
     let containers = spec.containers.into_iter().map(|one| one.name);
+    let statuses = [status.container_statuses, status.init_container_statuses];
+    let mut running = BTreeSet::new();
+    let mut waiting = BTreeMap::new();
+    for one in statuses.into_iter().flatten().flatten() {
+        let state = one.state.unwrap_or_default();
+        if state.running.is_some() {
+            running.insert(one.name);
+        } else if let Some(reason) = state.waiting.and_then(|waiting| waiting.reason) {
+            waiting.insert(one.name, reason);
+        }
+    }
+    let controller = metadata
+        .owner_references
+        .into_iter()
+        .flatten()
+        .find(|owner| owner.controller == Some(true));
     PodFacts {
         namespace: metadata.namespace.unwrap_or_default(),
         name: metadata.name.unwrap_or_default(),
         uid: metadata.uid.unwrap_or_default(),
         labels: metadata.labels.unwrap_or_default(),
         containers: containers.chain(sidecars).collect(),
-        phase: pod
-            .status
-            .and_then(|status| status.phase)
-            .unwrap_or_default(),
+        phase: status.phase.unwrap_or_default(),
         ending: metadata.deletion_timestamp.is_some(),
+        created: metadata.creation_timestamp.map(|time| time.0),
+        controller: controller.map(|owner| Owner {
+            api_version: owner.api_version,
+            kind: owner.kind,
+            name: owner.name,
+            uid: owner.uid,
+            controller: true,
+            block_owner_deletion: owner.block_owner_deletion.unwrap_or_default(),
+            uid_labels: Vec::new(),
+        }),
+        running,
+        waiting,
     }
 }

@@ -40,6 +40,22 @@ pub const CLUSTER_RULES: &[Rule] = &[
                  tell them apart.",
     },
     Rule {
+        groups: &["groupsnapshot.storage.k8s.io"],
+        resources: &["volumegroupsnapshots", "volumegroupsnapshotcontents"],
+        verbs: &["delete"],
+        reason: "The same of volumes that were snapshotted at one instant: a driver removes the \
+                 snapshots of a group together only. Only those with the label of a recovery point \
+                 are removed; RBAC cannot tell them apart.",
+    },
+    Rule {
+        groups: &["snapshot.storage.k8s.io"],
+        resources: &["volumesnapshotclasses"],
+        verbs: &["delete"],
+        reason: "The classes that are made of what a snapshot resource group says of drivers are \
+                 removed when no snapshot names them any more. Only those with our label are; RBAC \
+                 cannot tell them apart.",
+    },
+    Rule {
         groups: &[""],
         resources: &["pods/exec"],
         verbs: &["create", "get"],
@@ -99,8 +115,8 @@ pub const NAMESPACE_RULES: &[Rule] = &[
         resources: &["configmaps"],
         verbs: &["create", "delete", "get", "list", "patch", "update"],
         reason: "The ledgers of volume snapshots: one for each recovery point that has any, gone \
-                 with the last of them. And the journals of freezes: what is to be thawed, gone \
-                 with the thaw.",
+                 with the last of them. And the journals of hooks: what is to be thawed, gone with \
+                 the thaw, and which commands ran after a restore, gone with its job.",
     },
 ];
 

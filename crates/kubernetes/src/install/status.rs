@@ -10,7 +10,7 @@ use strongroom_core::object::ResourceType;
 use super::{NAME, core_type, deployments};
 use crate::apply;
 use crate::cluster::{Cluster, ClusterError, path_of};
-use crate::crd::BackupExtension;
+use crate::crd::{BackupExtension, BackupExtensionStatus};
 use crate::jobs;
 use crate::limits::HEARTBEAT_STALE;
 
@@ -36,6 +36,8 @@ pub enum ExtensionState {
         image: String,
         /// What it can do beyond the first version.
         capabilities: Vec<String>,
+        /// What somebody should look at although it works.
+        warning: Option<String>,
     },
     /// It does not work, and waiting will not help.
     Broken {
@@ -114,7 +116,15 @@ fn of_own_words(
         heartbeat_age: age,
         image: image_of(deployment),
         capabilities: told.capabilities.clone(),
+        warning: warning(told),
     }
+}
+
+fn warning(told: &BackupExtensionStatus) -> Option<String> {
+    let mut conditions = told.conditions.iter();
+    let missing = conditions
+        .find(|one| one.type_ == crate::conditions::SNAPSHOTS_PRESENT && one.status == "False");
+    missing.map(|one| one.message.clone())
 }
 
 fn image_of(deployment: &Value) -> String {

@@ -61,14 +61,20 @@ fn every_rule_has_a_reason_and_none_is_for_impersonation() {
 }
 
 #[test]
-fn nothing_may_be_deleted_but_snapshots_and_our_own_ledgers() {
+fn nothing_may_be_deleted_but_snapshots_with_their_classes_and_our_own_ledgers() {
     let deletes = |rules: &[crate::access::Rule]| -> Vec<&str> {
         let deleting = rules.iter().filter(|rule| rule.verbs.contains(&"delete"));
         deleting.flat_map(|rule| rule.resources.to_vec()).collect()
     };
     assert_eq!(
         deletes(CLUSTER_RULES),
-        ["volumesnapshots", "volumesnapshotcontents"]
+        [
+            "volumesnapshots",
+            "volumesnapshotcontents",
+            "volumegroupsnapshots",
+            "volumegroupsnapshotcontents",
+            "volumesnapshotclasses"
+        ]
     );
     assert_eq!(deletes(NAMESPACE_RULES), ["configmaps"]);
 }
@@ -169,8 +175,22 @@ async fn a_fresh_heartbeat_and_its_own_word_make_it_ready() {
             heartbeat_age: Duration::from_secs(5),
             image: "img:1".into(),
             capabilities: vec![],
+            warning: None,
         }
     );
+}
+
+#[tokio::test]
+async fn missing_volume_snapshots_are_a_warning_of_an_extension_that_works() {
+    let mut own = own(true, "2026-01-01T00:00:55Z");
+    own["status"]["conditions"] = json!([{"type": "SnapshotsPresent", "status": "False",
+        "reason": "Missing", "message": "2 are missing",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let state = told(Some(deployment(true)), Some(own), json!([]), json!([])).await;
+    let ExtensionState::Ready { warning, .. } = state else {
+        panic!("{state:?}")
+    };
+    assert_eq!(warning.as_deref(), Some("2 are missing"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::{
 use crate::apply::{self, Propagation};
 use crate::cluster::{Cluster, ClusterError, path_of};
 use crate::crd;
+use crate::snapshots;
 
 /// What is to be removed beyond the extension itself, and how long to wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub async fn uninstall(
     let (kind, how) = (deployments(), Propagation::Foreground);
     apply::delete(cluster, &kind, Some(namespace), NAME, None, how).await?;
     apply::wait_gone(cluster, &kind, Some(namespace), NAME, options.wait).await?;
+    for class in snapshots::list_made(cluster, namespace).await? {
+        snapshots::remove_class(cluster, &class).await?;
+    }
     for kind in ["ClusterRoleBinding", "ClusterRole"] {
         remove(cluster, &rbac(kind, false), None, CLUSTER_NAME).await?;
     }

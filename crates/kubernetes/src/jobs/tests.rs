@@ -17,6 +17,7 @@ fn spec() -> BackupSpec {
         recovery_point_id: Uuid::from_u128(2),
         backup_instance_id: "/subscriptions/s/x".into(),
         selection: Selection::default(),
+        snapshot_classes: Vec::new(),
         parent_recovery_point_id: None,
         sealed: "c2VhbGVk".into(),
         deadline: None,

@@ -69,32 +69,6 @@ async fn every_object_is_read_once_and_as_the_server_has_it() {
 }
 
 #[tokio::test]
-async fn a_state_that_has_expired_is_read_anew_and_said_to_be_inconsistent() {
-    let Some(cluster) = super::cluster() else {
-        return;
-    };
-    let kind = super::core("Namespace", "namespaces", false);
-    let collector = Collector::with_defaults(cluster.clone());
-    let pages: Vec<Page> = collector
-        .pages(&kind, None, Some("1"), None)
-        .try_collect()
-        .await
-        .unwrap();
-    assert!(
-        pages
-            .iter()
-            .all(|page| page.resource_version != "1" || page.consistent)
-    );
-    let names: Vec<_> = pages
-        .iter()
-        .flat_map(|page| &page.items)
-        .map(|item| item.facts.object.name.clone())
-        .collect();
-    // A server that still has that state shows an empty list of it; one that has not, the newest.
-    assert!(names.is_empty() || names.iter().any(|name| name == "default"));
-}
-
-#[tokio::test]
 async fn large_objects_do_not_make_large_pages() {
     let Some(cluster) = super::cluster() else {
         return;

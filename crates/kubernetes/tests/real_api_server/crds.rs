@@ -126,6 +126,38 @@ async fn a_backup_hook_that_could_not_be_followed_is_refused_when_it_is_applied(
     super::remove_namespace(&cluster, &namespace).await;
 }
 
+#[tokio::test]
+async fn a_restore_hook_that_could_not_be_followed_is_refused_when_it_is_applied() {
+    let Some((cluster, _crds)) = super::cluster_with_crds().await else {
+        return;
+    };
+    let namespace = super::namespace(&cluster, "odd-restore-hooks").await;
+    let kind = crd::resource_type("RestoreHook", "restorehooks");
+    let good = json!({
+        "name": "hook1",
+        "postHooks": [
+            {"exec": {"command": ["/bin/true"], "execTimeout": "5m", "waitTimeout": "30m"}},
+            {"exec": {"command": ["/bin/true"], "execTimeout": null, "waitTimeout": null}}],
+    });
+    let taken = hook(&kind, &namespace, "good", good.clone());
+    super::create(&cluster, &kind, &taken).await;
+    for (field, value) in [
+        ("execTimeout", "5m1s"),
+        ("execTimeout", "0s"),
+        ("waitTimeout", "31m"),
+        ("waitTimeout", "soon"),
+        ("container", ""),
+    ] {
+        let mut spec = good.clone();
+        spec["postHooks"][0]["exec"][field] = json!(value);
+        for spec in [spec.clone(), json!({"restoreHook": [spec]})] {
+            let object = hook(&kind, &namespace, "odd", spec);
+            assert!(is_refused(&cluster, &kind, &object).await, "{object}");
+        }
+    }
+    super::remove_namespace(&cluster, &namespace).await;
+}
+
 /// Writes a Backup's status as the extension does: whole, at the version that was read.
 async fn write_status(cluster: &Cluster, namespace: &str, name: &str, status: &JobStatus) {
     let kind = jobs::backups();
@@ -157,6 +189,12 @@ async fn a_jobs_spec_does_not_change_and_its_status_is_written_apart() {
         recovery_point_id: Uuid::from_u128(2),
         backup_instance_id: "/subscriptions/s/i".into(),
         selection: Selection::default(),
+        snapshot_classes: vec![strongroom_core::volumes::GivenClass {
+            driver: "disk.csi.azure.com".to_owned(),
+            parameters: [("incremental".to_owned(), "true".to_owned())].into(),
+            group_class: Some("groups".to_owned()),
+            by_default: true,
+        }],
         parent_recovery_point_id: Some(Uuid::from_u128(3)),
         sealed: "c2VhbGVk".into(),
         deadline: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),

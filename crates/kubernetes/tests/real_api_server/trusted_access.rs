@@ -19,6 +19,7 @@ fn spec() -> BackupSpec {
         recovery_point_id: Uuid::from_u128(8),
         backup_instance_id: format!("{VAULT}/backupInstances/i"),
         selection: Selection::default(),
+        snapshot_classes: Vec::new(),
         parent_recovery_point_id: None,
         sealed: "c2VhbGVk".into(),
         deadline: None,
