@@ -239,7 +239,11 @@ impl<W: Work> Controller<W> {
     }
 
     async fn complete(&self, attempt: &Attempt, done: Done) -> Result<(), JobFailure> {
-        tracing::info!(job.id = %attempt.job, job.attempt = attempt.number, "job completed");
+        let outcome = done.failed.map_or(Ok(()), |problem| Err(*problem));
+        tracing::info!(
+            job.id = %attempt.job, job.attempt = attempt.number,
+            error.code = outcome.as_ref().err().map(|problem| problem.code.as_str()), "job completed"
+        );
         let fill = |status: &mut JobStatus| {
             attempt.show(status);
             status.manifest_digest = done.manifest_digest;
@@ -250,7 +254,7 @@ impl<W: Work> Controller<W> {
             status.snapshot_window_millis = done.snapshot_window_millis;
             status.preview = done.preview;
         };
-        self.conclude(&attempt.status, fill, Ok(())).await
+        self.conclude(&attempt.status, fill, outcome).await
     }
 
     /// Writes the final state.

@@ -4,9 +4,11 @@
 //! status 137, as SIGKILL would, the first time a job reaches that place. It happens only in a job's
 //! first attempt, so the next process gets past it and the test can look at how the job ends. The
 //! steps are those that a job's status names: `open`, `discover`, `plan`, `collect`, `report`,
-//! `snapshot`, `seal` of a backup, its hooks' `freeze` (`before`: journalled and nothing begun, `during`: a
-//! command has run) and `thaw`, and `open`, `plan`, `apply`, `relink`, `report` of a restore. The hook has no
-//! effect unless the variable is set, and it can do nothing that a kill could not.
+//! `snapshot`, `seal` of a backup, its groups of snapshots (`group`, `before`: named in the ledger and not asked
+//! for, `during`: asked for, `after`: cut), its hooks' `freeze` (`before`: journalled and nothing begun, `during`: a
+//! command has run) and `thaw`, and `open`, `plan`, `apply`, `relink`, `hooks` (`during`: a command has run
+//! and its end is not written down), `report` of a restore. The hook has no effect unless the variable is
+//! set, and it can do nothing that a kill could not.
 
 use std::fmt;
 use std::str::FromStr;

@@ -13,6 +13,7 @@ use strongroom_repository::{Backend, Entropy, StoreConfig};
 
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
+use crate::limits::MISSING_NAMED;
 
 /// The way from a store's configuration to the store.
 pub trait Stores: Send + Sync + fmt::Debug {
@@ -75,6 +76,8 @@ pub struct Environment {
     pub freezes: crate::hooks::Freezes,
     /// How the last attempt to reach a store went, for the extension's status.
     pub storage: StorageNote,
+    /// Volume snapshots that recovery points should have and the cluster does not, for the same.
+    pub missing_snapshots: MissingSnapshots,
 }
 
 impl fmt::Debug for Environment {
@@ -106,11 +109,51 @@ impl StorageNote {
     }
 }
 
+/// Volume snapshots that were removed behind our back, as they were last seen.
+#[derive(Debug, Default)]
+pub struct MissingSnapshots(Mutex<Vec<String>>);
+
+impl MissingSnapshots {
+    /// Names all of them.
+    pub fn set(&self, missing: Vec<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+    }
+
+    /// What is to be said of them; none when there is none.
+    pub fn sentence(&self) -> Option<String> {
+        let missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let named: Vec<&str> = missing
+            .iter()
+            .take(MISSING_NAMED)
+            .map(String::as_str)
+            .collect();
+        let count = missing.len();
+        (count > 0).then(|| {
+            format!(
+                "{count} volume snapshots of recovery points were removed by somebody else, among them that of {}; \
+                 these claims cannot be restored with their data from there",
+                named.join(", ")
+            )
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use strongroom_repository::Error;
 
     use super::*;
+
+    #[test]
+    fn a_few_missing_snapshots_are_named_and_all_are_counted() {
+        let missing = MissingSnapshots::default();
+        assert_eq!(missing.sentence(), None);
+        missing.set((0..9).map(|n| format!("shop/data-{n} in p")).collect());
+        let sentence = missing.sentence().unwrap();
+        assert!(sentence.starts_with("9 volume snapshots"), "{sentence}");
+        assert!(sentence.contains("shop/data-0 in p, "), "{sentence}");
+        assert!(!sentence.contains("data-8"), "{sentence}");
+    }
 
     #[test]
     fn a_folder_or_memory_is_no_place_that_a_vault_may_name() {

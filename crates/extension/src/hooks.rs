@@ -4,21 +4,23 @@
 //! ([`journal`]) before the first command runs, and whoever comes next carries it out ([`keeper`]): the
 //! same attempt in its turn, when a hook, a snapshot or the time failed; the same process, when the job was
 //! cancelled; the next process, when this one died. An application stands frozen for the budget at most;
-//! then it is thawed and the backup fails. What runs where is decided by `strongroom_core::hooks`.
+//! then it is thawed, and the snapshots that are not cut by then fail. What runs where is decided by `strongroom_core::hooks`.
 
 mod journal;
 mod keeper;
-mod run;
+pub(crate) mod record;
+pub(crate) mod run;
 
 use std::collections::BTreeSet;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::OnceLock;
 
-use strongroom_core::hooks::{self, After, BackupHook, Plan, PodFacts};
+use strongroom_core::hooks::{self, After, BackupHook, HookKind, Plan, PodFacts};
 use strongroom_core::limits::HOOK_RUNS_MAX;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::selection::{HookReference, Selector};
 use strongroom_core::{Code, ObjectRef, Problem};
-use strongroom_kubernetes::{apply, crd, exec};
+use strongroom_kubernetes::{crd, exec, hooks as kubernetes_hooks};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -36,6 +38,7 @@ pub(crate) struct Gate {
     asks: Notify,
     frozen: Notify,
     cut: Notify,
+    over: OnceLock<Problem>,
 }
 
 impl Gate {
@@ -61,6 +64,12 @@ impl Gate {
     /// Called by who takes snapshots, once all of them are cut: the post-hooks may run.
     pub(crate) fn all_cut(&self) {
         self.cut.notify_one();
+    }
+
+    /// Why no snapshot that is cut from now on is of the frozen state, once that is so. Whoever takes them
+    /// asks after having looked at the cluster: what it said before is of the frozen state.
+    pub(crate) fn over(&self) -> Option<&Problem> {
+        self.over.get()
     }
 }
 
@@ -94,7 +103,7 @@ impl<'a> Hooks<'a> {
     ///
     /// # Errors
     /// What `work` fails with; [`Code::UserErrorBackupHookNotFound`] and what is wrong with a hook, before
-    /// anything is asked for; [`Code::BackupHookFailed`] and [`Code::FreezeBudgetExceeded`].
+    /// anything is asked for; [`Code::BackupHookFailed`].
     pub(crate) async fn around<T>(
         &mut self,
         references: &[HookReference],
@@ -102,8 +111,9 @@ impl<'a> Hooks<'a> {
         work: impl Future<Output = Result<T, JobFailure>>,
     ) -> Result<T, JobFailure> {
         for reference in references {
+            let cluster = &self.attempt.environment.cluster;
             self.hooks
-                .extend(read(self.attempt, reference).await?.understand()?);
+                .extend(kubernetes_hooks::of_backup(cluster, reference).await??);
         }
         if self.hooks.is_empty() {
             gate.frozen.notify_one();
@@ -126,24 +136,13 @@ impl<'a> Hooks<'a> {
             return finish(done, work).await;
         }
         let mut freeze = Freeze::begin(self, &plan).await?;
-        let frozen = freeze.run(&plan).await;
+        let frozen = freeze.run(&plan, gate).await;
         let mut result = match (frozen, done) {
             (Err(failure), _) => Err(failure),
             (Ok(()), Some(done)) => Ok(Some(done)),
-            (Ok(()), None) => {
-                gate.frozen.notify_one();
-                let left = attempt
-                    .environment
-                    .freeze_budget
-                    .saturating_sub(freeze.began.elapsed());
-                tokio::select! {
-                    done = &mut work => done.map(Some),
-                    () = gate.cut.notified() => Ok(None),
-                    () = tokio::time::sleep(left) => Err(freeze.over()),
-                }
-            }
+            (Ok(()), None) => freeze.until_cut(gate, work.as_mut()).await,
         };
-        let thawing = freeze.thaw();
+        let thawing = freeze.thaw(gate);
         // The drivers' work on what is cut goes on beside the thaw.
         let thawed = if let Ok(None) = &result {
             let mut thawing = pin!(thawing);
@@ -187,7 +186,7 @@ impl<'a> Hooks<'a> {
         let mut matched = Vec::new();
         let mut take = |pod: PodFacts| {
             let wanted = self.selector.decide_namespace(&pod.namespace).included
-                && self.hooks.iter().any(|hook| hook.matches(&pod));
+                && self.hooks.iter().any(|hook| hook.scope.matches(&pod));
             // One more than may be handled is enough to say that there are too many.
             if wanted && matched.len() <= HOOK_RUNS_MAX {
                 matched.push(pod);
@@ -210,14 +209,12 @@ impl<'a> Hooks<'a> {
 
     /// The namespaces that the hooks speak of, when they all name theirs and these are few.
     fn namespaces(&self) -> Option<BTreeSet<String>> {
-        let named = |hook: &BackupHook| !hook.included_namespaces.is_empty();
+        let named = |hook: &BackupHook| !hook.scope.included_namespaces.is_empty();
         if !self.hooks.iter().all(named) {
             return None;
         }
-        let all = self
-            .hooks
-            .iter()
-            .flat_map(|hook| hook.included_namespaces.iter().cloned());
+        let scopes = self.hooks.iter().map(|hook| &hook.scope);
+        let all = scopes.flat_map(|scope| scope.included_namespaces.iter().cloned());
         let all: BTreeSet<String> = all.collect();
         (all.len() <= crate::limits::NAMESPACES_LISTED_ALONE).then_some(all)
     }
@@ -227,10 +224,7 @@ impl<'a> Hooks<'a> {
     }
 
     fn hook_ref(&self, hook: usize) -> ObjectRef {
-        let kind = crd::resource_type("BackupHook", "backuphooks");
-        let (place, _) = self.name(hook).split_once(": ").unwrap_or_default();
-        let (namespace, name) = place.split_once('/').unwrap_or_default();
-        ObjectRef::new(&kind, Some(namespace), name)
+        hook_named(HookKind::Backup, self.name(hook))
     }
 
     fn tell(&mut self, ran: &[Ran], trouble: Code) {
@@ -249,18 +243,13 @@ async fn finish<T>(
     }
 }
 
-async fn read(attempt: &Attempt, reference: &HookReference) -> Result<crd::BackupHook, JobFailure> {
-    let kind = crd::resource_type("BackupHook", "backuphooks");
-    let (namespace, name) = (Some(reference.namespace.as_str()), &reference.name);
-    let found = apply::get(&attempt.environment.cluster, &kind, namespace, name).await?;
-    let Some(found) = found else {
-        let message = format!("BackupHook {reference} does not exist");
-        return Err(JobFailure::new(Code::UserErrorBackupHookNotFound, message));
-    };
-    serde_json::from_value(found).map_err(|error| {
-        let message = format!("BackupHook {reference} is not understood: {error}");
-        JobFailure::new(Code::UserErrorInvalidBackupHook, message)
-    })
+/// The custom resource of a hook by the name that reports have for the hook.
+pub(crate) fn hook_named(of: HookKind, hook: &str) -> ObjectRef {
+    let (kind, plural) = of.resource();
+    let kind = crd::resource_type(kind, plural);
+    let (place, _) = hook.split_once(": ").unwrap_or_default();
+    let (namespace, name) = place.split_once('/').unwrap_or_default();
+    ObjectRef::new(&kind, Some(namespace), name)
 }
 
 /// A freeze in hand.
@@ -285,13 +274,44 @@ impl<'h, 'a> Freeze<'h, 'a> {
     }
 
     /// Runs the pre-hooks, stage after stage, within the budget.
-    async fn run(&mut self, plan: &Plan) -> Result<(), JobFailure> {
+    async fn run(&mut self, plan: &Plan, gate: &Gate) -> Result<(), JobFailure> {
         let budget = self.hooks.attempt.environment.freeze_budget;
         let over = self.over();
         match tokio::time::timeout(budget, self.stages(plan)).await {
             Ok(done) => done,
-            Err(_elapsed) => Err(over),
+            Err(_elapsed) => {
+                gate.over.get_or_init(|| over);
+                Ok(())
+            }
         }
+    }
+
+    /// Lets the snapshots be taken, and returns when they are cut, or the budget is used up. What the work
+    /// comes to when it ends before that.
+    async fn until_cut<T>(
+        &mut self,
+        gate: &Gate,
+        mut work: Pin<&mut impl Future<Output = Result<T, JobFailure>>>,
+    ) -> Result<Option<T>, JobFailure> {
+        gate.frozen.notify_one();
+        let attempt = self.hooks.attempt;
+        let left = attempt.environment.freeze_budget;
+        let left = left.saturating_sub(self.began.elapsed());
+        let over = self.over();
+        let cutting = async {
+            tokio::select! {
+                done = &mut work => done.map(Some),
+                () = gate.cut.notified() => Ok(None),
+                () = tokio::time::sleep(left) => {
+                    gate.over.get_or_init(|| over);
+                    Ok(None)
+                }
+            }
+        };
+        let by = by(attempt);
+        let noting = self.entered.note(&attempt.environment, &by);
+        let (cut, noted) = tokio::join!(cutting, noting);
+        noted.and(cut)
     }
 
     async fn stages(&mut self, plan: &Plan) -> Result<(), JobFailure> {
@@ -306,6 +326,9 @@ impl<'h, 'a> Freeze<'h, 'a> {
                 return Err(failure);
             }
             let after = hooks::after(stage.action.on_error);
+            if ran.iter().all(Ran::has_ended) {
+                self.entered.end_seen();
+            }
             let (After::GoOn(code) | After::Stop(code)) = after;
             self.hooks.tell(&ran, code);
             let failed = ran.iter().find(|ran| !ran.is_well());
@@ -317,19 +340,20 @@ impl<'h, 'a> Freeze<'h, 'a> {
         Ok(())
     }
 
-    /// What a job fails with whose budget is used up.
-    fn over(&self) -> JobFailure {
+    /// What is told of snapshots that are not cut when the budget is used up.
+    fn over(&self) -> Problem {
         let budget = self.hooks.attempt.environment.freeze_budget;
         let message = format!(
-            "the application was frozen for {} s and its snapshots were not done; it has been thawed",
+            "the application was frozen for {} s, which is as long as it may; it was thawed before this was \
+             done",
             budget.as_secs_f64()
         );
-        Problem::new(Code::FreezeBudgetExceeded, message).into()
+        Problem::new(Code::FreezeBudgetExceeded, message)
     }
 
     /// Runs the post-hooks that are due and removes the journal. Fails when another process has done so
     /// meanwhile: then nobody knows whether the snapshots are of the frozen state.
-    async fn thaw(mut self) -> Result<(), JobFailure> {
+    async fn thaw(mut self, gate: &Gate) -> Result<(), JobFailure> {
         let attempt = self.hooks.attempt;
         let environment = &attempt.environment;
         let snapshots = self.began.elapsed();
@@ -337,9 +361,12 @@ impl<'h, 'a> Freeze<'h, 'a> {
         // What this process has frozen it thaws, also when the journal is another's by now.
         let claimed = self.entered.claim(environment, &by(attempt)).await;
         let ran = keeper::thaw(environment, &self.entered).await?;
-        reach(attempt, "thaw", Moment::After).await;
+        reach(attempt, "thaw", Moment::During).await;
         let frozen = self.began.elapsed();
+        let again = keeper::finish(environment, &self.entered).await?;
+        reach(attempt, "thaw", Moment::After).await;
         self.hooks.tell(&ran, Code::BackupHookThawFailed);
+        self.hooks.tell(&again, Code::BackupHookThawFailed);
         let reason = format!(
             "from the first pre-hook to the last snapshot {} ms, to the last post-hook {} ms",
             snapshots.as_millis(),
@@ -349,8 +376,14 @@ impl<'h, 'a> Freeze<'h, 'a> {
         object.namespace = None;
         "*".clone_into(&mut object.name);
         let millis = u64::try_from(frozen.as_millis()).unwrap_or(u64::MAX);
-        let line = ObjectOutcome::new(object, Outcome::Ran, reason).with_millis(millis);
-        self.hooks.lines.push(line);
+        let line = match gate.over() {
+            None => ObjectOutcome::new(object, Outcome::Ran, reason),
+            Some(over) => {
+                let reason = format!("{}; {reason}", over.message);
+                ObjectOutcome::new(object, Outcome::Failed, reason).with_code(over.code)
+            }
+        };
+        self.hooks.lines.push(line.with_millis(millis));
         attempt.progress.set_frozen_millis(millis);
         claimed
     }

@@ -12,11 +12,12 @@ mod status;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use strongroom_core::Problem;
 use strongroom_kubernetes::crd::{BackupPreview, JobStatus};
 use uuid::Uuid;
 
 pub use self::failure::{JobFailure, Lost};
-pub(crate) use self::failure::{is_unreachable, object_code};
+pub(crate) use self::failure::{is_denial, is_unreachable, object_code};
 pub use self::progress::{Progress, Sums};
 pub use self::status::{StatusWriter, Taken};
 use crate::crash::Moment;
@@ -41,6 +42,8 @@ pub enum Step {
     Apply,
     /// Set owner references whose owners came later than what they own.
     Relink,
+    /// Run the commands of hooks in the pods that were made.
+    Hooks,
     /// Make the report durable.
     Report,
     /// Write the manifest: the recovery point exists.
@@ -60,6 +63,7 @@ impl Step {
             Self::Forget => "forget",
             Self::Apply => "apply",
             Self::Relink => "relink",
+            Self::Hooks => "hooks",
             Self::Report => "report",
             Self::Seal => "seal",
         }
@@ -109,6 +113,8 @@ pub struct Done {
     pub snapshot_window_millis: Option<u64>,
     /// What a preview counted.
     pub preview: Option<BackupPreview>,
+    /// What the job fails with although all of it is done and told: a hook that must not fail has failed.
+    pub failed: Option<Box<Problem>>,
 }
 
 impl Attempt {

@@ -40,18 +40,18 @@ pub const UNREACHABLE_PAUSE: Duration = Duration::from_secs(3);
 /// because every step is durable on its own.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// Types that are listed at once in a backup. Measured: 4 lists at once reach about twice the rate
-/// of one; more gain nothing on a small control plane.
-pub const TYPES_AT_ONCE: usize = 4;
+/// Types that are listed at once in a backup, each with two pages on their way
+/// (`strongroom_kubernetes::limits::PAGES_COMING`). Measured: 4 requests at once reach about twice the
+/// rate of one; more gain nothing on a small control plane.
+pub const TYPES_AT_ONCE: usize = 3;
 
 /// Types whose first page is asked for at once. Most types of a cluster have few objects or none, and
 /// an empty list costs the API server a millisecond, so that waiting for its answer is most of its
 /// cost. No more than the writer may have runs open (`strongroom_repository::limits::RUNS_OPEN_MAX`).
 pub const FIRST_PAGES_AT_ONCE: usize = 8;
 
-/// Pages that may wait for the writer. Besides these each reader holds one that it wants to hand
-/// over, each of a large type the next one that is on its way, and the writer one, so that a backup holds
-/// at most `FIRST_PAGES_AT_ONCE` + `TYPES_AT_ONCE` + 2 pages.
+/// Pages that may wait for the writer. Besides these each reader holds one that it wants to hand over and
+/// the next one on its way, each of a large type one more, and the writer one.
 pub const PAGES_AHEAD: usize = 1;
 
 /// Types that are named one by one where a job says which were not read at its cut. All of them
@@ -253,21 +253,50 @@ pub const SNAPSHOT_READY_WAIT: Duration = Duration::from_secs(3_600);
 /// after 1 s, 2 s, 4 s …; what has failed for this long will not pass by itself.
 pub const SNAPSHOT_TROUBLE_WAIT: Duration = Duration::from_secs(60);
 
+/// How long a driver may take to cut a group snapshot; then its volumes are snapshotted one by one. It does
+/// the work of one snapshot for each of them, before it answers the first time; and whoever waits for longer
+/// waits for a driver that hangs. While an application stands frozen half of its budget is the most, so that
+/// the other half is left for single snapshots.
+pub const GROUP_CUT_WAIT: Duration = Duration::from_secs(120);
+
+/// How long trouble with a group snapshot may last; then its volumes are snapshotted one by one. The
+/// csi-snapshotter tries again after 1 s, 2 s and 4 s. Less than for a single one, because what comes behind
+/// it may succeed.
+pub const GROUP_TROUBLE_WAIT: Duration = Duration::from_secs(10);
+
+/// Members of a group snapshot that its line names. Each of them has a line of its own.
+pub const GROUP_MEMBERS_NAMED: usize = 8;
+
 /// How long the removal of snapshots is waited for. What is left then is removed later, or asked for again.
 pub const SNAPSHOT_GONE_WAIT: Duration = Duration::from_secs(120);
 
-/// The first wait between two looks at snapshots that are being taken; it doubles.
+/// The first wait between two looks at snapshots that are being taken; it doubles. While an application
+/// stands frozen it stays so: two small lists each time, for a minute at most.
 pub const SNAPSHOT_FIRST_LOOK: Duration = Duration::from_millis(50);
 
-/// The longest wait between two such looks while one is not cut. The window that is told is this much
-/// longer than the real one at most.
+/// The longest wait between two such looks while one is not cut and nothing is frozen. The window that is
+/// told is this much longer than the real one at most.
 pub const SNAPSHOT_LOOK: Duration = Duration::from_millis(250);
+
+/// The wait before a content that is not there yet is asked for again under the name that it will have. The
+/// snapshot controller says so when it has made it; this is for one that is too busy to say it.
+pub const SNAPSHOT_KEEP_AGAIN: Duration = Duration::from_millis(500);
+
+/// The first wait once all are cut, which doubles: many drivers have finished a snapshot when it is cut.
+pub const SNAPSHOT_CUT_LOOK: Duration = Duration::from_millis(100);
 
 /// The longest wait between two looks at snapshots that are cut and not ready, or that are being removed.
 pub const SNAPSHOT_SLOW_LOOK: Duration = Duration::from_secs(2);
 
 /// How often ledgers are compared with the cluster again while something is left to remove.
 pub const RECONCILE_AGAIN: Duration = Duration::from_secs(60);
+
+/// How often they are compared when nothing is: somebody may remove what recovery points need. Two lists
+/// and the ledgers, and where group snapshots are served three lists more.
+pub const RECONCILE_EVERY: Duration = Duration::from_secs(600);
+
+/// Missing volume snapshots that are named in the extension's status; all of them are in its log.
+pub const MISSING_NAMED: usize = 5;
 
 /// Pods in which one command of a hook runs at once. Each is a connection of its own and up to 128 KiB of
 /// what the command prints.
@@ -293,3 +322,23 @@ pub const THAW_AGAIN: Duration = Duration::from_secs(5);
 /// Jobs whose thaw by the keeper is remembered for their report. A job runs at a time; those that are gone
 /// never ask.
 pub const THAWED_UNTOLD: usize = 4;
+
+/// The wait between two looks at pods in which a hook of a restore is to run. A container takes a second or
+/// so to start; a look costs a small list.
+pub const HOOK_LOOK: Duration = Duration::from_millis(500);
+
+/// Bytes of a command's end that the journal of a restore's hooks keeps for the report of a later attempt.
+/// With key and names less than 512 bytes each, which must stay under the 1 MiB of a ConfigMap.
+pub const HOOK_END_BYTES: usize = 300;
+
+/// Workloads and custom resources that a restore with hooks remembers to have made, where its hooks look.
+/// Some 250 bytes each: 100,000 take a fifth of the extension's 128 MiB, at a time at which pages and packs
+/// are not needed any more.
+pub const MADE_REMEMBERED: usize = 100_000;
+
+/// Owners above a pod that are looked at to know whether a restore made it. Two are usual (ReplicaSet,
+/// Deployment), operators add one or two.
+pub const OWNERS_CLIMBED: usize = 8;
+
+/// Workloads without all of their pods that are told one by one for each hook.
+pub const ABSENT_PODS_TOLD: usize = 100;

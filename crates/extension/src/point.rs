@@ -44,9 +44,20 @@ pub(crate) struct PointHeader {
     /// Volume snapshots that belong to it; 0 in points that were made before there were any.
     #[serde(default)]
     pub(crate) volumes: u32,
+    /// Groups of them that share one instant each.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) volume_groups: u32,
     /// Milliseconds from the first request for a volume snapshot to the last cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot_window_millis: Option<u64>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The cluster as it was when it was read.

@@ -1,10 +1,11 @@
 //! What the extension tells the vault: `BackupExtension/backup-extension` in its namespace.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 use strongroom_core::ResourceType;
+use strongroom_kubernetes::conditions::{self, SNAPSHOTS_PRESENT};
 use strongroom_kubernetes::crd::{self, BackupExtensionStatus, EXTENSION_NAME};
 use strongroom_kubernetes::{ClusterError, apply};
 
@@ -18,6 +19,8 @@ pub struct Publication {
     version: String,
     /// Whether the last heartbeat reached the API server.
     published: Arc<AtomicBool>,
+    /// What was told last: the times of conditions are those of their last change.
+    told: Mutex<BackupExtensionStatus>,
 }
 
 impl Publication {
@@ -27,6 +30,7 @@ impl Publication {
             environment,
             version,
             published: Arc::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -58,14 +62,33 @@ impl Publication {
     pub async fn publish(&self, ready: bool) -> Result<(), ClusterError> {
         let environment = &self.environment;
         let storage = environment.storage.get();
+        let missing = environment.missing_snapshots.sentence();
+        let (reason, message) = match &missing {
+            Some(sentence) => ("Missing", sentence.as_str()),
+            None => ("AllThere", ""),
+        };
+        let now = environment.clock.now();
+        let mut conditions = self.told().conditions.clone();
+        let all_there = missing.is_none();
+        conditions::set(
+            &mut conditions,
+            SNAPSHOTS_PRESENT,
+            all_there,
+            reason,
+            message,
+            None,
+            now,
+        );
         let status = BackupExtensionStatus {
             version: self.version.clone(),
             public_key: environment.keys.public_key_base64(),
             ready,
-            heartbeat: Some(environment.clock.now()),
+            heartbeat: Some(now),
             storage: storage.chars().take(STATUS_MESSAGE_CHARS).collect(),
+            conditions,
             ..BackupExtensionStatus::default()
         };
+        *self.told() = status.clone();
         let status = json!(status);
         let kind = crd::resource_type("BackupExtension", "backupextensions");
         let patched = self.patch(&kind, &status).await;
@@ -76,6 +99,10 @@ impl Publication {
             }
             other => other,
         }
+    }
+
+    fn told(&self) -> MutexGuard<'_, BackupExtensionStatus> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn patch(

@@ -1,18 +1,20 @@
 //! A restore: from a custom resource and a recovery point to objects in the cluster, or to the plan of
 //! that.
 //!
-//! open → discover → plan (mode Validate) or apply → relink (mode Apply) → report. The entries of a
+//! open → discover → plan (mode Validate) or apply → relink → hooks (mode Apply) → report. The entries of a
 //! recovery point have one order ([`sequence`]): by wave, then type, then name. Everything is
 //! streamed in that order ([`walk`]). What is decided over an object ([`plan`]) is the same
 //! function in both modes; only mode Apply acts on it ([`apply`]). What cannot be finished when it is
-//! met, because something that it needs comes later, has its last word at the end ([`settle`]). Where
-//! the volume of a claim comes from is in [`volumes`].
+//! met, because something that it needs comes later, has its last word at the end ([`settle`]). Then the
+//! hooks run in the pods that were made ([`hooks`]). Where the volume of a claim comes from is in
+//! [`volumes`].
 //!
 //! A restore that is taken over goes on where the report of the attempt before ends. What that
 //! attempt may have written beyond it is known from the [`journal`], which records how far writes may
 //! reach before they do: an object in doubt that is younger than the job and carries our
 //! field manager was created by it. Nothing is ever written on users' objects to know that.
 
+mod aggregated;
 mod apply;
 mod calls;
 mod classes;
@@ -20,6 +22,7 @@ mod create;
 mod feed;
 mod fly;
 mod foresee;
+mod hooks;
 mod item;
 mod journal;
 mod lines;
@@ -82,14 +85,15 @@ pub async fn run(attempt: &Attempt, spec: &RestoreSpec) -> Result<Done, JobFailu
                 settle::settle(&walk.applier, report.lines(), walk.held()).await
             };
             let settled = attempt.step(Step::Relink, settle).await?;
-            if let Some((last, its_number)) = settled {
-                attempt.step(Step::Report, last.finish()).await?;
-                return Ok(Done {
-                    report_attempt: Some(its_number),
-                    ..done
-                });
-            }
-            spec.plan_digest.clone()
+            let (mut last, its_number) = settled.unwrap_or((report, attempt.number));
+            let hooks = hooks::run(&walk.applier, &mut last, its_number);
+            let failed = attempt.step(Step::Hooks, hooks).await?;
+            attempt.step(Step::Report, last.finish()).await?;
+            return Ok(Done {
+                report_attempt: Some(its_number),
+                failed: failed.map(Box::new),
+                ..done
+            });
         }
     };
     attempt.step(Step::Report, report.finish()).await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_core::limits::{FREEZE_BUDGET, FREEZE_BUDGET_MAX, FREEZE_BUDGET_VARIABLE};
 use strongroom_kubernetes::crd::{Backup, Restore};
 use strongroom_kubernetes::jobs::{is_forget, is_preview};
 use strongroom_kubernetes::{Cluster, ClusterError, Timeouts};
@@ -20,7 +21,7 @@ use crate::controller::preview::PreviewWork;
 use crate::controller::restore::RestoreWork;
 use crate::controller::{Controller, Queue};
 use crate::crash::{CrashPoints, UnknownPlace};
-use crate::environment::{Environment, RealStores, StorageNote};
+use crate::environment::{Environment, MissingSnapshots, RealStores, StorageNote};
 use crate::health;
 use crate::hooks::Keeper;
 use crate::key::{self, KeyError};
@@ -91,9 +92,14 @@ pub enum RunError {
     /// A task that must not end has ended: a defect.
     #[error("a task of the extension was lost ({0}); the next process continues its jobs")]
     LostTask(String),
-    /// The grace for what cannot be reached is no number of seconds.
-    #[error("{UNREACHABLE_GRACE_VARIABLE} is {0:?}; it takes a whole number of seconds")]
-    UnreachableGrace(String),
+    /// A variable is no number of seconds.
+    #[error("{name} is {told:?}; it takes a whole number of seconds")]
+    NotSeconds {
+        /// The variable.
+        name: &'static str,
+        /// What it says.
+        told: String,
+    },
 }
 
 /// Runs the extension until SIGTERM or SIGINT. Returns within [`SHUTDOWN_GRACE`] of the signal;
@@ -105,7 +111,8 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let crash = CrashPoints::from_env()?;
-    let unreachable_grace = unreachable_grace(std::env::var(UNREACHABLE_GRACE_VARIABLE).ok())?;
+    let unreachable_grace = seconds(UNREACHABLE_GRACE_VARIABLE, UNREACHABLE_GRACE)?;
+    let freeze_budget = seconds(FREEZE_BUDGET_VARIABLE, FREEZE_BUDGET)?.min(FREEZE_BUDGET_MAX);
     let cluster = connect(&options)?;
     let listener = health::bind(options.health_listen)
         .await
@@ -132,9 +139,10 @@ pub async fn run(options: ExtensionOptions) -> Result<(), RunError> {
         namespace_gone_wait: NAMESPACE_GONE_WAIT,
         snapshot_waits: crate::volumes::Waits::default(),
         job_ended: tokio::sync::Notify::new(),
-        freeze_budget: strongroom_core::limits::FREEZE_BUDGET,
+        freeze_budget,
         freezes: crate::hooks::Freezes::default(),
         storage: StorageNote::default(),
+        missing_snapshots: MissingSnapshots::default(),
     });
     let publication = Publication::new(Arc::clone(&environment), options.version);
     let shutdown = CancellationToken::new();
@@ -171,12 +179,21 @@ async fn first_end(tasks: &mut JoinSet<()>) -> String {
     }
 }
 
-fn unreachable_grace(told: Option<String>) -> Result<Duration, RunError> {
+/// The time that a variable tells, or the default.
+fn seconds(name: &'static str, default: Duration) -> Result<Duration, RunError> {
+    told_seconds(name, std::env::var(name).ok(), default)
+}
+
+fn told_seconds(
+    name: &'static str,
+    told: Option<String>,
+    default: Duration,
+) -> Result<Duration, RunError> {
     let Some(told) = told.filter(|told| !told.is_empty()) else {
-        return Ok(UNREACHABLE_GRACE);
+        return Ok(default);
     };
     let seconds = told.parse().map(Duration::from_secs);
-    seconds.map_err(|_not_a_number| RunError::UnreachableGrace(told))
+    seconds.map_err(|_not_a_number| RunError::NotSeconds { name, told })
 }
 
 fn connect(options: &ExtensionOptions) -> Result<Cluster, RunError> {
@@ -243,11 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn the_grace_is_the_default_unless_told_in_seconds() {
-        let grace = |told: &str| unreachable_grace(Some(told.to_owned())).ok();
-        assert_eq!(unreachable_grace(None).ok(), Some(UNREACHABLE_GRACE));
-        assert_eq!(grace(""), Some(UNREACHABLE_GRACE));
-        assert_eq!(grace("5"), Some(Duration::from_secs(5)));
-        assert_eq!(grace("5s"), None);
+    fn a_time_is_the_default_unless_told_in_seconds() {
+        let time = |told: Option<&str>| {
+            let told = told.map(str::to_owned);
+            told_seconds(UNREACHABLE_GRACE_VARIABLE, told, UNREACHABLE_GRACE).ok()
+        };
+        assert_eq!(time(None), Some(UNREACHABLE_GRACE));
+        assert_eq!(time(Some("")), Some(UNREACHABLE_GRACE));
+        assert_eq!(time(Some("5")), Some(Duration::from_secs(5)));
+        assert_eq!(time(Some("5s")), None);
     }
 }

@@ -3,6 +3,7 @@
 //! A *process* here is what `run` starts, without signals: dropping it is SIGKILL. Every scenario
 //! goes through custom resources, as the vault does.
 
+mod aggregated;
 mod application;
 mod backup;
 mod bad_input;

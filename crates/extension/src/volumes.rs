@@ -2,27 +2,32 @@
 //! nothing of it is lost or left behind.
 //!
 //! Contract: what is asked of the cluster is named in the ledger first ([`ledger`]), under names that
-//! follow from recovery point and claim, so that every attempt finds what the one before it made. A
+//! follow from recovery point and claim, so that every attempt finds what the one before it made. Volumes
+//! that can share one instant do ([`gather`]). A
 //! snapshot that the recovery point keeps stands by itself ([`take`]); one that could not be made is
 //! removed, and its claim's line says why. Trouble with one volume never fails a job. What nobody needs
 //! any more is removed by [`reconcile`], and on request by [`forget`].
 
 mod claims;
+mod classes;
 mod forget;
+mod gather;
+mod group_wish;
 mod ledger;
 mod reconcile;
 mod remove;
+mod seen;
 mod take;
+mod told;
 mod waits;
 mod weigh;
 mod wish;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use strongroom_core::report::{ObjectOutcome, Outcome};
-use strongroom_core::volumes::Verdict;
 use strongroom_kubernetes::crd::BackupSpec;
 use strongroom_kubernetes::snapshots::Owner;
 use strongroom_repository::{PointWriter, Repository};
@@ -32,11 +37,13 @@ pub use self::forget::forget;
 use self::ledger::{Ledger, State};
 pub use self::reconcile::{Reconciled, Reconciler, reconcile};
 use self::take::Taken;
+pub(crate) use self::told::foretold;
+use self::told::{told, told_of_groups};
 pub use self::waits::Waits;
 pub(crate) use self::weigh::{Weighed, weigh};
 use crate::hooks::Gate;
 use crate::job::{Attempt, JobFailure};
-use crate::point::volumes::{GROUP, SnapshotRecord, VolumeRecord, Without, header};
+use crate::point::volumes::{GROUP, header};
 use crate::reporting::Report;
 
 /// What a backup did for its volumes.
@@ -44,6 +51,8 @@ use crate::reporting::Report;
 pub(crate) struct Protected {
     /// Snapshots that the recovery point keeps.
     pub(crate) snapshots: u32,
+    /// Groups of them that share one instant each.
+    pub(crate) groups: u32,
     /// From the first request to the last cut.
     pub(crate) window: Option<Duration>,
     /// The ledger; none when no snapshot was asked for.
@@ -120,20 +129,29 @@ pub(crate) async fn protect(
     if served {
         reconcile::settle_doubts(&attempt.environment, repository, &owner).await;
     }
-    let (weighed, classes) = weigh(attempt, &spec.selection, served, claims).await?;
+    let (weighed, classes) = weigh(attempt, spec, served, claims).await?;
+    let offered = (classes.as_slice(), spec.snapshot_classes.as_slice());
     let Taken {
         outcomes,
         window,
         ledger,
-    } = take::take(attempt, &owner, &weighed, &classes, gate).await?;
+        groups,
+        singly,
+    } = take::take(attempt, &owner, &weighed, offered, gate).await?;
     let (writer, report) = into;
-    let mut snapshots = 0;
+    for line in told_of_groups(&weighed, &outcomes, &groups, &singly) {
+        report.add(line).await?;
+    }
+    let (mut snapshots, mut kept_groups) = (0, BTreeSet::new());
     if !weighed.is_empty() {
         writer.start_run(GROUP, json!(header())).await?;
     }
     for (one, outcome) in weighed.iter().zip(outcomes) {
         let (record, line) = told(one, outcome);
-        snapshots += u32::from(record.snapshot.is_some());
+        if let Some(snapshot) = &record.snapshot {
+            snapshots += 1;
+            kept_groups.extend(snapshot.group.as_ref().map(|group| group.name.clone()));
+        }
         let body = serde_json::to_vec(&record).map(Bytes::from);
         let body = body.map_err(|error| {
             JobFailure::new(
@@ -151,59 +169,8 @@ pub(crate) async fn protect(
     }
     Ok(Protected {
         snapshots,
+        groups: u32::try_from(kept_groups.len()).unwrap_or(u32::MAX),
         window,
         ledger,
     })
-}
-
-/// The record of a claim, and its line.
-fn told(one: &Weighed, outcome: Result<SnapshotRecord, Without>) -> (VolumeRecord, ObjectOutcome) {
-    let mut record = one.record();
-    let mut line = one.held.line();
-    match outcome {
-        Ok(snapshot) => {
-            let why = match &one.verdict {
-                Verdict::Snapshot { reason, .. } => reason,
-                Verdict::Without { .. } => "",
-            };
-            let size = match snapshot.restore_size {
-                0 => String::new(),
-                bytes => format!(" of {bytes} bytes"),
-            };
-            line.reason = format!(
-                "{}; a volume snapshot{size} was taken by class {} ({why}): {}",
-                line.reason, snapshot.class, snapshot.handle
-            );
-            record.snapshot = Some(snapshot);
-        }
-        Err(without) => {
-            line.reason = format!(
-                "the claim is backed up, the volume's data is not: {}",
-                without.reason
-            );
-            line.code = Some(without.code.clone()).filter(|code| !code.is_empty());
-            record.without = Some(without);
-        }
-    }
-    (record, line)
-}
-
-/// The line that a preview has of a claim.
-pub(crate) fn foretold(one: &Weighed) -> ObjectOutcome {
-    let mut line = one.held.line();
-    line.outcome = Outcome::BackedUp;
-    match &one.verdict {
-        Verdict::Snapshot { class, reason } => {
-            line.reason = format!(
-                "{}; a volume snapshot would be taken by class {class} ({reason})",
-                line.reason
-            );
-            line
-        }
-        Verdict::Without { code, reason } => {
-            line.reason = format!("the volume's data would not be backed up: {reason}");
-            line.code = code.map(|code| code.as_str().to_owned());
-            line
-        }
-    }
 }

@@ -3,7 +3,9 @@
 //!
 //! `STRONGROOM_TEST_KUBECONFIG` names the kubeconfig of a cluster that may be written to, as printed
 //! by `cargo xtask cluster up --tier control-plane`. Without it these tests say that they are left
-//! out; with it, a cluster that cannot be used is a failure.
+//! out; with it, a cluster that cannot be used is a failure. `STRONGROOM_TEST_XTASK`, the path of
+//! `xtask`, and `STRONGROOM_TEST_CLUSTER`, the cluster's name there, open a way from the API server to
+//! these tests; those that it must call are left out without them.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,22 +17,46 @@
 
 #[path = "real_api_server/admission.rs"]
 mod admission;
+#[path = "real_api_server/aggregated.rs"]
+mod aggregated;
 #[path = "real_api_server/application.rs"]
 mod application;
 #[path = "real_api_server/bad_input.rs"]
 mod bad_input;
+#[path = "real_api_server/callee.rs"]
+mod callee;
+#[path = "real_api_server/conversion.rs"]
+mod conversion;
 #[path = "real_api_server/cut.rs"]
 mod cut;
+#[path = "real_api_server/faults.rs"]
+mod faults;
+#[path = "real_api_server/gate.rs"]
+mod gate;
 #[path = "real_api_server/hooks.rs"]
 mod hooks;
+#[path = "real_api_server/lists.rs"]
+mod lists;
+#[path = "real_api_server/needed.rs"]
+mod needed;
+#[path = "real_api_server/restore_hooks.rs"]
+mod restore_hooks;
+#[path = "real_api_server/rights.rs"]
+mod rights;
+#[path = "real_api_server/runs.rs"]
+mod runs;
 #[path = "real_api_server/snapshots.rs"]
 mod snapshots;
 #[path = "real_api_server/stage.rs"]
 mod stage;
+#[path = "real_api_server/targets.rs"]
+mod targets;
 #[path = "real_api_server/trouble.rs"]
 mod trouble;
 #[path = "real_api_server/volumes.rs"]
 mod volumes;
+#[path = "real_api_server/webhooks.rs"]
+mod webhooks;
 
 use std::sync::Arc;
 

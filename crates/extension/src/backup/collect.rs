@@ -89,6 +89,9 @@ pub(super) async fn collect_into<S: Sink>(
     for line in absent_namespaces(&plan.selector, &collecting.namespaces) {
         collecting.sink.report(line).await?;
     }
+    for line in collecting.smears() {
+        collecting.sink.report(line).await?;
+    }
     Ok((collecting.cut, collecting.claims))
 }
 
@@ -121,6 +124,22 @@ struct Open {
 }
 
 impl<S: Sink> Collecting<'_, S> {
+    /// A finding for each type that was not read at the moment of all others.
+    fn smears(&self) -> Vec<ObjectOutcome> {
+        let types = self.plan.types.iter().chain(&self.plan.related);
+        let smeared = types.filter_map(|resource| {
+            let state = self.cut.smeared.get(&resource.resource())?;
+            let reason = format!(
+                "it was read up to state {state}, all others at {}: its objects may know of something \
+                 that those do not",
+                self.cut.at
+            );
+            let line = line_on_type(resource, Outcome::Skipped, reason);
+            Some(line.with_code(Code::RecoveryPointSmeared))
+        });
+        smeared.collect()
+    }
+
     /// Reads these types to their end.
     async fn read(&mut self, types: &[ResourceType]) -> Result<(), JobFailure> {
         let mut listing = Listing::start(self.source.clone(), types);

@@ -11,7 +11,7 @@ use strongroom_core::limits::OPTED_OUT_NAMESPACES_MAX;
 use strongroom_core::selection::EXCLUDE_LABELS;
 use strongroom_kubernetes::collect::Collector;
 use strongroom_kubernetes::discovery::{self, Discovery};
-use strongroom_kubernetes::snapshots;
+use strongroom_kubernetes::{ClusterError, snapshots};
 
 use crate::job::{Attempt, JobFailure};
 use crate::point::ClusterFacts;
@@ -20,6 +20,9 @@ use crate::point::ClusterFacts;
 pub(super) struct Found {
     pub(super) discovery: Discovery,
     pub(super) cluster: ClusterFacts,
+    /// Custom types that are read in their preferred version, because nobody could say in which they
+    /// are stored.
+    pub(super) guessed: Vec<(ResourceType, ClusterError)>,
     /// Namespaces whose own label keeps them out of backups.
     pub(super) opted_out: BTreeSet<String>,
 }
@@ -43,11 +46,13 @@ pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
     let cluster = &attempt.environment.cluster;
     let types = async {
         let mut discovery = discovery::discover(cluster).await?;
-        discovery.types = discovery.stored_types(cluster).await?;
-        Ok(discovery)
+        let stored = discovery.stored_types(cluster).await?;
+        discovery.types = stored.types;
+        Ok((discovery, stored.guessed))
     };
     let version = async { Ok(cluster.version().await?) };
-    let (version, discovery, opted_out) = tokio::try_join!(version, types, opted_out(attempt))?;
+    let (version, (discovery, guessed), opted_out) =
+        tokio::try_join!(version, types, opted_out(attempt))?;
     let mut facts = ClusterFacts {
         version: version.git_version,
         platform: version.platform,
@@ -60,6 +65,7 @@ pub(super) async fn discover(attempt: &Attempt) -> Result<Found, JobFailure> {
     Ok(Found {
         discovery,
         cluster: facts,
+        guessed,
         opted_out,
     })
 }

@@ -9,6 +9,7 @@ use strongroom_core::{Code, ObjectRef, Problem, ResourceType};
 use strongroom_kubernetes::crd::BackupSpec;
 
 use super::discover::Found;
+use super::trouble::{Trouble, judge_knowing};
 use crate::job::JobFailure;
 use crate::limits::NAMESPACES_LISTED_ALONE;
 use crate::reporting::line_on_type;
@@ -70,6 +71,7 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
             lines.push(line.with_code(Code::ApiGroupUnavailable));
         }
     }
+    lines.extend(guessed(&selector, found));
     for filter in selector.unmatched_types(&found.discovery.types) {
         let object = ObjectRef {
             group: String::new(),
@@ -89,6 +91,28 @@ pub(super) fn plan(spec: &BackupSpec, found: &Found) -> Result<Plan, JobFailure>
         namespaces,
         lines,
     })
+}
+
+/// A finding for each type that is read although nobody could say in which version it is stored.
+fn guessed(selector: &Selector, found: &Found) -> Vec<ObjectOutcome> {
+    let mut lines = Vec::new();
+    for (resource, error) in &found.guessed {
+        let decision = selector.decide_type(resource);
+        if decision.included || decision.rule == Rule::TakenWhenNeeded {
+            let reason = format!(
+                "it is read as {}, which may lack fields that are stored: {error}",
+                resource.version
+            );
+            // That the cluster answers was seen by its discovery.
+            let code = match judge_knowing(resource, &error.failure, true) {
+                Trouble::Finding(code) => code,
+                Trouble::Attempt => Code::UserErrorClusterAuthenticationFailed,
+            };
+            let line = line_on_type(resource, Outcome::Skipped, reason);
+            lines.push(line.with_code(code));
+        }
+    }
+    lines
 }
 
 /// Why a type is not read that can be listed and no more: what a restore makes of an object depends on
@@ -219,6 +243,7 @@ mod tests {
                 ..Discovery::default()
             },
             cluster: ClusterFacts::default(),
+            guessed: Vec::new(),
             opted_out: BTreeSet::new(),
         };
         let spec = BackupSpec {
@@ -227,6 +252,7 @@ mod tests {
             recovery_point_id: Uuid::nil(),
             backup_instance_id: "a".to_owned(),
             selection: Selection::default(),
+            snapshot_classes: Vec::new(),
             parent_recovery_point_id: None,
             sealed: String::new(),
             deadline: None,

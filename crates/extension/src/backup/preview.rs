@@ -41,7 +41,7 @@ pub async fn preview(attempt: &Attempt, spec: &BackupSpec) -> Result<Done, JobFa
     let collecting = collect::collect_into(attempt, spec, &plan, &mut sink);
     let (cut, claims) = attempt.step(Step::Collect, collecting).await?;
     let served = found.serves_snapshots();
-    let weighing = volumes::weigh(attempt, &spec.selection, served, claims);
+    let weighing = volumes::weigh(attempt, spec, served, claims);
     let (weighed, _) = attempt.step(Step::Snapshot, weighing).await?;
     for one in &weighed {
         sink.report(volumes::foretold(one)).await?;

@@ -31,6 +31,7 @@ pub(super) async fn seal(
         outside: sums.outside,
         report_attempt: attempt.number,
         volumes: protected.snapshots,
+        volume_groups: protected.groups,
         snapshot_window_millis: protected.window_millis(),
     };
     let now = attempt.environment.clock.now();

@@ -1,23 +1,24 @@
 //! The journal of a freeze: a ConfigMap in the extension's namespace that says what is to be thawed.
 //!
 //! Contract: it is durable before the first command of a pre-hook runs, and each stage of the freeze is
-//! written into it before that stage begins. It goes once the thaw was carried out. Every write names the
-//! version before it, so that of two processes that think a freeze theirs one hears of the other. A
-//! persisted format: fields are only ever added.
+//! written into it before that stage begins. It goes once the thaw was carried out. A stage whose end was not
+//! seen in all pods is in doubt: its command may take effect behind the thaw. A persisted format: fields are
+//! only ever added.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use strongroom_core::Code;
 use strongroom_core::hooks::{BackupHook, Plan, Target, is_due};
-use strongroom_core::{Code, ResourceType};
-use strongroom_kubernetes::apply::{self, Created, Propagation};
+use strongroom_kubernetes::ClusterError;
 use strongroom_kubernetes::collect::Collector;
-use strongroom_kubernetes::{ClusterError, Failure, MANAGED_BY, MANAGED_BY_LABEL};
 use uuid::Uuid;
 
+use super::record::{self, Record};
 use crate::environment::Environment;
 use crate::job::{JobFailure, Lost};
 
@@ -27,10 +28,8 @@ const LABEL: &str = "clusterbackup.dataprotection.microsoft.com/frozen-by";
 const KEY: &str = "thaw.json";
 /// The key of the number of stages of the freeze that were begun.
 const BEGUN: &str = "begun";
-/// The key of who wrote last.
-const BY: &str = "by";
-/// The key of the version before the last write.
-const AFTER: &str = "after";
+/// The key of the stages of the freeze that are in doubt, as in `0,2`.
+const DOUBTS: &str = "doubts";
 
 /// One command of the thaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +55,18 @@ impl Thaw {
     }
 }
 
+/// One stage of the freeze, as far as the thaw must know it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Froze {
+    /// The first stage of the same hook.
+    #[serde(rename = "f")]
+    first: usize,
+    /// How long its command may take, in milliseconds.
+    #[serde(rename = "t")]
+    timeout_millis: u64,
+}
+
 /// What is to be thawed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -64,6 +75,9 @@ pub(super) struct Journal {
     pub(super) job: Uuid,
     /// The commands, in their order.
     pub(super) thaw: Vec<Thaw>,
+    /// The stages of the freeze.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) froze: Vec<Froze>,
 }
 
 impl Journal {
@@ -75,14 +89,23 @@ impl Journal {
                 .map_or_else(String::new, |hook| hook.name.clone()),
             first: plan.first_of(stage.hook),
             command: stage.action.command.clone(),
-            timeout_millis: u64::try_from(stage.action.timeout.as_millis()).unwrap_or(u64::MAX),
+            timeout_millis: millis(stage.action.timeout),
             targets: stage.targets.clone(),
+        });
+        let froze = plan.freeze.iter().enumerate().map(|(at, stage)| Froze {
+            first: plan.first_of(stage.hook).unwrap_or(at),
+            timeout_millis: millis(stage.action.timeout),
         });
         Self {
             job,
             thaw: thaw.collect(),
+            froze: froze.collect(),
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A journal as it stands in the cluster.
@@ -92,8 +115,9 @@ pub(super) struct Entered {
     pub(super) journal: Journal,
     /// How many stages of the freeze were begun.
     pub(super) begun: usize,
-    name: String,
-    version: String,
+    /// Stages of the freeze whose end was not seen.
+    doubts: BTreeSet<usize>,
+    record: Record,
 }
 
 impl Entered {
@@ -104,25 +128,18 @@ impl Entered {
     ) -> Result<Self, JobFailure> {
         let name = name_of(journal.job);
         let text = serde_json::to_string(&journal).map_err(not_understood)?;
-        let object = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": name,
-                "namespace": environment.namespace,
-                "labels": { MANAGED_BY_LABEL: MANAGED_BY, LABEL: journal.job },
-            },
-            "data": { KEY: text, BEGUN: "0" },
-        });
-        match apply::create(&environment.cluster, &kind(), &object).await? {
-            Created::New(written) => Ok(Self {
+        let labels = Map::from_iter([(LABEL.to_owned(), json!(journal.job))]);
+        let data = json!({ KEY: text, BEGUN: "0", DOUBTS: "" });
+        let made = Record::create(environment, &name, (labels, Value::Null), &data).await?;
+        match made {
+            Some(record) => Ok(Self {
                 journal,
                 begun: 0,
-                version: version_of(&written.object),
-                name,
+                doubts: BTreeSet::new(),
+                record,
             }),
             // The answer to the first sending was lost, or another process was quicker.
-            Created::AlreadyExists => match of_job(environment, journal.job).await? {
+            None => match of_job(environment, journal.job).await? {
                 Some(live) if live.journal == journal && live.begun == 0 => Ok(live),
                 _ => Err(Lost::TakenOver.into()),
             },
@@ -135,8 +152,23 @@ impl Entered {
         environment: &Environment,
         by: &str,
     ) -> Result<(), JobFailure> {
+        self.doubts.insert(self.begun);
         self.write(environment, self.begun.saturating_add(1), by)
             .await
+    }
+
+    /// Takes in that the end of the stage that was begun last was seen in all pods.
+    pub(super) fn end_seen(&mut self) {
+        self.doubts.remove(&self.begun.saturating_sub(1));
+    }
+
+    /// Writes down which ends were seen, so that whoever takes over need not thaw twice.
+    pub(super) async fn note(
+        &mut self,
+        environment: &Environment,
+        by: &str,
+    ) -> Result<(), JobFailure> {
+        self.write(environment, self.begun, by).await
     }
 
     /// Writes that this process is about to thaw: whoever freezes by this journal learns of it.
@@ -154,29 +186,12 @@ impl Entered {
         begun: usize,
         by: &str,
     ) -> Result<(), JobFailure> {
-        let place = Some(environment.namespace.as_str());
-        // The version before makes each write another one, also when the number does not change.
-        let (number, after) = (begun.to_string(), self.version.clone());
-        let change = json!({
-            "metadata": { "resourceVersion": after },
-            "data": { BEGUN: number, BY: by, AFTER: after },
-        });
-        let (cluster, kind) = (&environment.cluster, kind());
-        let written = apply::patch_merge(cluster, &kind, place, &self.name, &change).await;
-        let written = match written {
-            Ok(written) => written.object,
-            Err(error) if is_taken(&error) => {
-                let live = apply::get(cluster, &kind, place, &self.name).await?;
-                // A write whose answer was lost is sent again, and meets itself.
-                let is_ours = |live: &Value| {
-                    let data = &live["data"];
-                    data[BEGUN] == *number && data[BY] == by && data[AFTER] == *after
-                };
-                live.filter(is_ours).ok_or(Lost::TakenOver)?
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.version = version_of(&written);
+        let doubts: Vec<String> = self.doubts.iter().map(ToString::to_string).collect();
+        let entries = Map::from_iter([
+            (BEGUN.to_owned(), json!(begun.to_string())),
+            (DOUBTS.to_owned(), json!(doubts.join(","))),
+        ]);
+        self.record.write(environment, by, entries).await?;
         self.begun = begun;
         Ok(())
     }
@@ -187,12 +202,29 @@ impl Entered {
         thaw.filter(|thaw| is_due(thaw.first, self.begun))
     }
 
+    /// How long after the thaw what is in doubt may still take effect; none when nothing is. A command had
+    /// this long to end, and nothing ends it in its container: it is given as long again.
+    pub(super) fn doubtful_for(&self) -> Option<Duration> {
+        let froze = self.doubts.iter().map(|at| self.journal.froze.get(*at));
+        let longest = froze.map(|froze| froze.map_or(0, |froze| froze.timeout_millis));
+        longest.max().map(Duration::from_millis)
+    }
+
+    /// The part of the thaw that is to run once more then.
+    pub(super) fn due_again(&self) -> impl Iterator<Item = &Thaw> {
+        let hooks = self.doubts.iter().filter_map(|at| {
+            let froze = self.journal.froze.get(*at)?;
+            Some(froze.first)
+        });
+        let hooks: BTreeSet<usize> = hooks.collect();
+        let is_doubtful =
+            move |thaw: &&Thaw| thaw.first.is_some_and(|first| hooks.contains(&first));
+        self.due().filter(is_doubtful)
+    }
+
     /// Removes it: the thaw was carried out.
     pub(super) async fn remove(&self, environment: &Environment) -> Result<(), ClusterError> {
-        let place = Some(environment.namespace.as_str());
-        let (kind, how) = (kind(), Propagation::Background);
-        apply::delete(&environment.cluster, &kind, place, &self.name, None, how).await?;
-        Ok(())
+        self.record.remove(environment).await
     }
 }
 
@@ -201,8 +233,7 @@ pub(super) async fn of_job(
     environment: &Environment,
     job: Uuid,
 ) -> Result<Option<Entered>, JobFailure> {
-    let place = Some(environment.namespace.as_str());
-    let found = apply::get(&environment.cluster, &kind(), place, &name_of(job)).await?;
+    let found = Record::read(environment, &name_of(job)).await?;
     found.map(|object| parse(&object)).transpose()
 }
 
@@ -210,7 +241,7 @@ pub(super) async fn of_job(
 /// others must not wait for it.
 pub(super) async fn all(environment: &Environment) -> Result<Vec<Entered>, JobFailure> {
     let collector = Collector::with_defaults(environment.cluster.clone());
-    let (kind, place) = (kind(), Some(environment.namespace.as_str()));
+    let (kind, place) = (record::kind(), Some(environment.namespace.as_str()));
     let mut pages = pin!(collector.pages(&kind, place, None, Some(LABEL)));
     let mut all = Vec::new();
     while let Some(page) = pages.try_next().await? {
@@ -229,38 +260,18 @@ fn parse(object: &Value) -> Result<Entered, JobFailure> {
     let data = &object["data"];
     let text = data[KEY].as_str().unwrap_or_default();
     let begun = data[BEGUN].as_str().and_then(|text| text.parse().ok());
+    let doubts = data[DOUBTS].as_str().unwrap_or_default().split(',');
     Ok(Entered {
         journal: serde_json::from_str(text).map_err(not_understood)?,
         // What cannot be read may have been begun.
         begun: begun.unwrap_or(usize::MAX),
-        name: object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        version: version_of(object),
+        doubts: doubts.filter_map(|at| at.parse().ok()).collect(),
+        record: Record::of(object),
     })
-}
-
-fn is_taken(error: &ClusterError) -> bool {
-    matches!(
-        error.failure,
-        Failure::Conflict { .. } | Failure::NotFound { .. }
-    )
 }
 
 fn name_of(job: Uuid) -> String {
     format!("frozen-by-{job}")
-}
-
-fn kind() -> ResourceType {
-    ResourceType::new("", "v1", "ConfigMap", "configmaps", true)
-}
-
-fn version_of(object: &Value) -> String {
-    object["metadata"]["resourceVersion"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 fn not_understood(error: serde_json::Error) -> JobFailure {
@@ -290,16 +301,24 @@ mod tests {
                     container: "db".into(),
                 }],
             }],
+            froze: vec![
+                Froze {
+                    first: 0,
+                    timeout_millis: 30_000,
+                };
+                2
+            ],
         };
         let text = serde_json::to_string(&journal).unwrap();
         assert_eq!(
             text,
-            r#"{"job":"00000000-0000-0000-0000-000000000000","thaw":[{"hook":"shop/freeze: db","first":0,"command":["unlock"],"timeoutMillis":10000,"targets":[{"namespace":"shop","pod":"db-0","uid":"u","container":"db"}]}]}"#
+            r#"{"job":"00000000-0000-0000-0000-000000000000","thaw":[{"hook":"shop/freeze: db","first":0,"command":["unlock"],"timeoutMillis":10000,"targets":[{"namespace":"shop","pod":"db-0","uid":"u","container":"db"}]}],"froze":[{"f":0,"t":30000},{"f":0,"t":30000}]}"#
         );
         let object = json!({"metadata": {"name": "n"}, "data": {KEY: text, BEGUN: "0"}});
         let read = parse(&object).unwrap();
         assert_eq!(read.journal, journal);
         assert_eq!(read.due().count(), 0, "nothing was begun");
+        assert_eq!(read.doubtful_for(), None);
         let object = json!({"data": {KEY: text, BEGUN: "odd"}});
         assert_eq!(
             parse(&object).unwrap().due().count(),
@@ -307,6 +326,33 @@ mod tests {
             "what is in doubt is thawed"
         );
         assert!(parse(&json!({})).is_err());
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_thawed_again_once_its_command_has_had_its_time() {
+        let thaw = |first| Thaw {
+            first,
+            ..Thaw::default()
+        };
+        let froze = |first, timeout_millis| Froze {
+            first,
+            timeout_millis,
+        };
+        let journal = Journal {
+            job: Uuid::nil(),
+            thaw: vec![thaw(Some(2)), thaw(Some(0)), thaw(None)],
+            froze: vec![froze(0, 10), froze(0, 30), froze(2, 20)],
+        };
+        let text = serde_json::to_string(&journal).unwrap();
+        let object = json!({"data": {KEY: text, BEGUN: "2", DOUBTS: "0,1"}});
+        let mut read = parse(&object).unwrap();
+        assert_eq!(read.due().count(), 2);
+        assert_eq!(read.due_again().collect::<Vec<_>>(), [&thaw(Some(0))]);
+        assert_eq!(read.doubtful_for(), Some(Duration::from_millis(30)));
+        read.end_seen();
+        assert_eq!(read.doubtful_for(), Some(Duration::from_millis(10)));
+        read.doubts.clear();
+        assert_eq!((read.doubtful_for(), read.due_again().count()), (None, 0));
     }
 
     #[test]
@@ -318,6 +364,11 @@ mod tests {
             container: "c".repeat(63),
         };
         let each = serde_json::to_string(&target).unwrap().len() + 1;
+        let froze = Froze {
+            first: HOOK_RUNS_MAX,
+            timeout_millis: 300_000,
+        };
+        let each = each + serde_json::to_string(&froze).unwrap().len() + 1;
         // A command is escaped to at most six times its bytes, when it is of control characters; of what
         // people write hardly a byte is.
         assert!(

@@ -2,7 +2,8 @@
 //!
 //! Contract: level-based. Every journal whose job is not at it in this process is thawed and removed: when
 //! the process starts, whenever a job lets go of its freeze, and again while something is left. A process
-//! that is told to stop thaws before it goes.
+//! that is told to stop thaws before it goes. A pre-hook whose end was not seen may freeze behind the
+//! thaw: then the thaw runs once more when that command has had its time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,34 +59,66 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Carries out what a journal says, and removes it.
+/// Carries out what a journal says.
 pub(super) async fn thaw(
     environment: &Environment,
     entered: &Entered,
 ) -> Result<Vec<Ran>, JobFailure> {
     let mut all = Vec::new();
     for stage in entered.due() {
-        let ran = run::thaw(&environment.cluster, stage).await;
-        if let Some(failure) = ran.iter().find_map(Ran::unreachable) {
-            return Err(failure);
+        all.extend(heard(run::thaw(&environment.cluster, stage).await)?);
+    }
+    Ok(all)
+}
+
+/// Carries it out once more when a pre-hook may have taken effect behind it, and removes the journal.
+pub(super) async fn finish(
+    environment: &Environment,
+    entered: &Entered,
+) -> Result<Vec<Ran>, JobFailure> {
+    let mut all = Vec::new();
+    if let Some(wait) = entered.doubtful_for() {
+        tokio::time::sleep(wait).await;
+        for stage in entered.due_again() {
+            all.extend(heard(run::thaw_again(&environment.cluster, stage).await)?);
         }
-        all.extend(ran);
     }
     entered.remove(environment).await?;
     Ok(all)
 }
 
+/// Commands that the API server has passed on; its own trouble is the attempt's.
+fn heard(ran: Vec<Ran>) -> Result<Vec<Ran>, JobFailure> {
+    match ran.iter().find_map(Ran::unreachable) {
+        Some(failure) => Err(failure),
+        None => Ok(ran),
+    }
+}
+
+/// The whole of it, for a journal that was left.
+async fn thaw_and_finish(
+    environment: &Environment,
+    entered: &mut Entered,
+    by: &str,
+) -> Result<Vec<Ran>, JobFailure> {
+    entered.claim(environment, by).await?;
+    let mut all = thaw(environment, entered).await?;
+    all.extend(finish(environment, entered).await?);
+    Ok(all)
+}
+
 /// Thaws what an earlier attempt at a job left, and returns the lines of what was left and thawed, by this
-/// call or by the keeper before it.
+/// call or by the keeper before it. What other jobs left goes first: it must not be thawed in the midst of
+/// this one's freeze.
 pub(super) async fn thaw_of_earlier(
     environment: &Environment,
     job: Uuid,
     by: &str,
 ) -> Result<Vec<ObjectOutcome>, JobFailure> {
     let mut untold = environment.freezes.thawing.lock().await;
+    thaw_of_others(environment, &mut untold).await?;
     if let Some(mut left) = journal::of_job(environment, job).await? {
-        left.claim(environment, by).await?;
-        return Ok(lines(&thaw(environment, &left).await?));
+        return Ok(lines(&thaw_and_finish(environment, &mut left, by).await?));
     }
     Ok(untold.remove(&job).unwrap_or_default())
 }
@@ -98,19 +131,21 @@ fn lines(ran: &[Ran]) -> Vec<ObjectOutcome> {
 
 /// Thaws every journal that nobody in this process is at. Whether any is left.
 async fn thaw_left(environment: &Environment) -> Result<bool, JobFailure> {
-    let freezes = &environment.freezes;
-    let mut untold = freezes.thawing.lock().await;
+    let mut untold = environment.freezes.thawing.lock().await;
+    thaw_of_others(environment, &mut untold).await
+}
+
+async fn thaw_of_others(
+    environment: &Environment,
+    untold: &mut BTreeMap<Uuid, Vec<ObjectOutcome>>,
+) -> Result<bool, JobFailure> {
     let mut left = false;
     for mut entered in journal::all(environment).await? {
         let job = entered.journal.job;
-        if freezes.held().contains(&job) {
+        if environment.freezes.held().contains(&job) {
             continue;
         }
-        let thawed = match entered.claim(environment, "keeper").await {
-            Ok(()) => thaw(environment, &entered).await,
-            Err(failure) => Err(failure),
-        };
-        match thawed {
+        match thaw_and_finish(environment, &mut entered, "keeper").await {
             Ok(all) => {
                 tracing::info!(job.id = %job, commands = all.len(), "what a job left frozen was thawed");
                 for ran in all.iter().filter(|ran| !ran.is_well()) {

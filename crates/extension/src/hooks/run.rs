@@ -19,35 +19,41 @@ use crate::limits::{
 
 /// What became of a command in one pod.
 #[derive(Debug)]
-pub(super) struct Ran {
+pub(crate) struct Ran {
     /// The hook.
-    pub(super) hook: String,
+    pub(crate) hook: String,
     /// The program.
-    pub(super) program: String,
+    pub(crate) program: String,
     /// Where.
-    pub(super) target: Target,
+    pub(crate) target: Target,
     /// How long it took, all tries together.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
     /// How often it was tried.
-    pub(super) tries: u32,
+    pub(crate) tries: u32,
+    /// Whether it thawed once more what may have been frozen behind the first thaw.
+    pub(crate) again: bool,
     /// What came of it.
-    pub(super) end: End,
+    pub(crate) end: End,
 }
 
 /// What came of a command.
 #[derive(Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     /// It ended well.
     Well(Output),
     /// The pod is gone, or another one of the same name is there.
     PodGone,
+    /// It was never begun, for this reason.
+    NeverRan(String),
+    /// An earlier process began it, and its end was never heard of.
+    Unheard,
     /// It did not end well.
     Badly(ExecError),
 }
 
 impl Ran {
     /// The API server's trouble, when it is one that passes and no fault of the hook.
-    pub(super) fn unreachable(&self) -> Option<JobFailure> {
+    pub(crate) fn unreachable(&self) -> Option<JobFailure> {
         let End::Badly(error) = &self.end else {
             return None;
         };
@@ -59,12 +65,27 @@ impl Ran {
     }
 
     /// Whether it ended well.
-    pub(super) fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         matches!(self.end, End::Well(_))
     }
 
+    /// Whether it is known to have ended: it freezes nothing any more.
+    pub(super) fn has_ended(&self) -> bool {
+        let error = match &self.end {
+            End::Badly(error) => error,
+            End::Unheard => return false,
+            End::Well(_) | End::PodGone | End::NeverRan(_) => return true,
+        };
+        !matches!(
+            error.failure,
+            ExecFailure::TimedOut { .. }
+                | ExecFailure::Interrupted { .. }
+                | ExecFailure::Cluster(_)
+        )
+    }
+
     /// In a sentence: what ran where, and what came of it.
-    pub(super) fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         let Self {
             hook,
             program,
@@ -74,24 +95,38 @@ impl Ran {
         let end = match &self.end {
             End::Well(output) => format!("it ended well{}", printed(output)),
             End::PodGone => "the pod is gone".to_owned(),
+            End::NeverRan(why) => why.clone(),
+            End::Unheard => {
+                "it was begun when the extension was interrupted and may have run; it is not \
+                             run again"
+                    .to_owned()
+            }
             End::Badly(error) => format!("{}{}", error.failure, printed(&error.output)),
         };
         let tries = match self.tries {
             0 | 1 => String::new(),
             tries => format!(" ({tries} tries)"),
         };
-        format!("hook {hook}, {program} in pod {target}: {end}{tries}")
+        let again = if self.again {
+            ", once more because a freeze may have taken effect behind the first thaw"
+        } else {
+            ""
+        };
+        format!("hook {hook}, {program} in pod {target}{again}: {end}{tries}")
     }
 
     /// Its line in the report; `trouble` is the code when it did not end well.
-    pub(super) fn line(&self, trouble: Code) -> ObjectOutcome {
-        let outcome = match self.end {
-            End::Well(_) => Outcome::Ran,
-            End::PodGone | End::Badly(_) => Outcome::Failed,
+    pub(crate) fn line(&self, trouble: Code) -> ObjectOutcome {
+        // A thaw of what is not frozen may well fail, and the first one has told of trouble already.
+        let is_well = self.is_well() || self.again;
+        let outcome = if is_well {
+            Outcome::Ran
+        } else {
+            Outcome::Failed
         };
         let line = ObjectOutcome::new(pod_ref(&self.target), outcome, self.sentence());
         let line = line.with_millis(u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX));
-        if self.is_well() {
+        if is_well {
             line
         } else {
             line.with_code(trouble)
@@ -105,7 +140,7 @@ fn pod_ref(target: &Target) -> ObjectRef {
 }
 
 /// The same by its namespace and name.
-pub(super) fn pod_named(namespace: &str, name: &str) -> ObjectRef {
+pub(crate) fn pod_named(namespace: &str, name: &str) -> ObjectRef {
     let pods = ResourceType::new("", "v1", "Pod", "pods", true);
     ObjectRef::new(&pods, Some(namespace), name)
 }
@@ -144,6 +179,20 @@ pub(super) async fn freeze(cluster: &Cluster, hook: &str, stage: &Stage) -> Vec<
     side_by_side(runs.collect()).await
 }
 
+/// Runs a stage of the thaw once more.
+pub(super) async fn thaw_again(cluster: &Cluster, stage: &Thaw) -> Vec<Ran> {
+    let runs = stage.targets.iter().map(|target| {
+        let run = async move {
+            let began = Instant::now();
+            let end = once(cluster, target, &stage.command, stage.timeout()).await;
+            let ran = ran(&stage.hook, &stage.command, target, began, 1, end);
+            Ran { again: true, ..ran }
+        };
+        run.boxed()
+    });
+    side_by_side(runs.collect()).await
+}
+
 /// Runs a stage of the thaw: each command again and again for a while until it ends well.
 pub(super) async fn thaw(cluster: &Cluster, stage: &Thaw) -> Vec<Ran> {
     let runs = stage
@@ -153,7 +202,7 @@ pub(super) async fn thaw(cluster: &Cluster, stage: &Thaw) -> Vec<Ran> {
     side_by_side(runs.collect()).await
 }
 
-async fn side_by_side(runs: Vec<BoxFuture<'_, Ran>>) -> Vec<Ran> {
+pub(crate) async fn side_by_side(runs: Vec<BoxFuture<'_, Ran>>) -> Vec<Ran> {
     stream::iter(runs)
         .buffered(HOOK_PODS_AT_ONCE)
         .collect()
@@ -184,7 +233,12 @@ fn may_pass(end: &End) -> bool {
 }
 
 /// Runs a command in the pod that was planned for, and in no other one of the same name.
-async fn once(cluster: &Cluster, target: &Target, command: &[String], timeout: Duration) -> End {
+pub(crate) async fn once(
+    cluster: &Cluster,
+    target: &Target,
+    command: &[String],
+    timeout: Duration,
+) -> End {
     let exec = Exec {
         namespace: &target.namespace,
         pod: &target.pod,
@@ -210,7 +264,7 @@ async fn once(cluster: &Cluster, target: &Target, command: &[String], timeout: D
     }
 }
 
-fn ran(
+pub(crate) fn ran(
     hook: &str,
     command: &[String],
     target: &Target,
@@ -224,6 +278,7 @@ fn ran(
         target: target.clone(),
         took: began.elapsed(),
         tries,
+        again: false,
         end,
     }
 }

@@ -127,6 +127,7 @@ pub(crate) fn object_code(failure: &Failure) -> Code {
         Failure::Denied { message } if message.contains("exceeded quota") => Code::QuotaExceeded,
         Failure::Denied { .. } => Code::AdmissionRefused,
         Failure::TooLarge { .. } => Code::ObjectTooLarge,
+        Failure::ServerError { message, .. } if is_denial(message) => Code::AdmissionRefused,
         Failure::ServerError { message, .. } if message.contains("webhook") => {
             Code::AdmissionWebhookUnavailable
         }
@@ -134,10 +135,10 @@ pub(crate) fn object_code(failure: &Failure) -> Code {
     }
 }
 
-/// Whether an admission rule speaks, in the status of an invalid object: policies do so unless they say
-/// otherwise (`validations[].reason`), webhooks may.
+/// Whether an admission rule speaks, in a status that others have too: policies say that an object is
+/// invalid unless they say otherwise (`validations[].reason`), webhooks say what they like.
 /// Source: `k8s.io/apiserver/pkg/admission/plugin/{policy/validating/dispatcher,webhook/errors/statuserror}.go`.
-fn is_denial(message: &str) -> bool {
+pub(crate) fn is_denial(message: &str) -> bool {
     let webhook = message.contains("admission webhook") && message.contains("denied the request");
     webhook || message.contains("ValidatingAdmissionPolicy '")
 }

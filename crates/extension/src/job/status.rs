@@ -116,6 +116,16 @@ impl StatusWriter {
         }))
     }
 
+    /// An owner reference to the custom resource, for what goes with it.
+    pub fn owner_reference(&self) -> Value {
+        json!({
+            "apiVersion": self.kind.api_version(),
+            "kind": self.kind.kind,
+            "name": self.name,
+            "uid": self.uid,
+        })
+    }
+
     /// Changes the status and writes it, with a heartbeat.
     ///
     /// # Errors

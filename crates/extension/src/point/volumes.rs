@@ -83,6 +83,23 @@ pub(crate) struct SnapshotRecord {
     /// handle needs them as well.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) secrets: BTreeMap<String, String>,
+    /// The group that it is a member of: all its members hold one instant. None when it was taken by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<Box<GroupRecord>>,
+}
+
+/// A group snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct GroupRecord {
+    /// Its name.
+    pub(crate) name: String,
+    /// The name under which the driver knows the group.
+    pub(crate) handle: String,
+    /// The VolumeGroupSnapshotContent that keeps it, for as long as the recovery point lives.
+    pub(crate) content: String,
+    /// The VolumeGroupSnapshotClass by which it was taken.
+    pub(crate) class: String,
 }
 
 /// Why a claim's data are not in the recovery point.
@@ -165,6 +182,7 @@ mod tests {
                 class: "fast".into(),
                 class_parameters: [("incremental".to_owned(), "true".to_owned())].into(),
                 secrets: BTreeMap::new(),
+                group: None,
             }),
             without: None,
         };

@@ -80,6 +80,10 @@ impl Applier<'_> {
         if let Some((code, reason)) = &item.blocked {
             return failed(*code, reason.clone());
         }
+        if let (Some(why), RestoreMode::Apply) = (&item.awaits, self.spec.mode) {
+            let line = ObjectOutcome::new(self.object(item), Outcome::Failed, why.clone());
+            return Ok(self.put_off_with(line.with_code(Code::ApiGroupUnavailable)));
+        }
         let body = match self.point.read(&item.entry).await {
             Ok(body) => body,
             Err(error) if error.is_corrupt() => {
@@ -97,7 +101,6 @@ impl Applier<'_> {
         }
         // The same moment for every attempt and for the validation's own objects.
         let now = self.attempt.created;
-        let again = plan::begins_again(item.resource, &value);
         let mut told = match plan::desire(item.resource, value, criteria, now) {
             Desire::Leave(object, rule) => {
                 return Ok(ObjectOutcome::new(object, Outcome::Skipped, rule.reason()).into());
@@ -110,8 +113,9 @@ impl Applier<'_> {
             }
             Desire::Restore(desired) => self.act(item, *desired).await?,
         };
-        if let (Some(again), Outcome::Created) = (again, told.line.outcome) {
-            told.line = lines::but(told.line, Code::UnfinishedRunStartsOver, &again);
+        if let (Some(why), Outcome::Created) = (&item.awaits, told.line.outcome) {
+            let trouble = format!("{why}; it is tried at the end, when that may answer");
+            told.line = lines::but(told.line, Code::ApiGroupUnavailable, &trouble);
         }
         told.line = self.with_data_left(item, told.line).await?;
         self.hold_for_volume(item, &mut told).await?;
@@ -299,7 +303,7 @@ impl Applier<'_> {
 
     /// Whether it was created after this job was: later by the clock of the API server, or in the
     /// second of the job and written since it began.
-    fn is_young(&self, live: &Value) -> bool {
+    pub(super) fn is_young(&self, live: &Value) -> bool {
         let created: Option<Timestamp> = live["metadata"]["creationTimestamp"]
             .as_str()
             .and_then(|time| time.parse().ok());
@@ -349,6 +353,9 @@ impl Applier<'_> {
         let line = failed(desired, code, error.to_string());
         if out_of_reach.is_some() && !item.last {
             self.stuck.failed(item.resource);
+            return Ok(self.put_off_with(line));
+        }
+        if stuck::webhook_failed(&error.failure) && !item.last {
             return Ok(self.put_off_with(line));
         }
         Ok(line.into())

@@ -114,7 +114,7 @@ impl Applier<'_> {
         let scope = self.scope(item, desired);
         let linked = self.owners.relink(scope, &desired.prepared.owners).await?;
         if let Some(references) = &linked.patch {
-            plan::merge(&mut desired.value, references);
+            desired.prepared.link(&mut desired.value, references);
         }
         Ok(linked.missing)
     }
@@ -206,7 +206,8 @@ impl Applier<'_> {
         };
         let point = (self.point, &self.opened.sequence);
         let object = (item.resource, &desired.value);
-        let missing = self.classes.missing(&self.calls, point, takes, object);
+        let cluster = (&self.calls, &self.target);
+        let missing = self.classes.missing(cluster, point, takes, object);
         Ok(match missing.await? {
             Some((code, trouble)) => but(line, code, &trouble),
             None => line,
@@ -321,8 +322,13 @@ impl Applier<'_> {
         let namespace = desired.object.namespace.as_deref();
         let name = desired.object.name.as_str();
         self.note(item, live);
+        let so_far = plan::came_so_far(&desired.prepared);
+        let mut line = line;
+        // A Job that was released counts by itself: it may have come further than its old status.
+        let counts = so_far.is_some() && live.pointer("/spec/suspend") != Some(&Value::Bool(true));
         if let Some(status) = &desired.prepared.status
             && live.get("status") != Some(status)
+            && !counts
         {
             let manager = desired.prepared.managers().status_as;
             let manager = manager.as_deref().unwrap_or(FIELD_MANAGER);
@@ -332,12 +338,19 @@ impl Applier<'_> {
                 if self.is_gone(&error).await {
                     return Err(error.into());
                 }
-                let code = if desired.prepared.release.is_some() {
-                    Code::FinishedJobStatusRefused
-                } else {
-                    Code::KubernetesBackupGenericWarning
+                let refused = format!("its status was refused: {error}");
+                let Some(so_far) = &so_far else {
+                    let code = if desired.prepared.release.is_some() {
+                        Code::FinishedJobStatusRefused
+                    } else {
+                        Code::KubernetesBackupGenericWarning
+                    };
+                    return Ok(but(line, code, &refused).into());
                 };
-                return Ok(but(line, code, &format!("its status was refused: {error}")).into());
+                let trouble = format!("it was running {so_far} and begins anew: {refused}");
+                line = but(line, Code::UnfinishedRunStartsOver, &trouble);
+            } else if let Some(so_far) = &so_far {
+                line = lines::and(line, &format!("it was running and goes on {so_far}"));
             }
         }
         if let Some(release) = &desired.prepared.release {

@@ -14,6 +14,7 @@ use strongroom_kubernetes::crd::RestoreMode;
 use strongroom_repository::Entry;
 use tokio::sync::{mpsc, watch};
 
+use super::aggregated::Way;
 use super::apply::Applier;
 use super::fly::{Task, Work};
 use super::item::Item;
@@ -46,6 +47,8 @@ pub(super) struct Feed<'w, 'a> {
     pub(super) handled: watch::Receiver<u64>,
     pub(super) told: watch::Receiver<u64>,
     pub(super) cursor: Option<Cursor>,
+    /// Whether objects of a run can be made, and which run that is.
+    pub(super) way: Option<(&'a Run, Way)>,
     /// How many were sent off.
     pub(super) sent: u64,
 }
@@ -165,7 +168,11 @@ impl<'a> Feed<'_, 'a> {
         group: Vec<Chosen<'a>>,
     ) -> Result<(), JobFailure> {
         let applier = self.applier;
-        let mut blocked = self.blocked(run).await?;
+        let (mut blocked, awaits) = match self.way(run).await? {
+            Way::Open => (None, None),
+            Way::Later(why) => (None, Some(why)),
+            Way::Closed(code, reason) => (Some((code, reason)), None),
+        };
         let mut made = false;
         let mut before = Vec::new();
         if let (Some(source), None) = (source, &blocked) {
@@ -186,9 +193,10 @@ impl<'a> Feed<'_, 'a> {
             tokio::time::sleep(rest.min(environment.namespace_gone_wait)).await;
         }
         let together = group.len();
-        self.list_when_worthwhile(run, source, together, made || blocked.is_some());
+        let pointless = made || blocked.is_some() || awaits.is_some();
+        self.list_when_worthwhile(run, source, together, pointless);
         for one in group {
-            let existing = if blocked.is_some() || made || self.is_new_type(run) {
+            let existing = if pointless || self.is_new_type(run) {
                 Existing::No
             } else {
                 self.existing(&one, source).await?
@@ -201,6 +209,7 @@ impl<'a> Feed<'_, 'a> {
                 namespace_made: made,
                 in_doubt: one.position < self.in_doubt_before,
                 blocked: blocked.clone(),
+                awaits: awaits.clone(),
                 last: false,
                 owners_came: false,
             };
@@ -210,14 +219,16 @@ impl<'a> Feed<'_, 'a> {
         Ok(())
     }
 
-    /// Why no object of a type can be restored here.
-    async fn blocked(&self, run: &Run) -> Result<Option<(Code, String)>, JobFailure> {
-        let target = &self.applier.target;
-        if target.check(&run.resource).is_err() && run.resource.is_custom() {
-            target.look_for_definition(&run.resource).await?;
+    /// Whether objects of a type can be restored here. One answer for all of a run.
+    async fn way(&mut self, run: &'a Run) -> Result<Way, JobFailure> {
+        if let Some((known, way)) = &self.way
+            && known.first == run.first
+        {
+            return Ok(way.clone());
         }
-        let why = target.check(&run.resource).err();
-        Ok(why.map(|why| (why.code, why.reason)))
+        let way = self.applier.way(&run.resource, false).await?;
+        self.way = Some((run, way.clone()));
+        Ok(way)
     }
 
     /// Whether a type is one that a validation found will be made.

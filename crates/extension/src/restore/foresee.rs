@@ -5,17 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_core::restore::conflict::Action;
 use strongroom_core::selection::Rule;
 use strongroom_core::{Code, ObjectRef, ResourceType};
-use strongroom_kubernetes::apply as requests;
+use strongroom_kubernetes::apply::{self as requests, Created};
 use strongroom_kubernetes::{ClusterError, Failure};
 
 use super::apply::Applier;
 use super::item::Item;
-use super::lines::{UNCHANGED, but, failed};
+use super::lines::{self, UNCHANGED, but, failed};
 use super::observe::Existing;
 use super::plan::{self, Desired};
 use crate::job::{JobFailure, object_code};
@@ -151,8 +151,10 @@ impl Applier<'_> {
         let cluster = &self.calls.cluster;
         loop {
             let attempt = || requests::create_dry(cluster, item.resource, &value);
-            let Err(error) = self.calls.send(attempt).await.outcome else {
-                return Ok(line);
+            let error = match self.calls.send(attempt).await.outcome {
+                Ok(Created::New(made)) => return Ok(would_change(&value, &made.object, line)),
+                Ok(Created::AlreadyExists) => return Ok(line),
+                Err(error) => error,
             };
             if self.is_gone(&error).await {
                 return Err(error.into());
@@ -169,6 +171,16 @@ impl Applier<'_> {
     }
 }
 
+/// The same line with a warning when admission would change the object as it is made.
+fn would_change(tried: &Value, made: &Value, line: ObjectOutcome) -> ObjectOutcome {
+    let changed = plan::changed_by_cluster(tried, made);
+    if changed.is_empty() {
+        return line;
+    }
+    let trouble = format!("the cluster would change {}", lines::places(&changed));
+    but(line, Code::ObjectChangedByAdmission, &trouble)
+}
+
 /// What a refused dry run says of the restore.
 fn foretold(desired: &Desired, line: ObjectOutcome, error: &ClusterError) -> ObjectOutcome {
     let text = error.to_string();
@@ -177,16 +189,19 @@ fn foretold(desired: &Desired, line: ObjectOutcome, error: &ClusterError) -> Obj
         return line;
     }
     let code = object_code(&error.failure);
+    let refused = matches!(
+        error.failure,
+        Failure::Denied { .. } | Failure::Forbidden { .. } | Failure::Invalid { .. }
+    );
+    if refused || code == Code::AdmissionRefused {
+        let reason = format!("the API server would refuse it: {text}");
+        return failed(desired, code, reason);
+    }
     match &error.failure {
         // The pods behind it may be restored as well.
         Failure::ServerError { .. } | Failure::Timeout { .. } => {
             but(line, code, &format!("a trial got no answer: {text}"))
         }
-        Failure::Denied { .. } | Failure::Forbidden { .. } | Failure::Invalid { .. } => failed(
-            desired,
-            code,
-            format!("the API server would refuse it: {text}"),
-        ),
         _ => line,
     }
 }

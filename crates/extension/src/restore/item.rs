@@ -25,6 +25,8 @@ pub(super) struct Item<'a> {
     pub(super) in_doubt: bool,
     /// Why it cannot be restored, when that is known already.
     pub(super) blocked: Option<(Code, String)>,
+    /// Why it can be restored only at the end: nothing answers for its type before.
+    pub(super) awaits: Option<String>,
     /// Whether nothing is put off any more that does not answer.
     pub(super) last: bool,
     /// Whether all owners that there will be are there.
@@ -34,7 +36,8 @@ pub(super) struct Item<'a> {
 /// Why the last word on an object is not spoken yet. In the order in which that is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Hold {
-    /// It was not made: a webhook or an aggregated API that it needs does not answer.
+    /// It was not made: a webhook or an aggregated API that it needs does not answer, or is not there
+    /// yet.
     Backend,
     /// It was made, but an owner of it was not there yet.
     Owner,

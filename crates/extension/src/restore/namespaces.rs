@@ -268,6 +268,7 @@ async fn make(
             namespace_made: false,
             in_doubt: true,
             blocked: None,
+            awaits: None,
             last: true,
             owners_came: true,
         };

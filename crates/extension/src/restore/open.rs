@@ -1,9 +1,11 @@
 //! Opens the repository and the recovery point, and understands the criteria.
 
+use strongroom_core::restore::hooks::RestoreHook;
 use strongroom_core::selection::Selector;
 use strongroom_core::selection::related::Needs;
 use strongroom_core::{Code, Problem};
 use strongroom_kubernetes::crd::RestoreSpec;
+use strongroom_kubernetes::hooks as kubernetes_hooks;
 use strongroom_repository::{Point, Repository};
 
 use super::sequence::Sequence;
@@ -20,6 +22,8 @@ pub(super) struct Opened {
     pub(super) selector: Selector,
     /// What is taken of the cluster's own scope although it is switched off.
     pub(super) needs: Needs,
+    /// The hooks that run once everything is restored, in their order.
+    pub(super) hooks: Vec<RestoreHook>,
     /// Whether all types of the recovery point were read at one state, in words.
     pub(super) cut: Option<String>,
 }
@@ -38,6 +42,7 @@ pub(super) async fn open(attempt: &Attempt, spec: &RestoreSpec) -> Result<Opened
                 error.into()
             }
         })?;
+    let hooks = read_hooks(attempt, spec).await?;
     let sequence = Sequence::of(&point)?;
     let needs = needed::needs(&point, &sequence, &selector).await?;
     let opened = Opened {
@@ -47,12 +52,23 @@ pub(super) async fn open(attempt: &Attempt, spec: &RestoreSpec) -> Result<Opened
         sequence,
         selector,
         needs,
+        hooks,
     };
     check_mappings(&opened, spec).await?;
     let point = &opened.point;
     let header: Option<PointHeader> = serde_json::from_value(point.header().clone()).ok();
     let cut = header.map(|header| header.cut.to_string());
     Ok(Opened { cut, ..opened })
+}
+
+/// Reads the hooks before anything is done: a restore without those that it names is not what was asked for.
+async fn read_hooks(attempt: &Attempt, spec: &RestoreSpec) -> Result<Vec<RestoreHook>, JobFailure> {
+    let cluster = &attempt.environment.cluster;
+    let mut hooks = Vec::new();
+    for reference in &spec.criteria.hooks {
+        hooks.extend(kubernetes_hooks::of_restore(cluster, reference).await??);
+    }
+    Ok(hooks)
 }
 
 /// Refuses a mapping of a namespace that the recovery point does not hold, and one into a namespace

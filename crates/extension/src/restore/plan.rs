@@ -93,27 +93,12 @@ fn outlived(resource: &ResourceType, job: &Value, now: Timestamp) -> Option<Stri
     })
 }
 
-/// What of a running Job will be done again: a Job that is made anew counts from nought.
-pub(super) fn begins_again(resource: &ResourceType, stored: &Value) -> Option<String> {
-    if !resource.is("batch", "Job") {
-        return None;
-    }
-    let status = &stored["status"];
-    let ended = status["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|one| {
-            matches!(one["type"].as_str(), Some("Complete" | "Failed")) && one["status"] == "True"
-        });
+/// How far a Job had come that was running when it was backed up, and that goes on from there.
+pub(super) fn came_so_far(prepared: &Prepared) -> Option<String> {
+    let status = prepared.status.as_ref().filter(|_| prepared.resumes)?;
     let done = status["succeeded"].as_u64().unwrap_or_default();
     let failed = status["failed"].as_u64().unwrap_or_default();
-    (!ended && done + failed > 0).then(|| {
-        format!(
-            "it was running when it was backed up, with {done} pods succeeded and {failed} failed, \
-             and begins anew"
-        )
-    })
+    Some(format!("with {done} pods succeeded and {failed} failed"))
 }
 
 /// The places in which an object that was just made differs from what was asked for: a webhook, a
@@ -187,7 +172,7 @@ pub(super) fn decide(
     // had finished is never changed: what exists is another run.
     let settled = prepared.settled(&desired.value);
     match conflict::decide_mapped(policy, &settled, existing, mapped) {
-        Action::Patch if prepared.release.is_some() => Action::Skip {
+        Action::Patch if prepared.release.is_some() && !prepared.resumes => Action::Skip {
             reason: "exists and differs; a finished run is never written over another".to_owned(),
         },
         other => other,
@@ -203,27 +188,6 @@ pub(super) fn unknown_fields(warnings: &[String]) -> String {
         .map(|field| field.trim_matches('"'))
         .collect();
     fields.join(", ")
-}
-
-/// A JSON merge patch (RFC 7386).
-pub(super) fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(changes) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
-    }
-    let Value::Object(fields) = target else {
-        return;
-    };
-    for (name, change) in changes {
-        if change.is_null() {
-            fields.shift_remove(name);
-        } else {
-            merge(fields.entry(name.clone()).or_insert(Value::Null), change);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -280,12 +244,25 @@ mod tests {
     }
 
     #[test]
-    fn a_running_job_with_pods_that_have_ended_is_said_to_begin_anew() {
+    fn a_running_job_with_pods_that_have_ended_is_said_to_go_on_and_may_be_patched() {
         let jobs = ResourceType::new("batch", "v1", "Job", "jobs", true);
-        let running = json!({"status": {"active": 1, "succeeded": 3}});
-        assert!(begins_again(&jobs, &running).unwrap().contains("3 pods"));
-        assert_eq!(begins_again(&jobs, &json!({"status": {"active": 1}})), None);
-        assert_eq!(begins_again(&jobs, &job(false)), None);
+        let criteria = RestoreCriteria {
+            conflict_policy: ConflictPolicy::Patch,
+            ..RestoreCriteria::default()
+        };
+        let mut running = job(false);
+        running["status"] = json!({"active": 1, "succeeded": 3});
+        let desired = restored(desire(&jobs, running, &criteria, Timestamp::UNIX_EPOCH));
+        let so_far = came_so_far(&desired.prepared).unwrap();
+        assert!(so_far.contains("3 pods"), "{so_far}");
+        let mut another = job(false);
+        another["metadata"]["labels"] = json!({"a": "b"});
+        let mut labelled = desired.clone();
+        labelled.value["metadata"]["labels"] = json!({"a": "c"});
+        let action = super::decide(&labelled, &criteria, false, Some(&another));
+        assert_eq!(action, Action::Patch);
+        let ended = restored(desire(&jobs, job(false), &criteria, Timestamp::UNIX_EPOCH));
+        assert_eq!(came_so_far(&ended.prepared), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use strongroom_core::Code;
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_repository::Entry;
 
+use super::aggregated::Way;
 use super::apply::Applier;
 use super::item::{Held, Hold, Item, Told, WorkingLine};
 use super::lines::created;
@@ -240,6 +241,7 @@ async fn settle_line(
         namespace_made: false,
         in_doubt: true,
         blocked: None,
+        awaits: None,
         last: true,
         owners_came: why == Hold::Owner,
     };
@@ -303,14 +305,15 @@ impl Applier<'_> {
         let verdict = cell
             .get_or_try_init(|| async {
                 loop {
-                    let told = self.handle(item).await?;
+                    let told = self.try_once(item).await?;
                     let out_of_reach = is_out_of_reach(&told.line);
                     if out_of_reach && tokio::time::Instant::now() < deadline {
                         let pause = self.attempt.environment.unreachable_pause;
                         tokio::time::sleep(WEBHOOK_PAUSE.min(pause)).await;
                         continue;
                     }
-                    let verdict = out_of_reach.then(|| told.line.reason.clone());
+                    let words = || (told.line.code.clone(), told.line.reason.clone());
+                    let verdict = out_of_reach.then(words);
                     mine = Some(told);
                     return Ok::<_, JobFailure>(verdict);
                 }
@@ -319,14 +322,26 @@ impl Applier<'_> {
             .clone();
         match (mine, verdict) {
             (Some(told), _) => Ok(told),
-            (None, None) => self.handle(item).await,
-            (None, Some(why)) => {
+            (None, None) => self.try_once(item).await,
+            (None, Some((code, why))) => {
                 let reason = format!("another of its type was tried to the end: {why}");
                 let line = ObjectOutcome::new(self.object(item), Outcome::Failed, reason);
-                let line = line.with_bytes(item.entry.size);
-                Ok(line.with_code(Code::AdmissionWebhookUnavailable).into())
+                let mut line = line.with_bytes(item.entry.size);
+                line.code = code;
+                Ok(line.into())
             }
         }
+    }
+
+    /// Handles an object that was put off, unless nothing answers for its type.
+    async fn try_once(&self, item: &Item<'_>) -> Result<Told, JobFailure> {
+        let (code, reason) = match self.way(item.resource, true).await? {
+            Way::Open => return self.handle(item).await,
+            Way::Later(reason) => (Code::ApiGroupUnavailable, reason),
+            Way::Closed(code, reason) => (code, reason),
+        };
+        let line = ObjectOutcome::new(self.object(item), Outcome::Failed, reason);
+        Ok(line.with_bytes(item.entry.size).with_code(code).into())
     }
 }
 

@@ -9,10 +9,12 @@ use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::Failure;
 use tokio::sync::OnceCell;
 
+use crate::job::is_denial;
 use crate::limits::WEBHOOK_FAILURES;
 
-/// Why a type is still out of reach at the end; none when it is not.
-pub(super) type Verdict = Option<String>;
+/// Why a type is still out of reach at the end, as the code and the words of the object that was tried;
+/// none when it is not.
+pub(super) type Verdict = Option<(Option<String>, String)>;
 
 /// What is known of types. As many as a cluster serves.
 #[derive(Debug, Default)]
@@ -63,8 +65,7 @@ pub(super) fn out_of_reach(failure: &Failure) -> Option<Code> {
             status: 500,
             message,
             ..
-        } => message
-            .contains("webhook")
+        } => (message.contains("webhook") && !is_denial(message))
             .then_some(Code::AdmissionWebhookUnavailable),
         Failure::ServerError { status: 504, .. } | Failure::Timeout { .. } => {
             Some(Code::AdmissionWebhookUnavailable)
@@ -74,6 +75,13 @@ pub(super) fn out_of_reach(failure: &Failure) -> Option<Code> {
         | Failure::Unreachable { .. } => Some(Code::ApiGroupUnavailable),
         _ => None,
     }
+}
+
+/// Whether a webhook answered with a failure of its own, as controllers do when they cannot find out
+/// what they must know: it says nothing of other objects of the type, and may pass when all that is
+/// restored is there.
+pub(super) fn webhook_failed(failure: &Failure) -> bool {
+    matches!(failure, Failure::ServerError { status: 500.., message, .. } if is_denial(message))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -119,6 +127,13 @@ mod tests {
         let aggregated = Some(Code::ApiGroupUnavailable);
         assert_eq!(out_of_reach(&server(503, "unavailable")), aggregated);
         assert_eq!(out_of_reach(&server(500, "a bug")), None);
+        let denied = server(500, "admission webhook \"a\" denied the request: a bug");
+        assert_eq!(out_of_reach(&denied), None);
+        assert!(webhook_failed(&denied));
+        assert!(!webhook_failed(&server(
+            500,
+            "failed calling webhook \"a\""
+        )));
         let message = "violates PodSecurity".to_owned();
         assert_eq!(out_of_reach(&Failure::Denied { message }), None);
     }

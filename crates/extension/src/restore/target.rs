@@ -76,6 +76,17 @@ impl Target {
         }
     }
 
+    /// Notes a type that an aggregated API serves, which discovery did not show.
+    pub(super) fn found(&self, resource: &ResourceType) {
+        let mut defined = self.defined.lock().unwrap_or_else(PoisonError::into_inner);
+        if !defined.iter().any(|one| one.resource == *resource) {
+            defined.push(Defined {
+                resource: resource.clone(),
+                established: None,
+            });
+        }
+    }
+
     /// How long an API server would still let a create of this type wait, because its definition is
     /// new ([`NEW_TYPE_REST`]).
     pub(super) fn rest(&self, resource: &ResourceType, now: Instant) -> Duration {

@@ -159,6 +159,7 @@ impl<'a> Walk<'a> {
             handled: done,
             told: heard,
             cursor: None,
+            way: None,
             sent: 0,
         };
         let mut teller = Teller {

@@ -6,6 +6,8 @@ use strongroom_kubernetes::crd::JobState;
 use strongroom_simulation::api_server::{Fault, Kind};
 use strongroom_simulation::object_store::{Operation, Verdict};
 
+use crate::crash::CrashPoints;
+
 use super::application;
 use super::stage::{Stage, assert_completed, code, line, patiently, status, with_outcome};
 
@@ -142,12 +144,20 @@ async fn a_type_that_may_not_be_listed_is_a_finding_that_names_the_missing_right
 async fn a_list_whose_state_expired_goes_on_at_the_newest_and_the_point_says_smeared() {
     let stage = Stage::new().await;
     application::deploy(&stage.api, "shop");
+    // The cluster goes on between the look at the newest state and the list, so the list is asked for at
+    // the cut, whatever else was written meanwhile; and there it has expired.
+    stage.api.inject(fault(
+        "/shop/configmaps?limit=500&resourceVersion",
+        410,
+        "Expired",
+        u32::MAX,
+    ));
     stage
         .api
         .inject(fault("/shop/configmaps?", 410, "Expired", 1));
     let spec = stage.backup_of(&["shop"]);
     let status = stage.back_up(&spec).await;
-    assert_completed(&status);
+    assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
     assert!(
         status
             .cut
@@ -156,6 +166,8 @@ async fn a_list_whose_state_expired_goes_on_at_the_newest_and_the_point_says_sme
         "{status:?}"
     );
     let lines = stage.report(spec.job_id, &status).await;
+    assert_eq!(code(line(&lines, "ConfigMap *")), "RecoveryPointSmeared");
+    assert_eq!(status.findings, 1, "{lines:#?}");
     assert_eq!(
         line(&lines, "ConfigMap shop/settings").outcome,
         Outcome::BackedUp
@@ -383,4 +395,27 @@ async fn a_type_that_only_a_newer_version_serves_is_taken_as_the_cluster_prefers
         line(&lines, "example.com/Gadget shop/g").object.version,
         "v2beta1"
     );
+}
+
+#[tokio::test]
+async fn a_store_that_is_slow_costs_time_and_nothing_else() {
+    let stage = Stage::new().await;
+    application::deploy(&stage.api, "shop");
+    let before = application::objects(&stage.api, "shop");
+    // Longer than a store or a cluster that does not answer is waited for.
+    let slow = stage.environment(CrashPoints::none()).unreachable_grace * 2;
+    stage.store.decide(move |_, _, _| Verdict::Delay(slow));
+    let backup = stage.backup_of(&["shop"]);
+    let status = stage.back_up(&backup).await;
+    assert_completed(&status);
+    assert_eq!(status.attempt, 1, "{status:#?}");
+    stage.api.delete("namespaces", None, "shop");
+    let restore = stage.restore_spec(backup.recovery_point_id);
+    let status = stage.restore(&restore).await;
+    assert_completed(&status);
+    assert_eq!(status.attempt, 1, "{status:#?}");
+    stage.store.heal();
+    application::assert_equal(&before, &application::objects(&stage.api, "shop"));
+    let lines = stage.report(restore.job_id, &status).await;
+    assert!(with_outcome(&lines, Outcome::Failed).is_empty());
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use strongroom_core::report::{ObjectOutcome, Outcome};
 use strongroom_kubernetes::crd::{BackupSpec, JobState, JobStatus};
-use strongroom_simulation::api_server::Fault;
+use strongroom_simulation::api_server::{Fault, Kind};
 
 use super::application;
 use super::stage::{Stage, assert_completed, code, line, with_outcome};
@@ -213,7 +213,8 @@ async fn a_state_that_expires_in_mid_list_loses_and_doubles_no_object_and_the_po
         1,
     ));
     let (_, status, lines) = backed_up(&stage).await;
-    assert_completed(&status);
+    let smeared = "example.com/Widget *";
+    assert_only_finding(&status, &lines, smeared, "RecoveryPointSmeared");
     let mut widgets = with_outcome(&lines, Outcome::BackedUp);
     widgets.retain(|name| name.starts_with("example.com/Widget shop/w"));
     let listed = widgets.len();
@@ -256,4 +257,23 @@ async fn what_is_left_of_a_namespace_that_is_being_deleted_is_taken_and_said_to_
     let (_, status, lines) = backed_up(&stage).await;
     assert_only_finding(&status, &lines, "Namespace shop", "NamespaceTerminating");
     assert_eq!(line(&lines, "Namespace shop").outcome, Outcome::BackedUp);
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_be_read_costs_no_backup_and_is_told() {
+    let stage = Stage::new().await;
+    application::deploy(&stage.api, "shop");
+    // With a second version there is a choice, and so a question.
+    stage
+        .api
+        .serve_kind(Kind::namespaced("example.com", "v2", "Widget", "widgets"));
+    let question = "/customresourcedefinitions/widgets.example.com";
+    stage
+        .api
+        .inject(fault(question, 403, "Forbidden", "not yours", u32::MAX));
+    let (_, status, lines) = backed_up(&stage).await;
+    let told = "UserErrorClusterPermissionMissing";
+    assert_only_finding(&status, &lines, "example.com/Widget *", told);
+    let gear = line(&lines, "example.com/Widget shop/gear");
+    assert_eq!(gear.outcome, Outcome::BackedUp);
 }

@@ -10,7 +10,7 @@ use super::stage::{Stage, assert_completed, outcomes, patiently, status};
 
 const MOMENTS: [&str; 3] = ["before", "during", "after"];
 const BACKUP_STEPS: [&str; 6] = ["open", "discover", "plan", "collect", "report", "seal"];
-const RESTORE_STEPS: [&str; 5] = ["open", "discover", "apply", "relink", "report"];
+const RESTORE_STEPS: [&str; 6] = ["open", "discover", "apply", "relink", "hooks", "report"];
 
 /// Places of these steps; only two steps have a middle.
 fn places(steps: &[&str]) -> Vec<String> {

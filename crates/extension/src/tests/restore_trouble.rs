@@ -203,15 +203,18 @@ fn job(name: &str, spec: &Value, status: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn jobs_that_would_vanish_are_left_and_those_that_begin_anew_are_named() {
+async fn jobs_that_would_vanish_are_left_and_those_that_run_go_on_or_are_said_to_begin_anew() {
     let ended = json!({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True",
         "lastTransitionTime": "2020-01-01T00:00:00Z"}]});
     let (stage, point) = lost(&[
         job("gone", &json!({"ttlSecondsAfterFinished": 60}), &ended),
         job("kept", &json!({}), &ended),
         job("running", &json!({}), &json!({"active": 1, "succeeded": 3})),
+        job("refused", &json!({}), &json!({"active": 1, "failed": 2})),
     ])
     .await;
+    let refusal = fault("PATCH", "/jobs/refused/status", 422, "no status here", 1);
+    stage.api.inject(refusal);
     let (_, lines) = restored(&stage, &stage.restore_spec(point)).await;
     let gone = line(&lines, "batch/Job shop/gone");
     assert_eq!((gone.outcome, code(gone)), (Outcome::Skipped, ""));
@@ -220,10 +223,18 @@ async fn jobs_that_would_vanish_are_left_and_those_that_begin_anew_are_named() {
     let kept = line(&lines, "batch/Job shop/kept");
     assert_eq!((kept.outcome, code(kept)), (Outcome::Created, ""));
     let running = line(&lines, "batch/Job shop/running");
+    assert_eq!((running.outcome, code(running)), (Outcome::Created, ""));
+    assert!(running.reason.contains("3 pods succeeded"), "{running:?}");
+    let live = |name: &str| stage.api.get("jobs.batch", Some("shop"), name).unwrap();
+    assert_eq!(live("running")["status"], json!({"succeeded": 3}));
+    let refused = line(&lines, "batch/Job shop/refused");
     assert_eq!(
-        (running.outcome, code(running)),
+        (refused.outcome, code(refused)),
         (Outcome::Created, "UnfinishedRunStartsOver")
     );
+    for name in ["running", "refused"] {
+        assert_eq!(live(name)["spec"]["suspend"], Value::Null, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::clock::SystemClock;
 use crate::crash::CrashPoints;
-use crate::environment::{Environment, StorageNote, Stores};
+use crate::environment::{Environment, MissingSnapshots, StorageNote, Stores};
 use crate::run::controllers;
 use crate::volumes::Waits;
 
@@ -125,6 +125,7 @@ impl Stage {
             freeze_budget: strongroom_core::limits::FREEZE_BUDGET,
             freezes: crate::hooks::Freezes::default(),
             storage: StorageNote::default(),
+            missing_snapshots: MissingSnapshots::default(),
         })
     }
 
@@ -178,6 +179,7 @@ impl Stage {
             recovery_point_id: self.new_id(),
             backup_instance_id: "/subscriptions/s/backupInstances/a".to_owned(),
             selection: Selection::default(),
+            snapshot_classes: Vec::new(),
             parent_recovery_point_id: None,
             sealed: self.seal(&jobs::backup_name(job_id)),
             deadline: None,

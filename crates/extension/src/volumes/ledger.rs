@@ -1,7 +1,7 @@
 //! The ledger of a recovery point's volume snapshots: a ConfigMap in the extension's namespace.
 //!
 //! Contract: written before the first snapshot is asked for, gone with the last content. It names each
-//! claim and its snapshot, says whose job it is, and how far the recovery point has come. A persisted
+//! claim and its snapshot, and each group of them, says whose job it is, and how far the recovery point has come. A persisted
 //! format: fields are only ever added.
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use strongroom_kubernetes::snapshots::{EXTENSION_LABEL, Owner, POINT_LABEL};
 use strongroom_kubernetes::{ClusterError, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL};
 use uuid::Uuid;
 
+use super::remove::Only;
 use crate::environment::Environment;
 use crate::job::JobFailure;
 
@@ -56,6 +57,24 @@ pub(super) struct Entry {
     pub(super) dropped: bool,
 }
 
+/// One group snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct GroupEntry {
+    /// The claims' namespace.
+    #[serde(rename = "ns")]
+    pub(super) namespace: String,
+    /// The VolumeGroupSnapshot's name.
+    #[serde(rename = "g")]
+    pub(super) name: String,
+    /// The VolumeGroupSnapshotContent's name, once it is known.
+    #[serde(rename = "vgsc", skip_serializing_if = "String::is_empty")]
+    pub(super) content: String,
+    /// Whether it is no part of the recovery point and is to be removed.
+    #[serde(rename = "drop", skip_serializing_if = "std::ops::Not::not")]
+    pub(super) dropped: bool,
+}
+
 /// The ledger of one recovery point.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -70,6 +89,9 @@ pub(super) struct Ledger {
     pub(super) state: State,
     /// Its snapshots.
     pub(super) entries: Vec<Entry>,
+    /// Its group snapshots; none in ledgers from before there were any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<GroupEntry>,
 }
 
 impl Ledger {
@@ -140,9 +162,56 @@ impl Ledger {
             .iter_mut()
             .find(|one| one.snapshot == entry.snapshot);
         match known {
-            Some(known) => known.dropped = entry.dropped,
+            Some(known) => {
+                known.dropped = entry.dropped;
+                if !entry.content.is_empty() {
+                    known.content = entry.content;
+                }
+            }
             None => self.entries.push(entry),
         }
+    }
+
+    /// Names a group, unless it is named.
+    pub(super) fn name_group(&mut self, group: GroupEntry) {
+        let mut groups = self.groups.iter_mut();
+        match groups.find(|one| one.name == group.name) {
+            Some(known) => known.dropped = group.dropped,
+            None => self.groups.push(group),
+        }
+    }
+
+    /// What is no part of the recovery point.
+    pub(super) fn dropped(&self) -> Only {
+        let snapshots = self.entries.iter().filter(|entry| entry.dropped);
+        let groups = self.groups.iter().filter(|group| group.dropped);
+        Only {
+            snapshots: snapshots.map(|entry| entry.snapshot.clone()).collect(),
+            groups: groups.map(|group| group.name.clone()).collect(),
+        }
+    }
+
+    /// What is a part of it.
+    pub(super) fn kept(&self) -> Only {
+        let snapshots = self.entries.iter().filter(|entry| !entry.dropped);
+        let groups = self.groups.iter().filter(|group| !group.dropped);
+        Only {
+            snapshots: snapshots.map(|entry| entry.snapshot.clone()).collect(),
+            groups: groups.map(|group| group.name.clone()).collect(),
+        }
+    }
+
+    /// Forgets what was dropped, but what is left of it.
+    pub(super) fn forget_dropped(&mut self, is_left: impl Fn(&str) -> bool) {
+        self.entries
+            .retain(|entry| !entry.dropped || is_left(&entry.snapshot));
+        self.groups
+            .retain(|group| !group.dropped || is_left(&group.name));
+    }
+
+    /// Whether it names nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.groups.is_empty()
     }
 }
 
@@ -223,6 +292,21 @@ mod tests {
         );
         let object = json!({"data": {KEY: text}});
         assert_eq!(parse(&object).unwrap(), ledger);
+        let with_group = Ledger {
+            groups: vec![GroupEntry {
+                namespace: "shop".into(),
+                name: "g".into(),
+                ..GroupEntry::default()
+            }],
+            ..ledger
+        };
+        let text = serde_json::to_string(&with_group).unwrap();
+        assert!(
+            text.ends_with(r#","groups":[{"ns":"shop","g":"g"}]}"#),
+            "{text}"
+        );
+        let object = json!({"data": {KEY: text}});
+        assert_eq!(parse(&object).unwrap(), with_group);
         assert!(parse(&json!({})).is_err());
     }
 
@@ -233,14 +317,22 @@ mod tests {
             claim: "c".repeat(253),
             uid: "u".repeat(36),
             snapshot: "s".repeat(86),
-            content: format!("snapcontent-{}", "u".repeat(36)),
+            content: format!("snapcontent-{}", "h".repeat(64)),
+            dropped: true,
+        };
+        let group = GroupEntry {
+            namespace: "n".repeat(63),
+            name: "g".repeat(75),
+            content: format!("groupsnapcontent-{}", "u".repeat(36)),
             dropped: true,
         };
         let bytes = serde_json::to_string(&entry).unwrap().len() + 1;
+        // A group has two members at least.
+        let of_group = serde_json::to_string(&group).unwrap().len() + 1;
         // The API server refuses a ConfigMap of more than 1 MiB (`MaxSecretSize`, core/validation).
         assert!(
-            bytes * crate::limits::VOLUMES_MAX < 1024 * 1024,
-            "{bytes} bytes each"
+            (bytes + of_group / 2) * crate::limits::VOLUMES_MAX < 1024 * 1024,
+            "{bytes} bytes each, {of_group} a group"
         );
     }
 

@@ -9,18 +9,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use strongroom_core::volumes::name;
 use strongroom_kubernetes::crd::JobState;
 use strongroom_kubernetes::jobs;
-use strongroom_kubernetes::snapshots::{ContentState, Owner};
+use strongroom_kubernetes::snapshots::{self, ContentState, GroupContentState, Owner};
 use strongroom_repository::Repository;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ledger::{self, Entry, Fate, Ledger, State, fate};
-use super::remove::{self, point_of};
+use super::classes;
+use super::ledger::{self, Entry, Fate, GroupEntry, Ledger, State, fate};
+use super::remove;
+use super::seen::{Seen, point_of_group};
 use crate::environment::Environment;
 use crate::job::JobFailure;
-use crate::limits::RECONCILE_AGAIN;
+use crate::limits::{RECONCILE_AGAIN, RECONCILE_EVERY};
 
 /// What a reconciliation came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,7 +36,8 @@ pub struct Reconciled {
     pub missing: usize,
 }
 
-/// Reconciles when the process starts, whenever a job has ended, and again while something is left.
+/// Reconciles when the process starts, whenever a job has ended, soon again while something is left, and now
+/// and then.
 #[derive(Debug)]
 pub struct Reconciler {
     environment: Arc<Environment>,
@@ -69,11 +73,12 @@ impl Reconciler {
                 }
             };
             let later = async {
-                if again {
-                    tokio::time::sleep(RECONCILE_AGAIN).await;
+                let pause = if again {
+                    RECONCILE_AGAIN
                 } else {
-                    std::future::pending::<()>().await;
-                }
+                    RECONCILE_EVERY
+                };
+                tokio::time::sleep(pause).await;
             };
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
@@ -89,39 +94,150 @@ impl Reconciler {
 /// # Errors
 /// When the API server does not answer, or a ledger is not understood.
 pub async fn reconcile(environment: &Environment) -> Result<Reconciled, JobFailure> {
-    let (snapshots, contents) = remove::look(environment, None).await?;
+    let made = snapshots::list_made(&environment.cluster, &environment.namespace).await?;
+    let seen = Seen::look(environment, None).await?;
     let ledgers = Ledger::all(environment).await?;
     let mut done = Reconciled::default();
     let named: BTreeSet<Uuid> = ledgers.iter().map(|ledger| ledger.recovery_point).collect();
+    // All are judged before anything is removed, which takes its time.
+    let mut judged = Vec::with_capacity(ledgers.len());
     for ledger in ledgers {
-        let job = job_state(environment, ledger.job).await?;
-        match fate(ledger.state, job) {
+        judged.extend(judge(environment, ledger).await?);
+    }
+    let missing = missing(environment, &judged, &seen).await?;
+    let under_way = judged.iter().any(|(fate, _)| *fate == Fate::Running);
+    for (fate, ledger) in judged {
+        match fate {
             Fate::Running | Fate::Doubt => {}
-            Fate::Confirm => confirm(environment, ledger, &contents, &mut done).await?,
-            Fate::Keep => keep(environment, ledger, &contents, &mut done).await?,
+            Fate::Confirm => confirm(environment, ledger, &mut done).await?,
+            Fate::Keep => keep(environment, ledger, &mut done).await?,
             Fate::Remove => give_up(environment, ledger.recovery_point, &mut done).await?,
         }
     }
-    let mut unnamed: BTreeMap<Uuid, Vec<&ContentState>> = BTreeMap::new();
-    for snapshot in &snapshots {
-        let point = snapshot
-            .recovery_point
-            .filter(|point| !named.contains(point));
-        point.map(|point| unnamed.entry(point).or_default());
-    }
-    for content in &contents {
-        let point = point_of(&environment.namespace, content);
-        if let Some(point) = point.filter(|point| !named.contains(point)) {
-            unnamed.entry(point).or_default().push(content);
-        }
-    }
-    for (point, contents) in unnamed {
-        match rebuilt(point, &contents) {
+    for (point, unnamed) in unnamed(&environment.namespace, &seen, &named) {
+        match rebuilt(point, &unnamed) {
+            // It has got one since.
+            _ if Ledger::read(environment, point).await?.is_some() => {}
             Some(ledger) => ledger.write(environment).await?,
             None => give_up(environment, point, &mut done).await?,
         }
     }
+    if !under_way {
+        classes::remove_unused(environment, &made).await;
+    }
+    done.missing = missing.len();
+    environment.missing_snapshots.set(missing);
     Ok(done)
+}
+
+/// What a ledger's snapshots are worth, with the ledger as it is now; none when that is gone. The job is asked
+/// first and the ledger read again then: a job writes its last word before it ends, so an ended job with an
+/// older ledger would be one whose recovery point exists and is taken for one that never will.
+async fn judge(
+    environment: &Environment,
+    seen: Ledger,
+) -> Result<Option<(Fate, Ledger)>, JobFailure> {
+    // This is the last word.
+    if seen.state == State::Kept {
+        return Ok(Some((Fate::Keep, seen)));
+    }
+    let job = job_state(environment, seen.job).await?;
+    let ledger = Ledger::read(environment, seen.recovery_point).await?;
+    Ok(ledger.map(|ledger| (fate(ledger.state, job), ledger)))
+}
+
+/// What no ledger names of a recovery point.
+#[derive(Debug, Default)]
+struct Unnamed<'a> {
+    contents: Vec<&'a ContentState>,
+    groups: Vec<&'a GroupContentState>,
+}
+
+/// What is there of recovery points that are not among those that are `named`.
+fn unnamed<'a>(
+    extension: &str,
+    seen: &'a Seen,
+    named: &BTreeSet<Uuid>,
+) -> BTreeMap<Uuid, Unnamed<'a>> {
+    let mut unnamed: BTreeMap<Uuid, Unnamed<'a>> = BTreeMap::new();
+    let is_unnamed = |point: &Uuid| !named.contains(point);
+    for snapshot in &seen.snapshots {
+        let of_group = || name::recovery_point(extension, &snapshot.group.as_ref()?.0);
+        let point = snapshot.recovery_point.or_else(of_group);
+        point
+            .filter(is_unnamed)
+            .map(|point| unnamed.entry(point).or_default());
+    }
+    for content in &seen.contents {
+        let point = seen.point_of(extension, content).filter(is_unnamed);
+        if let Some(point) = point {
+            unnamed.entry(point).or_default().contents.push(content);
+        }
+    }
+    for group in &seen.groups {
+        let point = group.recovery_point.filter(is_unnamed);
+        point.map(|point| unnamed.entry(point).or_default());
+    }
+    for content in &seen.group_contents {
+        let point = point_of_group(extension, content).filter(is_unnamed);
+        if let Some(point) = point {
+            unnamed.entry(point).or_default().groups.push(content);
+        }
+    }
+    unnamed
+}
+
+/// What of kept recovery points the cluster does not have. `seen` was looked at before the ledgers were; what it
+/// lacks may have been made in between.
+async fn missing(
+    environment: &Environment,
+    judged: &[(Fate, Ledger)],
+    seen: &Seen,
+) -> Result<Vec<String>, JobFailure> {
+    let kept = || {
+        let kept = judged
+            .iter()
+            .filter(|(fate, _)| matches!(fate, Fate::Keep | Fate::Confirm));
+        kept.map(|(_, ledger)| ledger)
+    };
+    if kept().all(|ledger| missing_of(ledger, seen).is_empty()) {
+        return Ok(Vec::new());
+    }
+    let seen = Seen::look(environment, None).await?;
+    let missing = kept().flat_map(|ledger| {
+        let point = ledger.recovery_point;
+        missing_of(ledger, &seen)
+            .into_iter()
+            .map(move |(what, content)| {
+                tracing::warn!(
+                    recovery_point.id = %point, what, content,
+                    "a volume snapshot was removed behind our back"
+                );
+                format!("{what} in {point}")
+            })
+    });
+    Ok(missing.collect())
+}
+
+/// What a ledger names and the cluster does not have, each with the name of its content: claims, and the
+/// groups of namespaces, whose snapshots nobody could remove.
+fn missing_of(ledger: &Ledger, seen: &Seen) -> Vec<(String, String)> {
+    let mut missing = Vec::new();
+    for entry in ledger.entries.iter().filter(|entry| !entry.dropped) {
+        let mut contents = seen.contents.iter();
+        if !contents.any(|content| content.name == entry.content) {
+            let claim = format!("{}/{}", entry.namespace, entry.claim);
+            missing.push((claim, entry.content.clone()));
+        }
+    }
+    for group in ledger.groups.iter().filter(|group| !group.dropped) {
+        let mut contents = seen.group_contents.iter();
+        if !contents.any(|content| content.name == group.content) {
+            let what = format!("the group of {}", group.namespace);
+            missing.push((what, group.content.clone()));
+        }
+    }
+    missing
 }
 
 /// Looks up, in the repository of a backup instance, whether the recovery points exist that may: those
@@ -133,14 +249,14 @@ pub(super) async fn settle_doubts(
     owner: &Owner,
 ) {
     let settled = async {
-        for mut ledger in Ledger::all(environment).await? {
-            let ours = ledger.backup_instance == owner.backup_instance && ledger.job != owner.job;
-            if !ours || ledger.state != State::Sealing {
+        for seen in Ledger::all(environment).await? {
+            let ours = seen.backup_instance == owner.backup_instance && seen.job != owner.job;
+            if !ours || seen.state != State::Sealing {
                 continue;
             }
-            if fate(ledger.state, job_state(environment, ledger.job).await?) != Fate::Doubt {
+            let Some((Fate::Doubt, mut ledger)) = judge(environment, seen).await? else {
                 continue;
-            }
+            };
             match repository.point(ledger.recovery_point).await {
                 Ok(_) => ledger.state = State::Kept,
                 Err(error) if error.is_not_found() => ledger.state = State::Taking,
@@ -164,55 +280,35 @@ async fn job_state(environment: &Environment, job: Uuid) -> Result<Option<JobSta
 async fn confirm(
     environment: &Environment,
     mut ledger: Ledger,
-    contents: &[ContentState],
     done: &mut Reconciled,
 ) -> Result<(), JobFailure> {
     ledger.state = State::Kept;
     ledger.write(environment).await?;
-    keep(environment, ledger, contents, done).await
+    keep(environment, ledger, done).await
 }
 
-/// Removes what a kept recovery point does not need, and looks whether the rest is there.
+/// Removes what a kept recovery point does not need.
 async fn keep(
     environment: &Environment,
-    mut ledger: Ledger,
-    contents: &[ContentState],
+    ledger: Ledger,
     done: &mut Reconciled,
 ) -> Result<(), JobFailure> {
-    let (dropped, kept): (Vec<Entry>, Vec<Entry>) = ledger
-        .entries
-        .iter()
-        .cloned()
-        .partition(|entry| entry.dropped);
+    let (dropped, kept) = (ledger.dropped(), ledger.kept());
     let point = ledger.recovery_point;
-    for entry in &kept {
-        if !contents.iter().any(|content| content.name == entry.content) {
-            done.missing += 1;
-            tracing::warn!(
-                recovery_point.id = %point, claim = %format!("{}/{}", entry.namespace, entry.claim),
-                content = %entry.content, "a volume snapshot was removed behind our back"
-            );
-        }
-    }
-    let names = kept.iter().map(|entry| entry.snapshot.clone()).collect();
     let wait = environment.snapshot_waits.gone;
-    remove::snapshots_of_kept(environment, point, &names, wait).await?;
+    remove::snapshots_of_kept(environment, point, &kept, wait).await?;
     if dropped.is_empty() {
         return Ok(());
     }
-    let names = dropped.into_iter().map(|entry| entry.snapshot).collect();
-    let removed = remove::remove(environment, point, Some(&names)).await?;
+    let removed = remove::remove(environment, point, Some(&dropped)).await?;
     tell(&removed, done);
-    let is_left = |entry: &Entry| {
-        removed
-            .left
-            .iter()
-            .any(|one| one.snapshot == entry.snapshot)
+    let is_left = |name: &str| removed.left.iter().any(|one| one.snapshot == name);
+    // That took its time: a recovery point that was forgotten meanwhile has none any more.
+    let Some(mut ledger) = Ledger::read(environment, point).await? else {
+        return Ok(());
     };
-    ledger
-        .entries
-        .retain(|entry| !entry.dropped || is_left(entry));
-    if ledger.entries.is_empty() {
+    ledger.forget_dropped(is_left);
+    if ledger.is_empty() {
         ledger::delete(environment, point).await?;
         return Ok(());
     }
@@ -242,11 +338,25 @@ fn tell(removed: &remove::Removed, done: &mut Reconciled) {
 
 /// A ledger for contents that are marked as a recovery point's and have none; none when not one is marked,
 /// because then no recovery point names them.
-fn rebuilt(point: Uuid, contents: &[&ContentState]) -> Option<Ledger> {
-    let marked = contents
+fn rebuilt(point: Uuid, unnamed: &Unnamed<'_>) -> Option<Ledger> {
+    let marked = unnamed
+        .contents
         .iter()
         .filter(|content| content.recovery_point == Some(point));
-    let first = marked.clone().next()?;
+    let is_marked = |group: &&&GroupContentState| group.recovery_point == Some(point);
+    let marked_groups = unnamed.groups.iter().find(is_marked);
+    let by_content = marked
+        .clone()
+        .next()
+        .map(|one| (one.job, &one.backup_instance));
+    let by_group = marked_groups.map(|one| (one.job, &one.backup_instance));
+    let (job, backup_instance) = by_content.or(by_group)?;
+    let groups = unnamed.groups.iter().map(|group| GroupEntry {
+        namespace: group.made_for.0.clone(),
+        name: group.made_for.1.clone(),
+        content: group.name.clone(),
+        dropped: false,
+    });
     let entries = marked.map(|content| {
         let (namespace, claim) = content.claim.split_once('/').unwrap_or_default();
         Entry {
@@ -259,10 +369,11 @@ fn rebuilt(point: Uuid, contents: &[&ContentState]) -> Option<Ledger> {
     });
     Some(Ledger {
         recovery_point: point,
-        job: first.job.unwrap_or_default(),
-        backup_instance: first.backup_instance.clone(),
+        job: job.unwrap_or_default(),
+        backup_instance: backup_instance.clone(),
         state: State::Sealing,
         entries: entries.collect(),
+        groups: groups.collect(),
     })
 }
 
@@ -280,11 +391,24 @@ mod tests {
             backup_instance: "/a".into(),
             ..ContentState::default()
         };
-        let ledger = rebuilt(point, &[&marked]).unwrap();
+        let group = GroupContentState {
+            name: "g".into(),
+            made_for: ("shop".into(), "group".into()),
+            ..GroupContentState::default()
+        };
+        let with_group = Unnamed {
+            contents: vec![&marked],
+            groups: vec![&group],
+        };
+        let ledger = rebuilt(point, &with_group).unwrap();
+        assert_eq!(ledger.groups[0].content, "g");
         assert_eq!(ledger.state, State::Sealing);
         assert_eq!(ledger.entries[0].claim, "data");
         assert_eq!(ledger.backup_instance, "/a");
-        assert_eq!(rebuilt(point, &[&ContentState::default()]), None);
-        assert_eq!(rebuilt(point, &[]), None);
+        let unmarked = ContentState::default();
+        for contents in [vec![&unmarked], Vec::new()] {
+            let groups = vec![&group];
+            assert_eq!(rebuilt(point, &Unnamed { contents, groups }), None);
+        }
     }
 }

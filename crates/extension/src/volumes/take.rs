@@ -4,26 +4,33 @@
 //! what is asked for twice is there once, and what is found is looked at like what was just made. All
 //! snapshots are asked for before anything else is waited for, up to [`SNAPSHOTS_AT_ONCE`] at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod groups;
+mod settled;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _, stream};
-use strongroom_core::volumes::{SnapshotClass, Verdict, name};
+use strongroom_core::volumes::{GivenClass, SnapshotClass, Verdict, name};
 use strongroom_core::{Code, ResourceType};
+use strongroom_kubernetes::snapshots::group::GroupApi;
 use strongroom_kubernetes::snapshots::{self, Claim, ContentState, Owner, SnapshotState};
 use strongroom_kubernetes::{ClusterError, apply};
 use tokio::time::Instant;
 
 use super::Weighed;
-use super::ledger::{self, Entry, Ledger};
+use super::classes;
+use super::gather::{Gathered, Singly, gather};
+use super::group_wish::GroupWish;
+use super::ledger::{Entry, GroupEntry, Ledger};
 use super::remove;
 use super::wish::Wish;
 use crate::crash::Moment;
 use crate::hooks::Gate;
 use crate::job::{Attempt, JobFailure, Step, is_unreachable, object_code};
 use crate::limits::{
-    SNAPSHOT_CALLS_AT_ONCE, SNAPSHOT_FIRST_LOOK, SNAPSHOT_LOOK, SNAPSHOT_SLOW_LOOK,
-    SNAPSHOTS_AT_ONCE,
+    SNAPSHOT_CALLS_AT_ONCE, SNAPSHOT_CUT_LOOK, SNAPSHOT_FIRST_LOOK, SNAPSHOT_KEEP_AGAIN,
+    SNAPSHOT_LOOK, SNAPSHOT_SLOW_LOOK, SNAPSHOTS_AT_ONCE,
 };
 use crate::point::volumes::{SnapshotRecord, Without};
 
@@ -35,6 +42,10 @@ pub(super) struct Taken {
     pub(super) window: Option<Duration>,
     /// The ledger, when it names anything.
     pub(super) ledger: Option<Ledger>,
+    /// The groups that were wanted, those that were given up among them.
+    pub(super) groups: Vec<GroupWish>,
+    /// Where groups were not possible.
+    pub(super) singly: Vec<Singly>,
 }
 
 /// Takes a snapshot of each claim that is to have one.
@@ -42,11 +53,16 @@ pub(super) async fn take(
     attempt: &Attempt,
     owner: &Owner,
     weighed: &[Weighed],
-    classes: &[SnapshotClass],
+    (offered, given): (&[SnapshotClass], &[GivenClass]),
     gate: &Gate,
 ) -> Result<Taken, JobFailure> {
     let environment = &attempt.environment;
-    let wishes = wishes(owner, weighed);
+    let mut wishes = wishes(owner, weighed);
+    let Gathered {
+        api,
+        groups,
+        singly,
+    } = gather(attempt, owner, weighed, given, &mut wishes).await?;
     // Only an attempt before this one can have left a ledger.
     let before = if attempt.number > 1 {
         Ledger::read(environment, owner.recovery_point).await?
@@ -58,6 +74,8 @@ pub(super) async fn take(
         owner,
         weighed,
         wishes,
+        api,
+        groups,
         gate,
         resumed: false,
         window: None,
@@ -67,22 +85,13 @@ pub(super) async fn take(
             outcomes: taking.outcomes(&BTreeMap::new()),
             window: None,
             ledger: None,
+            groups: Vec::new(),
+            singly,
         });
     }
-    let mut ledger = before.unwrap_or_else(|| Ledger::new(owner));
-    for entry in &mut ledger.entries {
-        entry.dropped = true;
-    }
-    for wish in &taking.wishes {
-        ledger.name(Entry {
-            namespace: wish.namespace.clone(),
-            claim: wish.claim.clone(),
-            uid: wish.uid.clone(),
-            snapshot: wish.name.clone(),
-            ..Entry::default()
-        });
-    }
+    let ledger = taking.enter(before.unwrap_or_else(|| Ledger::new(owner)));
     ledger.write(environment).await?;
+    classes::make(attempt, owner, offered, &mut taking.wishes).await?;
     if gate.freezes() && attempt.number > 1 {
         taking.begin_anew().await?;
     }
@@ -92,12 +101,14 @@ pub(super) async fn take(
     gate.enter().await;
     taking.run().await?;
     gate.all_cut();
-    let records = taking.records(classes).await?;
+    let records = taking.records(offered).await?;
     let ledger = taking.settle(ledger, &records).await?;
     Ok(Taken {
         outcomes: taking.outcomes(&records),
         window: taking.window,
         ledger,
+        groups: taking.groups,
+        singly,
     })
 }
 
@@ -129,6 +140,9 @@ struct Taking<'a> {
     owner: &'a Owner,
     weighed: &'a [Weighed],
     wishes: Vec<Wish>,
+    /// How the cluster serves group snapshots; none when none is wanted.
+    api: Option<GroupApi>,
+    groups: Vec<GroupWish>,
     gate: &'a Gate,
     /// Whether an attempt before this one had asked for some.
     resumed: bool,
@@ -136,24 +150,55 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
+    /// Names in the ledger all that may be asked for: single snapshots of the members of groups as well, which
+    /// are taken when their group fails.
+    fn enter(&self, mut ledger: Ledger) -> Ledger {
+        for entry in &mut ledger.entries {
+            entry.dropped = true;
+        }
+        for group in &mut ledger.groups {
+            group.dropped = true;
+        }
+        for wish in &self.wishes {
+            ledger.name(Entry {
+                namespace: wish.namespace.clone(),
+                claim: wish.claim.clone(),
+                uid: wish.uid.clone(),
+                snapshot: wish.name.clone(),
+                ..Entry::default()
+            });
+        }
+        for group in &self.groups {
+            ledger.name_group(GroupEntry {
+                namespace: group.namespace.clone(),
+                name: group.name.clone(),
+                ..GroupEntry::default()
+            });
+        }
+        ledger
+    }
+
     /// Removes what an earlier attempt asked for: the application was thawed since, so nobody knows whether
     /// it was frozen when those snapshots were cut. What does not go in time is given up.
     async fn begin_anew(&mut self) -> Result<(), JobFailure> {
         let point = self.owner.recovery_point;
         let removed = remove::remove(&self.attempt.environment, point, None).await?;
         for left in removed.left {
-            let wish = self
-                .wishes
-                .iter_mut()
-                .find(|wish| wish.name == left.snapshot);
-            if let Some(wish) = wish {
-                let reason = format!(
-                    "what an earlier attempt took is not gone yet: {}",
-                    left.what
-                );
+            let reason = format!(
+                "what an earlier attempt took is not gone yet: {}",
+                left.what
+            );
+            let mut groups = self.groups.iter_mut();
+            if let Some(group) = groups.find(|group| group.name == left.snapshot) {
+                group.fail(reason);
+                continue;
+            }
+            let mut wishes = self.wishes.iter_mut();
+            if let Some(wish) = wishes.find(|wish| wish.name == left.snapshot) {
                 wish.fail(Code::VolumeSnapshotFailed, reason);
             }
         }
+        self.leave_failed_groups();
         Ok(())
     }
 
@@ -161,29 +206,43 @@ impl Taking<'_> {
     async fn run(&mut self) -> Result<(), JobFailure> {
         let began = Instant::now();
         let mut pause = SNAPSHOT_FIRST_LOOK;
+        let mut cut_before = false;
         while !self.wishes.iter().all(Wish::is_over) {
+            self.heed_the_gate();
+            self.ask_for_groups().await?;
             self.ask().await?;
             self.attempt.reach(Step::Snapshot, Moment::During).await;
             self.look(began).await?;
+            self.keep_groups().await?;
             self.keep().await?;
             let all_cut = self.wishes.iter().all(Wish::is_cut_or_lost);
             if all_cut {
                 self.gate.all_cut();
             }
-            if all_cut && self.window.is_none() {
+            if all_cut && !cut_before {
+                cut_before = true;
                 self.window = self.measured(began.elapsed());
+                pause = SNAPSHOT_CUT_LOOK;
             }
             if !self.wishes.iter().all(Wish::is_over) {
                 tokio::time::sleep(pause).await;
-                let longest = if all_cut {
-                    SNAPSHOT_SLOW_LOOK
-                } else {
-                    SNAPSHOT_LOOK
+                let longest = match (all_cut, self.gate.freezes()) {
+                    (true, _) => SNAPSHOT_SLOW_LOOK,
+                    (false, true) => SNAPSHOT_FIRST_LOOK,
+                    (false, false) => SNAPSHOT_LOOK,
                 };
                 pause = (pause * 2).min(longest);
             }
         }
         Ok(())
+    }
+
+    /// Gives up what is not cut once the application is about to be thawed.
+    fn heed_the_gate(&mut self) {
+        let Some(over) = self.gate.over() else { return };
+        for wish in self.wishes.iter_mut().filter(|wish| wish.cut.is_none()) {
+            wish.fail(over.code, over.message.clone());
+        }
     }
 
     /// The window; none when nothing was cut. What an attempt before this one asked for is measured by the
@@ -207,7 +266,8 @@ impl Taking<'_> {
         let (cluster, owner) = (&self.attempt.environment.cluster, self.owner);
         let mut asking = Vec::new();
         for (at, wish) in self.wishes.iter().enumerate() {
-            if !wish.asked && wish.failed.is_none() && asking.len() < room {
+            let is_due = !wish.asked && wish.failed.is_none() && wish.group.is_none();
+            if is_due && asking.len() < room {
                 let call = async move {
                     let claim = claim_of(wish);
                     (
@@ -229,14 +289,18 @@ impl Taking<'_> {
                     wish.asked = true;
                     self.resumed |= !new;
                 }
-                Err(error) => refuse(wish, error)?,
+                Err(error) if is_unreachable(&error) => return Err(error.into()),
+                Err(error) => refuse(wish, &error),
             }
         }
         Ok(())
     }
 
-    /// Looks at all of them, with two lists.
+    /// Looks at all of them, with two lists, and with groups some more.
     async fn look(&mut self, began: Instant) -> Result<(), JobFailure> {
+        let members = self.look_at_groups(began).await?;
+        self.meet(&members);
+        self.miss();
         let environment = &self.attempt.environment;
         let (cluster, owner) = (&environment.cluster, self.owner);
         let point = owner.recovery_point;
@@ -244,8 +308,11 @@ impl Taking<'_> {
             snapshots::list_snapshots(cluster, &owner.extension, Some(point)),
             snapshots::list_marked(cluster, &owner.extension, point),
         )?;
+        // What the cluster says from now on may be of the thawed state.
+        self.heed_the_gate();
         let snapshots: BTreeMap<&str, &SnapshotState> = snapshots
             .iter()
+            .chain(&members)
             .map(|one| (one.name.as_str(), one))
             .collect();
         let contents: BTreeMap<&str, &ContentState> = contents
@@ -256,10 +323,10 @@ impl Taking<'_> {
         for wish in self
             .wishes
             .iter_mut()
-            .filter(|wish| wish.asked && !wish.is_over())
+            .filter(|wish| (wish.asked || wish.cut.is_some()) && !wish.is_over())
         {
-            let snapshot = snapshots.get(wish.name.as_str()).copied();
-            let content = contents.get(wish.name.as_str()).copied();
+            let snapshot = snapshots.get(wish.snapshot()).copied();
+            let content = contents.get(wish.snapshot()).copied();
             if wish.see(snapshot, content, now) && !claim_is_there(self.attempt, wish).await? {
                 let reason = "the claim was deleted while the backup ran";
                 wish.fail(Code::VolumeSnapshotFailed, reason);
@@ -276,17 +343,70 @@ impl Taking<'_> {
         Ok(())
     }
 
+    /// Makes the acquaintance of the VolumeSnapshots of groups' members.
+    fn meet(&mut self, members: &[SnapshotState]) {
+        for member in members {
+            let mut wishes = self.wishes.iter_mut();
+            let wish = wishes.find(|wish| {
+                wish.group.is_some()
+                    && wish.namespace == member.namespace
+                    && wish.claim == member.claim
+            });
+            if let Some(wish) = wish {
+                wish.asked = true;
+                wish.member = Some(member.name.clone());
+            }
+        }
+    }
+
+    /// Gives up groups whose members do not come. Where hooks froze the application, it is thawed by now, and
+    /// a snapshot that would be taken in their place would be of another state.
+    fn miss(&mut self) {
+        let now = Instant::now();
+        let waits = &self.attempt.environment.snapshot_waits;
+        for (at, group) in self.groups.iter_mut().enumerate() {
+            let is_missed = |wish: &&mut Wish| {
+                wish.group == Some(at) && wish.member.is_none() && wish.failed.is_none()
+            };
+            let mut missed = self.wishes.iter_mut().filter(is_missed).peekable();
+            if group.cut.is_none() || missed.peek().is_none() {
+                continue;
+            }
+            match group.lacks_members(now, waits) {
+                Some(reason) if self.gate.freezes() => {
+                    missed.for_each(|wish| {
+                        wish.fail(Code::VolumeSnapshotNotReady, reason.clone());
+                    });
+                }
+                Some(reason) => group.fail(reason),
+                None => {}
+            }
+        }
+    }
+
     /// Takes over what an attempt before this one made: its VolumeSnapshots may be gone already.
     async fn adopt(&mut self) -> Result<(), JobFailure> {
+        self.adopt_groups().await?;
         let (cluster, owner) = (&self.attempt.environment.cluster, self.owner);
         let contents =
             snapshots::list_marked(cluster, &owner.extension, owner.recovery_point).await?;
-        for content in contents.iter().filter(|content| !content.terminating) {
-            let wish = self
-                .wishes
-                .iter_mut()
-                .find(|wish| wish.name == content.made_for.1);
-            if let Some(wish) = wish {
+        let standing = contents.iter().filter(|content| !content.terminating);
+        let found: Vec<(usize, &ContentState)> = standing
+            .filter_map(|content| {
+                let of_claim = |wish: &Wish| match &content.group {
+                    None => wish.name == content.made_for.1,
+                    Some(_) => wish.group.is_some() && wish.uid == content.claim_uid,
+                };
+                Some((self.wishes.iter().position(of_claim)?, content))
+            })
+            .collect();
+        let singles = found.iter().filter(|(_, content)| content.group.is_none());
+        let singles: Vec<usize> = singles.map(|(at, _)| *at).collect();
+        self.leave_groups_of(&singles);
+        for (at, content) in found {
+            let wish = self.wishes.get_mut(at);
+            let is_same_way = |wish: &&mut Wish| wish.group.is_some() == content.group.is_some();
+            if let Some(wish) = wish.filter(is_same_way) {
                 wish.adopt(content);
                 self.resumed = true;
             }
@@ -298,12 +418,14 @@ impl Taking<'_> {
     /// deletion of its claim's namespace.
     async fn keep(&mut self) -> Result<(), JobFailure> {
         let (cluster, owner) = (&self.attempt.environment.cluster, self.owner);
+        let now = Instant::now();
         let mut keeping = Vec::new();
         for (at, wish) in self.wishes.iter().enumerate() {
             let Some(content) = wish.content.as_deref() else {
                 continue;
             };
-            if !wish.kept && wish.failed.is_none() {
+            let is_due = wish.keep_after.is_none_or(|after| now >= after);
+            if !wish.kept && wish.failed.is_none() && is_due {
                 let call = async move {
                     (
                         at,
@@ -315,123 +437,30 @@ impl Taking<'_> {
         }
         let keeping = stream::iter(keeping).buffer_unordered(SNAPSHOT_CALLS_AT_ONCE);
         let kept: Vec<_> = keeping.collect().await;
+        self.heed_the_gate();
         for (at, outcome) in kept {
             let Some(wish) = self.wishes.get_mut(at) else {
                 continue;
             };
             match outcome {
-                Ok(content) if content.volume_handle == wish.volume_handle => wish.kept = true,
+                Ok(content) if content.volume_handle == wish.volume_handle => {
+                    wish.kept = true;
+                    // Often it is cut by now, and the answer says so before the next look does.
+                    wish.learn(&content);
+                }
                 Ok(_) => {
                     let reason = "the claim was replaced by another one while the backup ran";
                     wish.fail(Code::VolumeSnapshotFailed, reason);
                 }
                 // It is not there yet, or went with its VolumeSnapshot; the next look says so.
-                Err(error) if error.is_not_found() => {}
-                Err(error) => refuse(wish, error)?,
+                Err(error) if error.is_not_found() => {
+                    wish.keep_after = Some(now + SNAPSHOT_KEEP_AGAIN)
+                }
+                Err(error) if is_unreachable(&error) => return Err(error.into()),
+                Err(error) => refuse(wish, &error),
             }
         }
         Ok(())
-    }
-
-    /// The records of those that are ready, by the names of their VolumeSnapshots.
-    async fn records(
-        &mut self,
-        classes: &[SnapshotClass],
-    ) -> Result<BTreeMap<String, SnapshotRecord>, JobFailure> {
-        let cluster = &self.attempt.environment.cluster;
-        let mut records = BTreeMap::new();
-        for wish in self.wishes.iter_mut().filter(|wish| wish.failed.is_none()) {
-            let name = wish.content.clone().unwrap_or_default();
-            let content = snapshots::content(cluster, &name).await?;
-            let Some((content, handle)) = content.and_then(|one| Some((one.clone(), one.handle?)))
-            else {
-                let reason =
-                    format!("the content {name} is gone or names no snapshot of the driver");
-                wish.fail(Code::VolumeSnapshotFailed, reason);
-                continue;
-            };
-            let class = classes.iter().find(|class| class.name == wish.class);
-            let record = SnapshotRecord {
-                handle,
-                content: content.name,
-                restore_size: content.restore_size,
-                created: content.cut.or(wish.cut),
-                class: wish.class.clone(),
-                class_parameters: class
-                    .map(|class| class.parameters.clone())
-                    .unwrap_or_default(),
-                secrets: content.secrets,
-            };
-            records.insert(wish.name.clone(), record);
-        }
-        Ok(records)
-    }
-
-    /// Removes what is no part of the recovery point and the VolumeSnapshots of what is, and brings the
-    /// ledger to what is left. None when nothing is.
-    async fn settle(
-        &self,
-        mut ledger: Ledger,
-        records: &BTreeMap<String, SnapshotRecord>,
-    ) -> Result<Option<Ledger>, JobFailure> {
-        let environment = &self.attempt.environment;
-        for entry in &mut ledger.entries {
-            let record = records.get(&entry.snapshot);
-            entry.dropped = record.is_none();
-            if let Some(record) = record {
-                entry.content.clone_from(&record.content);
-            }
-        }
-        ledger.write(environment).await?;
-        let point = ledger.recovery_point;
-        // The controller takes its time to let them go; whether they have is looked at after the job.
-        let names = records.keys().cloned().collect();
-        remove::snapshots_of_kept(environment, point, &names, Duration::ZERO).await?;
-        let dropped: BTreeSet<String> = ledger
-            .entries
-            .iter()
-            .filter(|entry| entry.dropped)
-            .map(|entry| entry.snapshot.clone())
-            .collect();
-        if !dropped.is_empty() {
-            let left = remove::remove(environment, point, Some(&dropped))
-                .await?
-                .left;
-            let is_left = |entry: &Entry| left.iter().any(|one| one.snapshot == entry.snapshot);
-            ledger
-                .entries
-                .retain(|entry| !entry.dropped || is_left(entry));
-            ledger.write(environment).await?;
-        }
-        if ledger.entries.is_empty() {
-            ledger::delete(environment, point).await?;
-            return Ok(None);
-        }
-        Ok(Some(ledger))
-    }
-
-    /// What became of each claim.
-    fn outcomes(
-        &self,
-        records: &BTreeMap<String, SnapshotRecord>,
-    ) -> Vec<Result<SnapshotRecord, Without>> {
-        let wishes: BTreeMap<usize, &Wish> =
-            self.wishes.iter().map(|wish| (wish.index, wish)).collect();
-        let all = self.weighed.iter().enumerate();
-        all.map(|(index, one)| match (&one.verdict, wishes.get(&index)) {
-            (Verdict::Without { code, reason }, _) => Err(Without {
-                code: code
-                    .map(|code| code.as_str().to_owned())
-                    .unwrap_or_default(),
-                reason: reason.clone(),
-            }),
-            (Verdict::Snapshot { .. }, Some(wish)) => match records.get(&wish.name) {
-                Some(record) => Ok(record.clone()),
-                None => Err(wish.failed.clone().unwrap_or_default()),
-            },
-            (Verdict::Snapshot { .. }, None) => Err(Without::default()),
-        })
-        .collect()
     }
 }
 
@@ -443,18 +472,13 @@ fn claim_of(wish: &Wish) -> Claim<'_> {
     }
 }
 
-/// Gives a snapshot up that the API server refuses; an API server that does not answer is the attempt's
-/// trouble.
-fn refuse(wish: &mut Wish, error: ClusterError) -> Result<(), JobFailure> {
-    if is_unreachable(&error) {
-        return Err(error.into());
-    }
+/// Gives a snapshot up that the API server refuses.
+pub(super) fn refuse(wish: &mut Wish, error: &ClusterError) {
     let code = match object_code(&error.failure) {
         Code::KubernetesBackupGenericWarning => Code::VolumeSnapshotFailed,
         code => code,
     };
     wish.fail(code, error.to_string());
-    Ok(())
 }
 
 /// Whether the claim is still the one that was collected.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::limits::{
-    SNAPSHOT_CUT_WAIT, SNAPSHOT_GONE_WAIT, SNAPSHOT_READY_WAIT, SNAPSHOT_TROUBLE_WAIT,
+    GROUP_CUT_WAIT, GROUP_TROUBLE_WAIT, SNAPSHOT_CUT_WAIT, SNAPSHOT_GONE_WAIT, SNAPSHOT_READY_WAIT,
+    SNAPSHOT_TROUBLE_WAIT,
 };
 
 /// The waits, which tests shorten.
@@ -17,6 +18,10 @@ pub struct Waits {
     pub trouble: Duration,
     /// See [`SNAPSHOT_GONE_WAIT`].
     pub gone: Duration,
+    /// See [`GROUP_CUT_WAIT`].
+    pub group: Duration,
+    /// See [`GROUP_TROUBLE_WAIT`].
+    pub group_trouble: Duration,
 }
 
 impl Default for Waits {
@@ -26,6 +31,8 @@ impl Default for Waits {
             ready: SNAPSHOT_READY_WAIT,
             trouble: SNAPSHOT_TROUBLE_WAIT,
             gone: SNAPSHOT_GONE_WAIT,
+            group: GROUP_CUT_WAIT,
+            group_trouble: GROUP_TROUBLE_WAIT,
         }
     }
 }

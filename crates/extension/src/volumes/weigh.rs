@@ -2,8 +2,8 @@
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use strongroom_core::ResourceType;
-use strongroom_core::selection::Selection;
 use strongroom_core::volumes::{Offer, Phase, SnapshotClass, Verdict, VolumeFacts, decide};
+use strongroom_kubernetes::crd::BackupSpec;
 use strongroom_kubernetes::snapshots::list_classes;
 use strongroom_kubernetes::{Cluster, apply};
 
@@ -43,10 +43,10 @@ impl Weighed {
     }
 }
 
-/// What becomes of each claim, in the order of their names, and the classes that there are.
+/// What becomes of each claim, in the order of their names, and the classes that there are or are to be made.
 pub(crate) async fn weigh(
     attempt: &Attempt,
-    selection: &Selection,
+    spec: &BackupSpec,
     served: bool,
     claims: Claims,
 ) -> Result<(Vec<Weighed>, Vec<SnapshotClass>), JobFailure> {
@@ -59,7 +59,9 @@ pub(crate) async fn weigh(
     let offer = Offer {
         served,
         classes,
-        types: selection.included_volume_types.clone(),
+        given: spec.snapshot_classes.clone(),
+        extension: attempt.environment.namespace.clone(),
+        types: spec.selection.included_volume_types.clone(),
     };
     let mut looks = Vec::new();
     for held in claims.sorted() {
@@ -67,7 +69,12 @@ pub(crate) async fn weigh(
     }
     let looks = stream::iter(looks).buffered(VOLUMES_LOOKED_UP_AT_ONCE);
     let weighed = looks.try_collect().await?;
-    Ok((weighed, offer.classes))
+    let mut classes = offer.classes;
+    // Those that are there already among them are made once more: the job writes itself on them.
+    classes.retain(|class| !class.made);
+    let given = offer.given.iter();
+    classes.extend(given.map(|class| class.class(&offer.extension)));
+    Ok((weighed, classes))
 }
 
 async fn look_at(cluster: &Cluster, held: Held, offer: &Offer) -> Result<Weighed, JobFailure> {

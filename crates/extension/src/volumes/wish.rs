@@ -18,8 +18,12 @@ pub(super) struct Wish {
     pub(super) uid: String,
     /// The name under which the driver knows the claim's volume.
     pub(super) volume_handle: String,
-    /// The VolumeSnapshot's name.
+    /// The name of its VolumeSnapshot when it is taken by itself.
     pub(super) name: String,
+    /// The group that it is to be taken with, by its place; none when it is taken by itself.
+    pub(super) group: Option<usize>,
+    /// The name of the VolumeSnapshot that the controllers made of it as a member of a group.
+    pub(super) member: Option<String>,
     /// The class by which it is taken.
     pub(super) class: String,
     /// Whether it was asked for, by this attempt or one before.
@@ -30,6 +34,8 @@ pub(super) struct Wish {
     pub(super) content: Option<String>,
     /// Whether the content stands by itself.
     pub(super) kept: bool,
+    /// The content is not there yet, although its name is known: before this it is not asked for again.
+    pub(super) keep_after: Option<Instant>,
     /// The instant whose state it holds.
     pub(super) cut: Option<Timestamp>,
     /// Whether volumes can be made from it.
@@ -49,6 +55,27 @@ impl Wish {
         });
     }
 
+    /// The name of its VolumeSnapshot.
+    pub(super) fn snapshot(&self) -> &str {
+        self.member.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Is taken by itself from now on: its group was given up. What was begun for the group goes with that.
+    pub(super) fn leave_group(&mut self) {
+        let failed = self.failed.take();
+        *self = Self {
+            index: self.index,
+            namespace: std::mem::take(&mut self.namespace),
+            claim: std::mem::take(&mut self.claim),
+            uid: std::mem::take(&mut self.uid),
+            volume_handle: std::mem::take(&mut self.volume_handle),
+            name: std::mem::take(&mut self.name),
+            class: std::mem::take(&mut self.class),
+            failed,
+            ..Self::default()
+        };
+    }
+
     /// Whether it is cut, or never will be.
     pub(super) fn is_cut_or_lost(&self) -> bool {
         self.failed.is_some() || self.cut.is_some()
@@ -62,8 +89,17 @@ impl Wish {
     /// Takes in what an attempt before this one made.
     pub(super) fn adopt(&mut self, content: &ContentState) {
         self.asked = true;
+        if self.group.is_some() {
+            self.member = Some(content.made_for.1.clone());
+        }
         self.kept = content.retained;
         self.content = Some(content.name.clone());
+    }
+
+    /// Takes in how far its content is.
+    pub(super) fn learn(&mut self, content: &ContentState) {
+        self.cut = self.cut.or(content.cut);
+        self.ready |= content.ready;
     }
 
     /// Takes in what its VolumeSnapshot and its content say, the latter once it is marked. Whether that is
@@ -83,14 +119,25 @@ impl Wish {
         }
         if let Some(snapshot) = snapshot {
             self.asked_at = snapshot.asked;
-            let predicted = || content_name(&snapshot.uid);
-            self.content = Some(snapshot.content.clone().unwrap_or_else(predicted));
+            if snapshot.group.is_some() {
+                self.member = Some(snapshot.name.clone());
+            }
+            if snapshot.content.is_some() {
+                self.keep_after = None;
+            }
+            // The content of a member has a name that nobody has published.
+            let predicted = || {
+                snapshot
+                    .group
+                    .is_none()
+                    .then(|| content_name(&snapshot.uid))
+            };
+            self.content = snapshot.content.clone().or_else(predicted);
             self.cut = self.cut.or(snapshot.cut);
             self.ready |= snapshot.ready;
         }
         if let Some(content) = content {
-            self.cut = self.cut.or(content.cut);
-            self.ready |= content.ready;
+            self.learn(content);
         }
         let words = content.and_then(|content| content.error.as_ref());
         let words = words.or_else(|| snapshot.and_then(|snapshot| snapshot.error.as_ref()));
@@ -151,6 +198,8 @@ mod tests {
         ready: Duration::from_secs(1000),
         trouble: Duration::from_secs(10),
         gone: Duration::from_secs(1),
+        group: Duration::from_secs(20),
+        group_trouble: Duration::from_secs(5),
     };
 
     fn asked() -> Wish {

@@ -15,15 +15,15 @@ use super::application::{Application, assert_equal};
 use super::stage::{PATIENCE, Stage, core};
 use super::trouble::{definitions, emptied, line, remove};
 
-const GROUP: &str = "bad.example.com";
+pub(super) const GROUP: &str = "bad.example.com";
 
-fn custom(version: &str, kind: &str, plural: &str) -> ResourceType {
+pub(super) fn custom(version: &str, kind: &str, plural: &str) -> ResourceType {
     ResourceType::new(GROUP, version, kind, plural, true)
 }
 
 /// A definition with the storage version v1 and, when `second` says so, v2, which the API server prefers
 /// and which lacks the field `kept`.
-fn definition(kind: &str, plural: &str, second: bool) -> Value {
+pub(super) fn definition(kind: &str, plural: &str, second: bool) -> Value {
     let version = |name: &str, storage: bool, field: &str| {
         json!({"name": name, "served": true, "storage": storage,
             "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {
@@ -46,7 +46,7 @@ pub(super) async fn create(stage: &Stage, resource: &ResourceType, object: &Valu
 }
 
 /// Makes a type, and waits until it is served.
-async fn define(stage: &Stage, definition: &Value) {
+pub(super) async fn define(stage: &Stage, definition: &Value) {
     let name = definition["metadata"]["name"].as_str().unwrap();
     create(stage, &definitions(), definition).await;
     objects::wait_established(&stage.cluster, name, PATIENCE)
@@ -55,7 +55,7 @@ async fn define(stage: &Stage, definition: &Value) {
 }
 
 /// Removes a type that this or an earlier run made, and all of its objects.
-async fn undefine(stage: &Stage, plural: &str) {
+pub(super) async fn undefine(stage: &Stage, plural: &str) {
     let name = format!("{plural}.{GROUP}");
     let healed = json!({"spec": {"conversion": {"strategy": "None", "webhook": null}}});
     let _ = objects::patch_merge(&stage.cluster, &definitions(), None, &name, &healed).await;
@@ -149,7 +149,7 @@ async fn break_conversion(stage: &Stage, kind: &str, plural: &str, v1_served: bo
         .unwrap();
 }
 
-fn api_services() -> ResourceType {
+pub(super) fn api_services() -> ResourceType {
     let group = "apiregistration.k8s.io";
     ResourceType::new(group, "v1", "APIService", "apiservices", false)
 }

@@ -14,7 +14,8 @@ use strongroom_kubernetes::crd::JobState;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::frozen::{Application, hook, run};
+use self::frozen::{Application, hook, run, run_later};
+use super::faults::Faults;
 use super::killed_at;
 
 /// A pre-hook and a post-hook that write into the log of a pod.
@@ -250,7 +251,7 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
-    let Some(mut app) = Application::deploy("hooks-odd").await else {
+    let Some(app) = Application::deploy("hooks-odd").await else {
         return;
     };
     for (at, (hook, state, code, words)) in cases().into_iter().enumerate() {
@@ -272,16 +273,114 @@ async fn a_hook_that_fails_leaves_nothing_frozen_and_says_what_is_wrong() {
     );
     assert_eq!(status.volumes, 0, "no snapshot was asked for");
 
-    app.stage.freeze_budget = Duration::from_secs(2);
-    let slow = json!({"exec": {"command": ["sleep", "1000"], "timeout": "30s"}});
-    app.apply(
-        "slow",
-        &hook("one", &[run("freeze one"), slow], &[run("thaw one")]),
-    )
-    .await;
-    let backup = app.backup_with(&["slow"]);
+    app.lose().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_that_takes_effect_behind_the_thaw_is_thawed_as_well() {
+    let Some(app) = Application::deploy("hooks-late").await else {
+        return;
+    };
+    let late = [run("freeze one"), run_later("freeze one", 4, "3s")];
+    app.apply("late", &hook("one", &late, &[run("thaw one")]))
+        .await;
+    let backup = app.backup_with(&["late"]);
     let status = app.stage.run_backup(&backup, CrashPoints::none()).await;
-    assert_eq!(app.told(&backup, &status).await.0, "FreezeBudgetExceeded");
-    app.is_thawed("a budget that is used up").await;
+    assert_eq!(app.told(&backup, &status).await.0, "BackupHookFailed");
+    let expected = ["freeze one", "thaw one", "freeze one", "thaw one"];
+    assert_eq!(app.log().await, expected);
+    app.is_thawed("a freeze that came late").await;
+    app.lose().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_goes_or_is_replaced_before_its_snapshot_is_named() {
+    let Some(mut app) = Application::deploy("hooks-claims").await else {
+        return;
+    };
+    app.stage.freeze_budget = Duration::from_secs(120);
+    for claim in ["gone", "replaced"] {
+        app.claim(claim).await;
+    }
+    // The pre-hook waits until the claims are no longer those that were decided on.
+    let wait = "until test -e /tmp/go; do sleep 0.1; done";
+    let wait = json!({"exec": {"command": ["sh", "-c", wait], "timeout": "100s"}});
+    let pre = [run("freeze one"), wait];
+    app.apply("slow", &hook("one", &pre, &[run("thaw one")]))
+        .await;
+    let backup = app.backup_with(&["slow"]);
+    let process = app.stage.start(CrashPoints::none());
+    let replacing = async {
+        app.until_logged("freeze one").await;
+        for claim in ["gone", "replaced"] {
+            app.remove_claim(claim).await;
+        }
+        app.claim("replaced").await;
+        app.execute("touch /tmp/go").await;
+    };
+    let (status, ()) = tokio::join!(app.stage.back_up_with(&backup), replacing);
+    assert_eq!(
+        (status.state, status.volumes),
+        (JobState::CompletedWithWarnings, 1),
+        "{status:#?}"
+    );
+    let lines = app.stage.report(backup.job_id, &status).await;
+    for (claim, words) in [
+        ("gone", "the claim was deleted while the backup ran"),
+        ("replaced", "the claim was replaced by another one"),
+    ] {
+        let line = lines.iter().find(|line| line.object.name == claim).unwrap();
+        assert_eq!(
+            line.code.as_deref(),
+            Some("VolumeSnapshotFailed"),
+            "{line:?}"
+        );
+        assert!(line.reason.contains(words), "{line:?}");
+    }
+    app.is_thawed("claims that went").await;
+    drop(process);
+    app.lose().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_is_thawed_when_its_budget_is_used_up_and_the_job_goes_on() {
+    let Some(mut app) = Application::deploy("hooks-budget").await else {
+        return;
+    };
+    app.stage.freeze_budget = Duration::from_secs(2);
+    let slow = json!({"exec": {"command": ["sleep", "1000"], "timeout": "4s"}});
+    let slow = [run("freeze one"), slow];
+    app.apply("slow", &hook("one", &slow, &[run("thaw one")]))
+        .await;
+    app.apply("quick", &logging("one")).await;
+    let _faults = Faults::of_driver(&app.stage.cluster, &json!({"cutMillis": "6000"})).await;
+    for hooks in ["slow", "quick"] {
+        let backup = app.backup_with(&[hooks]);
+        let status = app.stage.run_backup(&backup, CrashPoints::none()).await;
+        assert_eq!(
+            (status.state, status.volumes),
+            (JobState::CompletedWithWarnings, 0),
+            "{hooks}: {status:#?}"
+        );
+        assert!(
+            status.frozen_millis.is_some_and(|frozen| frozen < 5_000),
+            "{hooks}: {status:#?}"
+        );
+        let lines = app.stage.report(backup.job_id, &status).await;
+        let codes: Vec<_> = lines
+            .iter()
+            .filter_map(|line| line.code.as_deref())
+            .collect();
+        assert_eq!(codes, ["FreezeBudgetExceeded"; 2], "{hooks}: {lines:#?}");
+        app.is_thawed(hooks).await;
+    }
+    // The driver is given up before the budget is used up.
+    app.stage.freeze_budget = Duration::from_secs(60);
+    app.stage.waits.cut = Duration::from_secs(1);
+    let backup = app.backup_with(&["quick"]);
+    let status = app.stage.run_backup(&backup, CrashPoints::none()).await;
+    assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
+    assert_eq!(app.told(&backup, &status).await.0, "VolumeSnapshotNotReady");
+    app.is_thawed("a driver that was given up").await;
     app.lose().await;
 }

@@ -1,200 +1,27 @@
 //! Volume snapshots by a real driver: what a backup takes stands by itself, nothing is left behind whatever
 //! dies, and what is forgotten is gone from the driver's own storage.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+#[path = "snapshots/classes.rs"]
+mod classes;
+#[path = "snapshots/groups.rs"]
+mod groups;
+#[path = "snapshots/judged.rs"]
+mod judged;
+#[path = "snapshots/shop.rs"]
+mod shop;
+#[path = "snapshots/trouble.rs"]
+mod trouble;
 
-use serde_json::{Value, json};
-use strongroom_core::ResourceType;
-use strongroom_core::report::{ObjectOutcome, Outcome};
+use serde_json::json;
+use strongroom_core::report::Outcome;
 use strongroom_extension::crash::CrashPoints;
-use strongroom_extension::volumes::{Reconciled, reconcile};
-use strongroom_kubernetes::apply::{self as objects, Propagation};
-use strongroom_kubernetes::crd::{BackupSpec, JobState, JobStatus};
+use strongroom_extension::volumes::Reconciled;
+use strongroom_kubernetes::crd::JobState;
 use strongroom_kubernetes::jobs;
-use strongroom_kubernetes::snapshots::{self, ContentState, SnapshotState};
-use uuid::Uuid;
 
+use self::shop::{Shop, is_on_disk};
 use super::killed_at;
-use super::stage::{PATIENCE, Stage, core};
-
-/// The class of the test cluster's driver that binds claims at once.
-const CLASS: &str = "csi-loop-immediate";
-const LOOK: std::time::Duration = std::time::Duration::from_millis(50);
-
-/// A namespace with claims whose volumes are bound.
-struct Shop<'a> {
-    stage: &'a Stage,
-    namespace: String,
-}
-
-impl<'a> Shop<'a> {
-    /// None when the cluster has no driver with snapshots.
-    async fn open(stage: &'a Stage, name: &str, claims: usize) -> Option<Self> {
-        let classes = ResourceType::new(
-            "storage.k8s.io",
-            "v1",
-            "StorageClass",
-            "storageclasses",
-            false,
-        );
-        let class = objects::get(&stage.cluster, &classes, None, CLASS).await;
-        if class.unwrap().is_none() {
-            println!("left out: the cluster has no StorageClass {CLASS}");
-            return None;
-        }
-        let shop = Self {
-            stage,
-            namespace: format!("strongroom-volumes-{name}"),
-        };
-        shop.close().await;
-        shop.sweep().await;
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": shop.namespace}});
-        let kind = core("Namespace", "namespaces", false);
-        objects::create(&stage.cluster, &kind, &namespace)
-            .await
-            .unwrap();
-        for n in 0..claims {
-            shop.claim(&format!("data-{n}"), CLASS).await;
-        }
-        for n in 0..claims {
-            shop.until_bound(&format!("data-{n}")).await;
-        }
-        Some(shop)
-    }
-
-    /// Removes what an earlier run that failed has left.
-    async fn sweep(&self) {
-        for content in self.all().await.1 {
-            let cluster = &self.stage.cluster;
-            snapshots::remove_content(cluster, &content).await.unwrap();
-            let kind = snapshots::contents();
-            objects::wait_gone(cluster, &kind, None, &content.name, PATIENCE)
-                .await
-                .unwrap();
-        }
-    }
-
-    async fn claim(&self, name: &str, class: &str) {
-        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": self.namespace},
-            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": class,
-                "resources": {"requests": {"storage": "16Mi"}}}});
-        objects::create(&self.stage.cluster, &claims(), &claim)
-            .await
-            .unwrap();
-    }
-
-    async fn until_bound(&self, name: &str) {
-        let bound = async {
-            let namespace = Some(self.namespace.as_str());
-            loop {
-                let claim = objects::get(&self.stage.cluster, &claims(), namespace, name).await;
-                if claim
-                    .unwrap()
-                    .is_some_and(|claim| claim["status"]["phase"] == "Bound")
-                {
-                    return;
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, bound)
-            .await
-            .expect("the claim is bound");
-    }
-
-    /// Deletes the namespace with all claims, and waits until it is gone.
-    async fn close(&self) {
-        let (cluster, kind) = (&self.stage.cluster, core("Namespace", "namespaces", false));
-        let how = Propagation::Background;
-        objects::delete(cluster, &kind, None, &self.namespace, None, how)
-            .await
-            .unwrap();
-        objects::wait_gone(cluster, &kind, None, &self.namespace, PATIENCE)
-            .await
-            .unwrap();
-    }
-
-    fn backup(&self) -> BackupSpec {
-        let mut spec = self.stage.backup_of(&[&self.namespace]);
-        spec.selection.snapshot_volumes = true;
-        spec
-    }
-
-    /// The contents of a recovery point.
-    async fn contents(&self, point: Uuid) -> Vec<ContentState> {
-        let wanted = move |content: &ContentState| content.recovery_point == Some(point);
-        snapshots::list_contents(&self.stage.cluster, wanted)
-            .await
-            .unwrap()
-    }
-
-    /// All VolumeSnapshots and contents of this stage's extension.
-    async fn all(&self) -> (Vec<SnapshotState>, Vec<ContentState>) {
-        let extension = self.stage.namespace.clone();
-        let asked = snapshots::list_snapshots(&self.stage.cluster, &extension, None).await;
-        let namespace = self.namespace.clone();
-        let ours = move |content: &ContentState| {
-            content.made_for.0 == namespace
-                && content
-                    .extension
-                    .as_deref()
-                    .is_none_or(|one| one == extension)
-        };
-        let contents = snapshots::list_contents(&self.stage.cluster, ours).await;
-        (asked.unwrap(), contents.unwrap())
-    }
-
-    /// The ledger of a recovery point.
-    async fn ledger(&self, point: Uuid) -> Option<Value> {
-        let name = format!("recovery-point-{point}");
-        let (kind, namespace) = (core("ConfigMap", "configmaps", true), &self.stage.namespace);
-        let found = objects::get(&self.stage.cluster, &kind, Some(namespace), &name).await;
-        let text = found.unwrap()?["data"]["ledger.json"].as_str()?.to_owned();
-        Some(serde_json::from_str(&text).unwrap())
-    }
-
-    async fn reconcile(&self) -> Reconciled {
-        reconcile(&self.stage.environment(CrashPoints::none()))
-            .await
-            .unwrap()
-    }
-
-    async fn claim_lines(&self, backup: &BackupSpec, status: &JobStatus) -> Vec<ObjectOutcome> {
-        let lines = self.stage.report(backup.job_id, status).await;
-        let claims = lines
-            .into_iter()
-            .filter(|line| line.object.kind == "PersistentVolumeClaim");
-        claims.collect()
-    }
-}
-
-fn claims() -> ResourceType {
-    core("PersistentVolumeClaim", "persistentvolumeclaims", true)
-}
-
-/// Where the test cluster's driver keeps its files, when this machine has them.
-fn driver_files() -> Option<BTreeSet<String>> {
-    let kubeconfig = PathBuf::from(std::env::var_os("STRONGROOM_TEST_KUBECONFIG")?);
-    let mut names = BTreeSet::new();
-    let mut folders = vec![kubeconfig.parent()?.join("volumes")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).ok()? {
-            let entry = entry.ok()?;
-            names.insert(entry.file_name().to_string_lossy().into_owned());
-            if entry.file_type().ok()?.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    Some(names)
-}
-
-fn is_on_disk(handle: &str) -> Option<bool> {
-    Some(driver_files()?.iter().any(|name| name.contains(handle)))
-}
+use super::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_volume_snapshot_outlives_its_namespace_and_is_gone_when_it_is_forgotten() {
@@ -387,15 +214,7 @@ async fn contents_whose_ledgers_were_lost_with_the_extension_are_not_taken_for_n
     let backup = shop.backup();
     let status = stage.run_backup(&backup, CrashPoints::none()).await;
     assert_eq!(status.state, JobState::Completed, "{status:#?}");
-    let (kind, how) = (
-        core("ConfigMap", "configmaps", true),
-        Propagation::Background,
-    );
-    let name = format!("recovery-point-{}", backup.recovery_point_id);
-    let namespace = Some(stage.namespace.as_str());
-    objects::delete(&stage.cluster, &kind, namespace, &name, None, how)
-        .await
-        .unwrap();
+    shop.lose_ledger_of(&backup).await;
     assert_eq!(shop.reconcile().await, Reconciled::default());
     assert_eq!(shop.contents(backup.recovery_point_id).await.len(), 1);
     shop.reconcile().await;
@@ -417,7 +236,8 @@ async fn a_claim_whose_data_cannot_be_snapshotted_is_named_and_the_others_are() 
     };
     // This class waits for a pod, which never comes.
     shop.claim("waits", "csi-loop").await;
-    shop.static_claim("static").await;
+    shop.static_claim("static", json!({"hostPath": {"path": "/tmp"}}))
+        .await;
     let backup = shop.backup();
     let status = stage.run_backup(&backup, CrashPoints::none()).await;
     assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
@@ -444,58 +264,4 @@ async fn a_claim_whose_data_cannot_be_snapshotted_is_named_and_the_others_are() 
     stage.forget(&backup).await;
     shop.close().await;
     shop.remove_static().await;
-}
-
-impl Shop<'_> {
-    fn static_name(&self) -> String {
-        format!("{}-static", self.namespace)
-    }
-
-    /// A claim on a volume of no driver.
-    async fn static_claim(&self, name: &str) {
-        self.remove_static().await;
-        let volumes = core("PersistentVolume", "persistentvolumes", false);
-        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume",
-            "metadata": {"name": self.static_name()},
-            "spec": {"capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"],
-                "hostPath": {"path": "/tmp"}, "storageClassName": "by-hand",
-                "claimRef": {"namespace": self.namespace, "name": name}}});
-        objects::create(&self.stage.cluster, &volumes, &volume)
-            .await
-            .unwrap();
-        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": self.namespace},
-            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "by-hand",
-                "volumeName": self.static_name(),
-                "resources": {"requests": {"storage": "1Mi"}}}});
-        objects::create(&self.stage.cluster, &claims(), &claim)
-            .await
-            .unwrap();
-        self.until_bound(name).await;
-    }
-
-    async fn remove_static(&self) {
-        let volumes = core("PersistentVolume", "persistentvolumes", false);
-        let (cluster, how) = (&self.stage.cluster, Propagation::Background);
-        let name = self.static_name();
-        objects::delete(cluster, &volumes, None, &name, None, how)
-            .await
-            .unwrap();
-        objects::wait_gone(cluster, &volumes, None, &name, PATIENCE)
-            .await
-            .unwrap();
-    }
-
-    /// Takes back the ledger's word that a recovery point exists, as if the process had died before it.
-    async fn lose_last_word_of(&self, backup: &BackupSpec) {
-        let mut ledger = self.ledger(backup.recovery_point_id).await.unwrap();
-        ledger["state"] = json!("Sealing");
-        let (kind, namespace) = (core("ConfigMap", "configmaps", true), &self.stage.namespace);
-        let name = format!("recovery-point-{}", backup.recovery_point_id);
-        let changes = json!({"data": {"ledger.json": ledger.to_string()}});
-        let cluster = &self.stage.cluster;
-        objects::patch_merge(cluster, &kind, Some(namespace), &name, &changes)
-            .await
-            .unwrap();
-    }
 }

@@ -14,7 +14,7 @@ use strongroom_core::restore::RestoreCriteria;
 use strongroom_core::selection::Selection;
 use strongroom_extension::clock::SystemClock;
 use strongroom_extension::crash::CrashPoints;
-use strongroom_extension::environment::{Environment, StorageNote, Stores};
+use strongroom_extension::environment::{Environment, MissingSnapshots, StorageNote, Stores};
 use strongroom_extension::run::controllers;
 use strongroom_extension::volumes::Waits;
 use strongroom_kubernetes::apply as objects;
@@ -51,11 +51,17 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     pub(crate) namespace: String,
+    /// The cluster as the extension sees it, where that is another way than the test's own.
+    pub(crate) seen: Option<Cluster>,
     folder: tempfile::TempDir,
     /// How long what does not answer is waited for.
     pub(crate) grace: Duration,
+    /// How long a namespace that is being deleted is waited for.
+    pub(crate) namespace_gone_wait: Duration,
     /// How long an application may stand frozen.
     pub(crate) freeze_budget: Duration,
+    /// How long drivers are waited for.
+    pub(crate) waits: Waits,
 }
 
 pub(crate) fn core(kind: &str, plural: &str, namespaced: bool) -> ResourceType {
@@ -107,9 +113,12 @@ impl Stage {
         Some(Self {
             cluster,
             namespace,
+            seen: None,
             folder,
             grace: Duration::from_secs(10),
+            namespace_gone_wait: Duration::from_secs(30),
             freeze_budget: strongroom_core::limits::FREEZE_BUDGET,
+            waits: Waits::default(),
         })
     }
 
@@ -161,6 +170,7 @@ impl Stage {
                 snapshot_volumes: false,
                 ..Selection::default()
             },
+            snapshot_classes: Vec::new(),
             parent_recovery_point_id: None,
             sealed: self.seal(&jobs::backup_name(job_id)),
             deadline: None,
@@ -248,7 +258,8 @@ impl Stage {
         self.ended(kind, name).await
     }
 
-    async fn ended(&self, kind: &ResourceType, name: &str) -> JobStatus {
+    /// The status of a job once it is final.
+    pub(crate) async fn ended(&self, kind: &ResourceType, name: &str) -> JobStatus {
         let looking = async {
             loop {
                 let live = objects::get(&self.cluster, kind, Some(&self.namespace), name)
@@ -309,7 +320,7 @@ impl Stage {
     /// What a process of the extension has.
     pub(crate) fn environment(&self, crash: CrashPoints) -> Arc<Environment> {
         Arc::new(Environment {
-            cluster: self.cluster.clone(),
+            cluster: self.seen.clone().unwrap_or_else(|| self.cluster.clone()),
             namespace: self.namespace.clone(),
             keys: KeyPair::from_bytes(&PRIVATE_KEY).unwrap(),
             clock: Arc::new(SystemClock),
@@ -319,12 +330,13 @@ impl Stage {
             status_interval: Duration::from_millis(200),
             unreachable_pause: Duration::from_millis(100),
             unreachable_grace: self.grace,
-            namespace_gone_wait: Duration::from_secs(30),
-            snapshot_waits: Waits::default(),
+            namespace_gone_wait: self.namespace_gone_wait,
+            snapshot_waits: self.waits,
             job_ended: tokio::sync::Notify::new(),
             freeze_budget: self.freeze_budget,
             freezes: strongroom_extension::hooks::Freezes::default(),
             storage: StorageNote::default(),
+            missing_snapshots: MissingSnapshots::default(),
         })
     }
 

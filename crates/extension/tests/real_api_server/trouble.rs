@@ -22,7 +22,7 @@ pub(super) fn definitions() -> ResourceType {
     ResourceType::new(group, "v1", "CustomResourceDefinition", plural, false)
 }
 
-fn webhooks() -> ResourceType {
+pub(super) fn webhooks() -> ResourceType {
     cluster_wide(
         "ValidatingWebhookConfiguration",
         "validatingwebhookconfigurations",

@@ -3,6 +3,8 @@
 
 #[path = "volumes/database.rs"]
 mod database;
+#[path = "volumes/modes.rs"]
+mod modes;
 
 use serde_json::json;
 use strongroom_core::report::Outcome;
@@ -250,6 +252,22 @@ async fn what_stands_in_the_way_of_a_volume_is_told_beforehand_and_no_database_s
     let source = json!(provision::name(restore.job_id, &database.namespace, CLAIM));
     assert_eq!(claim["spec"]["dataSource"]["name"], source);
     database.lose(&stage).await;
+    database::nothing_is_left(&stage).await;
+
+    // Nobody listens to the words of a validation: the job goes on, and the claim waits for the class.
+    let copy = database.copy("classless");
+    let mut classless = mapped(database.restore(&stage, &backup), &copy);
+    classless.criteria.volumes.class_mappings =
+        [("csi-loop".to_owned(), "no-such-class".to_owned())].into();
+    let status = stage.run_restore(&classless, CrashPoints::none()).await;
+    assert_eq!(status.state, JobState::CompletedWithWarnings, "{status:#?}");
+    let line = copy.line(&stage, &classless, &status, CLAIM).await;
+    assert_eq!(
+        line.code.as_deref(),
+        Some("UserErrorStorageClassMissingForPVC"),
+        "{line:?}"
+    );
+    copy.lose(&stage).await;
     database::nothing_is_left(&stage).await;
     let how = objects::Propagation::Background;
     objects::delete(&stage.cluster, &volumes().1, None, &foreign, None, how)

@@ -22,7 +22,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A command of a hook that writes a line into the pod's log, and prints.
 pub(super) fn run(line: &str) -> Value {
     let script = format!("echo {line} >> /tmp/log; echo did {line}");
-    json!({"exec": {"command": ["sh", "-c", script]}})
+    json!({"exec": {"command": ["sh", "-c", script], "timeout": "5s"}})
+}
+
+/// A command that lives for a while in its container, whoever waits for it, and then writes a line.
+pub(super) fn run_later(line: &str, seconds: u32, timeout: &str) -> Value {
+    let script = format!("sleep {seconds}; echo {line} >> /tmp/log");
+    json!({"exec": {"command": ["sh", "-c", script], "timeout": timeout}})
 }
 
 /// A hook for the application's pod.
@@ -95,6 +101,60 @@ impl Application {
             pod.is_some_and(|pod| pod.phase == "Running")
         })
         .await;
+    }
+
+    /// Makes a claim beside the application, and waits for its volume.
+    pub(super) async fn claim(&self, name: &str) {
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "csi-loop-immediate",
+                "resources": {"requests": {"storage": "16Mi"}}}});
+        let claims = core("PersistentVolumeClaim", "persistentvolumeclaims", true);
+        self.create(&claims, &claim).await;
+        self.wait("the claim is bound", async || {
+            let (cluster, place) = (&self.stage.cluster, Some(self.namespace.as_str()));
+            let live = objects::get(cluster, &claims, place, name).await.unwrap();
+            live.is_some_and(|live| live["status"]["phase"] == "Bound")
+        })
+        .await;
+    }
+
+    /// Deletes a claim and waits until it is gone.
+    pub(super) async fn remove_claim(&self, name: &str) {
+        let claims = core("PersistentVolumeClaim", "persistentvolumeclaims", true);
+        let (cluster, place) = (&self.stage.cluster, Some(self.namespace.as_str()));
+        let how = Propagation::Background;
+        objects::delete(cluster, &claims, place, name, None, how)
+            .await
+            .unwrap();
+        objects::wait_gone(cluster, &claims, place, name, PATIENCE)
+            .await
+            .unwrap();
+    }
+
+    /// Waits until a hook has written this line.
+    pub(super) async fn until_logged(&self, line: &str) {
+        self.wait(line, async || {
+            self.log().await.iter().any(|said| said == line)
+        })
+        .await;
+    }
+
+    /// Runs a command in the pod.
+    pub(super) async fn execute(&self, script: &str) -> String {
+        let command = ["sh", "-c", script].map(str::to_owned);
+        let exec = Exec {
+            namespace: &self.namespace,
+            pod: POD,
+            container: "main",
+            command: &command,
+            timeout: PATIENCE,
+        };
+        exec::exec(&self.stage.cluster, &exec)
+            .await
+            .unwrap()
+            .stdout
+            .text()
     }
 
     /// Another pod of the same name.
@@ -173,19 +233,8 @@ impl Application {
     }
 
     async fn read(&self, path: &str) -> String {
-        let command = ["sh", "-c", &format!("cat {path} 2>/dev/null || true")].map(str::to_owned);
-        let exec = Exec {
-            namespace: &self.namespace,
-            pod: POD,
-            container: "main",
-            command: &command,
-            timeout: PATIENCE,
-        };
-        exec::exec(&self.stage.cluster, &exec)
+        self.execute(&format!("cat {path} 2>/dev/null || true"))
             .await
-            .unwrap()
-            .stdout
-            .text()
     }
 
     /// What hooks did to the pod.

@@ -123,9 +123,7 @@ pub(super) async fn class_of_another_driver(stage: &Stage) -> String {
 
 impl Database {
     pub(super) async fn deploy(stage: &Stage, namespace: &str) -> Self {
-        let this = Self {
-            namespace: namespace.to_owned(),
-        };
+        let this = Self::at(namespace);
         // A run that failed may have left it.
         this.lose(stage).await;
         this.lose_volumes(stage).await;
@@ -161,6 +159,13 @@ impl Database {
             .unwrap();
         this.volume_of(stage, SPARE).await;
         this
+    }
+
+    /// What is, or may be, in this namespace.
+    pub(super) fn at(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+        }
     }
 
     pub(super) fn copy(&self, suffix: &str) -> Self {
