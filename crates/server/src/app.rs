@@ -5,16 +5,21 @@
 //! this server is reached.
 
 pub mod admin_token;
+pub mod audit;
 pub mod backup_jobs;
 pub mod clusters;
 pub mod error;
+pub mod export_jobs;
 pub mod extension;
+pub mod guards;
 pub mod id;
+pub mod immutability;
 pub mod instances;
 pub mod jobs;
 pub mod limits;
 pub mod operations;
 pub mod policies;
+pub mod policy_preview;
 pub mod preview;
 pub mod readiness;
 pub mod recovery_points;
@@ -23,8 +28,12 @@ pub mod repositories;
 pub mod resource_groups;
 pub mod resources;
 pub mod retention;
+pub mod role_assignments;
 pub mod schedules;
+pub mod service_principals;
+pub mod snapshot_groups;
 pub mod storage_accounts;
+pub mod tokens;
 pub mod trusted_access;
 pub mod validation;
 pub mod vaults;
@@ -41,6 +50,7 @@ use zeroize::Zeroizing;
 
 use crate::cluster_link::ClusterLink;
 use crate::environment::{Clock, Entropy};
+use crate::identity_provider::IdentityProvider;
 use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::store::{Session, Store};
@@ -69,6 +79,10 @@ pub struct App {
     pub ca_certificate_pem: String,
     /// The administrator's token.
     pub admin_token: AdminToken,
+    /// Signs the access tokens of service principals.
+    pub token_key: tokens::TokenKey,
+    /// Whose tokens let people in, besides.
+    pub identity_provider: Option<IdentityProvider>,
     /// The tenant that identities name; made at the first start.
     pub tenant_id: Uuid,
     /// Counters.

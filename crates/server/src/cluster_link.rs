@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::hooks::HookKind;
 use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupSpec, JobStatus, RestoreSpec};
 use uuid::Uuid;
@@ -78,6 +79,8 @@ pub enum JobSpec {
 pub struct Installation {
     /// Container image of the extension.
     pub image: String,
+    /// How long an application may stand frozen; none is the extension's own default.
+    pub freeze_budget_seconds: Option<u64>,
     /// Further published settings, passed on as they are.
     pub settings: BTreeMap<String, String>,
 }
@@ -93,6 +96,8 @@ pub enum ExtensionHealth {
     Ready {
         /// The version that runs.
         version: String,
+        /// What somebody should look at although it works.
+        warning: Option<String>,
     },
     /// It is there and does not work; why.
     Broken(String),
@@ -171,10 +176,11 @@ pub trait ClusterLink: Send + Sync {
         names: &[String],
     ) -> Result<Vec<String>>;
 
-    /// What is wrong with the named BackupHooks: those that do not exist, and those that cannot be followed.
+    /// What is wrong with the named hooks: those that do not exist, and those that cannot be followed.
     async fn hook_problems(
         &self,
         cluster: &ClusterAccess,
+        kind: HookKind,
         hooks: &[HookReference],
     ) -> Result<Vec<Problem>>;
 

@@ -3,7 +3,10 @@
 //! Contract: one type per section of the file; an unknown key is an error that names it; the
 //! effective configuration can be printed (it holds no secrets, only paths to them).
 
+pub mod audit;
+pub mod database;
 pub mod extension;
+pub mod identity_provider;
 pub mod jobs;
 pub mod limits;
 pub mod server;
@@ -15,9 +18,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use strongroom_api::secret::Secret;
 use url::Url;
 
+use audit::{AuditSection, ReceiverSettings};
+use database::DatabaseSection;
 use extension::ExtensionSection;
+use identity_provider::IdentityProviderSection;
 use jobs::JobsSection;
 use limits::LimitsSection;
 use server::{DEFAULT_LISTEN, ServerSection};
@@ -85,6 +92,12 @@ pub struct Config {
     pub advertise_url: Option<Url>,
     /// Days that the administrator's token is accepted; none = until it is rotated.
     pub admin_token_lifetime_days: Option<NonZeroU16>,
+    /// Section `[database]`.
+    pub database: DatabaseSection,
+    /// The URL of the database; none = SQLite in the data directory.
+    pub database_url: Option<Secret>,
+    /// Section `[identity_provider]`; none = people do not sign in by themselves.
+    pub identity_provider: Option<IdentityProviderSection>,
     /// Section `[tls]`.
     pub tls: TlsSection,
     /// Section `[limits]`.
@@ -93,6 +106,10 @@ pub struct Config {
     pub extension: ExtensionSection,
     /// Section `[jobs]`.
     pub jobs: JobsSection,
+    /// Section `[audit]`.
+    pub audit: AuditSection,
+    /// The receiver of the audit log that it names.
+    pub audit_receiver: Option<ReceiverSettings>,
 }
 
 /// The file as written.
@@ -100,10 +117,14 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 struct File {
     server: ServerSection,
+    database: DatabaseSection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_provider: Option<IdentityProviderSection>,
     tls: TlsSection,
     limits: LimitsSection,
     extension: ExtensionSection,
     jobs: JobsSection,
+    audit: AuditSection,
 }
 
 impl Config {
@@ -151,15 +172,23 @@ impl Config {
                 None => None,
             },
         };
+        if let Some(section) = &file.identity_provider {
+            section.check()?;
+        }
         Ok(Self {
             data_dir,
             listen,
             advertise_url,
             admin_token_lifetime_days: file.server.admin_token_lifetime_days,
+            database_url: file.database.url(&environment)?,
+            database: file.database,
+            identity_provider: file.identity_provider,
             tls: file.tls,
             limits: file.limits,
             extension: file.extension,
             jobs: file.jobs.with_environment(&environment)?,
+            audit_receiver: file.audit.receiver()?,
+            audit: file.audit,
         })
     }
 
@@ -180,10 +209,13 @@ impl Config {
                 advertise_url: self.advertise_url.clone(),
                 admin_token_lifetime_days: self.admin_token_lifetime_days,
             },
+            database: self.database.clone(),
+            identity_provider: self.identity_provider.clone(),
             tls: self.tls.clone(),
             limits: self.limits.clone(),
             extension: self.extension.clone(),
             jobs: self.jobs.clone(),
+            audit: self.audit.clone(),
         };
         // Sections of strings and numbers always have a TOML form.
         toml::to_string(&file).unwrap_or_default()
@@ -282,6 +314,11 @@ mod tests {
             ("[sever]\n", "sever"),
             ("[tls]\nkey = \"k\"\n", "tls.key is set without"),
             ("[limits]\nrequest_seconds = \"many\"\n", "request_seconds"),
+            (
+                "[server]\ndata_dir = \"/d\"\n[identity_provider]\nissuer = \"http://login.example.org\"\naudience = \"a\"\n",
+                "identity_provider.issuer",
+            ),
+            ("[identity_provider]\nissuer = \"https://x\"\n", "audience"),
             (
                 "[server]\nadmin_token_lifetime_days = 0\n",
                 "admin_token_lifetime_days",

@@ -2,7 +2,7 @@
 //! server uses it at a time.
 //!
 //! ```text
-//! strongroom.db      the store (with -wal and -shm beside it)
+//! strongroom.db      the store (with -wal and -shm beside it), unless it is in a database elsewhere
 //! admin.token        bearer token of the administrator, mode 0600
 //! keys/master.key    seals secrets at rest, mode 0600; without it the database's secrets are lost
 //! tls/ca.crt ca.key  the server's own authority; the key has mode 0600
@@ -95,20 +95,6 @@ impl DataDir {
                 source,
             },
         })?;
-        // SQLite makes its files readable by all; made here first, they (and -wal and -shm, which
-        // take after it) are this user's only, whatever the mode of a directory that was there.
-        let path = root.join("strongroom.db");
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(PRIVATE_FILE)
-            .open(&path)
-            .map_err(|source| DataDirError::Io {
-                doing: "open",
-                path,
-                source,
-            })?;
         let root = fs::canonicalize(root).map_err(|source| DataDirError::Io {
             doing: "find",
             path: root.to_owned(),
@@ -123,10 +109,28 @@ impl DataDir {
         &self.root
     }
 
-    /// The database.
-    #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.root.join("strongroom.db")
+    /// The database, made when absent. SQLite makes its files readable by all; made here first, they (and
+    /// -wal and -shm, which take after it) are this user's only, whatever the mode of a directory that was
+    /// there.
+    ///
+    /// # Errors
+    /// When it can be neither made nor opened.
+    pub fn database(&self) -> Result<PathBuf, DataDirError> {
+        let path = self.root.join("strongroom.db");
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(PRIVATE_FILE)
+            .open(&path);
+        match opened {
+            Ok(_) => Ok(path),
+            Err(source) => Err(DataDirError::Io {
+                doing: "open",
+                path,
+                source,
+            }),
+        }
     }
 
     /// Folder of the embedded storage accounts.
@@ -157,6 +161,12 @@ impl DataDir {
     #[must_use]
     pub fn master_key(&self) -> PathBuf {
         self.root.join("keys/master.key")
+    }
+
+    /// The key that signs access tokens.
+    #[must_use]
+    pub fn token_key(&self) -> PathBuf {
+        self.root.join("keys/token.key")
     }
 
     /// Where the running server tells its address.
@@ -265,6 +275,17 @@ mod tests {
             read_private(&path),
             Err(DataDirError::TooOpen { mode: 0o640, .. })
         ));
+    }
+
+    #[test]
+    fn the_database_is_private_and_there_only_once_somebody_wants_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(dir.path()).unwrap();
+        assert!(!dir.path().join("strongroom.db").exists());
+        for _ in 0..2 {
+            let mode = fs::metadata(data.database().unwrap()).unwrap();
+            assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+        }
     }
 
     #[test]

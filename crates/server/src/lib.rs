@@ -5,6 +5,11 @@
 //! is the only way to a cluster, `data_plane` the only way to embedded storage. Killing the process
 //! at any moment loses nothing that was acknowledged: everything goes on from the store.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the statements of the store are compiled once for each database, see store/sql/session.rs"
+)]
+
 pub mod app;
 pub mod cluster_link;
 pub mod config;
@@ -13,6 +18,7 @@ pub mod data_dir;
 pub mod data_plane;
 pub mod environment;
 pub mod http;
+pub mod identity_provider;
 pub mod metrics;
 mod run;
 pub mod secrets;

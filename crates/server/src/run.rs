@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::app::admin_token::{self, ADMIN_TOKEN_DIGEST, AdminToken};
 use crate::app::repositories::{self, StoredScopes};
+use crate::app::tokens::{SigningKeyError, TokenKey};
 use crate::app::{self, App};
 use crate::cluster_link::KubernetesLink;
 use crate::config::{Config, ConfigError, ServerOptions};
@@ -25,11 +26,14 @@ use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_
 use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::http::{SHUTDOWN_GRACE, router};
+use crate::identity_provider::{IdentityProvider, SetupError};
 use crate::metrics::Metrics;
 use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
+use crate::store::postgres::PostgresDatabase;
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
+use crate::worker::forward_audit::{Receiver, Unreceived, forward_for_ever};
 use crate::worker::{self, crash::CrashPoint, limits::PURGES_AT_ONCE};
 
 /// Between two looks at whether the administrator's token reached its lifetime: nobody is let in
@@ -49,7 +53,7 @@ pub enum RunError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     /// The store.
-    #[error("the store in the data directory cannot be used")]
+    #[error("the store of the catalogue cannot be used")]
     Store(#[from] StoreError),
     /// The master key.
     #[error("the master key in the data directory cannot be used")]
@@ -63,6 +67,14 @@ pub enum RunError {
         /// Where it should be.
         path: String,
     },
+    /// The key of access tokens.
+    #[error(
+        "the key that signs access tokens, keys/token.key in the data directory, cannot be used"
+    )]
+    TokenKey(#[from] SigningKeyError),
+    /// The identity provider.
+    #[error("the identity provider cannot be used")]
+    IdentityProvider(#[from] SetupError),
     /// The first writes.
     #[error("the control plane could not be set up")]
     App(#[from] app::Error),
@@ -81,6 +93,9 @@ pub enum RunError {
     /// The folder of the embedded storage accounts.
     #[error("the folder of the embedded storage accounts cannot be used")]
     DataPlane(#[source] std::io::Error),
+    /// The receiver of the audit log cannot be used as it is set.
+    #[error("the receiver of the audit log cannot be used")]
+    AuditReceiver(#[from] Unreceived),
     /// Serving ended with an error.
     #[error("the server stopped")]
     Serve(#[source] std::io::Error),
@@ -90,6 +105,8 @@ pub enum RunError {
 pub fn check_config(options: &ServerOptions) -> Result<String, RunError> {
     let config = load(options)?;
     tls::given(&config.tls)?;
+    let provider = config.identity_provider.clone();
+    provider.map(IdentityProvider::new).transpose()?;
     Ok(config.to_toml())
 }
 
@@ -112,7 +129,10 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         None => own_url(address)?,
     };
 
-    let store = Store::new(SqliteDatabase::open(&dir.database()).await?);
+    let store = match &config.database_url {
+        Some(url) => Store::new(PostgresDatabase::open(url.expose()).await?),
+        None => Store::new(SqliteDatabase::open(&dir.database()?).await?),
+    };
     let keys = master_key(&dir, &store, &*entropy).await?;
     let admin_token = AdminToken::open(
         dir.admin_token(),
@@ -122,6 +142,9 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         &*entropy,
     )
     .await?;
+    let token_key = TokenKey::open(&dir.token_key())?;
+    let identity_provider = config.identity_provider.clone();
+    let identity_provider = identity_provider.map(IdentityProvider::new).transpose()?;
     let tenant_id = tenant_id(&store, &*entropy).await?;
     let authority = Authority::open(&dir, clock.now())?;
 
@@ -134,6 +157,8 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         advertise_url,
         ca_certificate_pem: authority.certificate_pem().to_owned(),
         admin_token,
+        token_key,
+        identity_provider,
         tenant_id,
         metrics: Arc::new(Metrics::default()),
         jobs_changed: Notify::new(),
@@ -198,6 +223,7 @@ async fn serve(
         app.metrics.data_plane.clone(),
     )
     .map_err(RunError::DataPlane)?;
+    forward_audit_log(app, config)?;
     let service = router(Arc::clone(app), limit)
         .layer(from_fn_with_state(data_plane.clone(), serve_data_plane));
     let (stop, stopped) = watch::channel(false);
@@ -208,7 +234,7 @@ async fn serve(
     connections::bounded(listener, certificates)
         .map_err(RunError::Serve)?
         .handle(handle)
-        .serve(service.into_make_service())
+        .serve(service.into_make_service_with_connect_info::<SocketAddr>())
         .await
         .map_err(RunError::Serve)?;
     // The worker stops at the next moment at which nothing is under way; if it is gone, it stopped.
@@ -216,6 +242,16 @@ async fn serve(
     let _ = worker.await;
     dir.forget_address();
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Begins to hand the audit log on, if the configuration names a receiver. It ends with the process: whatever
+/// was not taken is handed on by the next one.
+fn forward_audit_log(app: &Arc<App>, config: &Config) -> Result<(), RunError> {
+    if let Some(settings) = &config.audit_receiver {
+        let receiver = Receiver::open(settings)?;
+        tokio::spawn(forward_for_ever(Arc::clone(app), receiver));
+    }
     Ok(())
 }
 

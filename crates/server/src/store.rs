@@ -9,10 +9,13 @@
 //!
 //! The trait is the seam to other databases; `store/suite.rs` is what each must pass.
 
+pub mod call;
 pub mod job;
 pub mod operation;
+pub mod postgres;
 pub mod recovery_point;
 pub mod resource;
+pub mod role_assignment;
 pub mod schedule;
 pub mod sqlite;
 #[cfg(test)]
@@ -22,12 +25,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use strongroom_core::audit::{Entry, Event, Head};
 use uuid::Uuid;
 
 pub use job::{JobFilter, JobRow};
 pub use operation::{OperationRow, OperationStatus};
 pub use recovery_point::{ExpiryCursor, RecoveryPointRow, RepositoryRow, TimeCursor};
-pub use resource::{ResourceRow, UseRow};
+pub use resource::{Actor, ActorKind, ResourceRow, UseRow};
+pub use role_assignment::RoleAssignmentRow;
 pub use schedule::ScheduleRow;
 
 /// What can go wrong with the store itself.
@@ -61,7 +66,9 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Database { source, .. } => sqlite::is_unavailable(source),
+            Self::Database { source, .. } => {
+                sqlite::is_unavailable(source) || postgres::is_unavailable(source)
+            }
             Self::Migration(_) | Self::Malformed { .. } => false,
         }
     }
@@ -96,8 +103,8 @@ impl<T> Rows<T> {
 /// One view of the data; see the module's contract. Writing methods on a reading session fail.
 #[async_trait]
 pub trait Session: Send {
-    /// Makes everything written durable and visible. A session that is dropped instead leaves
-    /// nothing behind.
+    /// Makes everything written durable and visible, and with it the entry of the call in hand in the
+    /// audit log, see [`call`]. A session that is dropped instead leaves nothing behind.
     async fn commit(self: Box<Self>) -> Result<()>;
 
     /// A setting of the data directory.
@@ -105,7 +112,8 @@ pub trait Session: Send {
     /// Writes a setting.
     async fn put_setting(&mut self, name: &str, value: &str) -> Result<()>;
 
-    /// The resource with this key.
+    /// The resource with this key. One that is deleted and can be brought back is not there, neither
+    /// here nor in the lists below.
     async fn resource(&mut self, key: &str) -> Result<Option<ResourceRow>>;
     /// Resources of `kind` whose key begins with `prefix` (end it with `/`), in key order, from
     /// the one after the key `after`.
@@ -116,18 +124,34 @@ pub trait Session: Send {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Rows<ResourceRow>>;
-    /// Up to `limit` resources of any kind whose key begins with `prefix`.
+    /// As [`Session::resource`], of those that are deleted and can be brought back.
+    async fn deleted_resource(&mut self, key: &str) -> Result<Option<ResourceRow>>;
+    /// As [`Session::resources`], of those that are deleted and can be brought back.
+    async fn deleted_resources(
+        &mut self,
+        kind: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Rows<ResourceRow>>;
+    /// Puts a resource aside as deleted since then, or brings it back; tells whether it was there at
+    /// all. Its recovery points, secrets and edges stay.
+    async fn set_resource_deleted(&mut self, key: &str, since: Option<Timestamp>) -> Result<bool>;
+    /// Up to `limit` resources of any kind whose key begins with `prefix`, those included that are
+    /// deleted and can be brought back.
     async fn descendants(&mut self, prefix: &str, limit: usize) -> Result<Vec<ResourceRow>>;
     /// Writes a resource; creation time, id and name of an existing one stay.
     async fn put_resource(&mut self, row: &ResourceRow) -> Result<()>;
     /// Writes a resource only if it still has this `etag`; tells whether it did.
     async fn replace_resource(&mut self, row: &ResourceRow, etag: &str) -> Result<bool>;
-    /// Deletes a resource with its secrets, recovery points and edges to others; tells whether it
-    /// was there. Fails when another resource uses it.
+    /// Deletes a resource with its secrets, recovery points, edges to others and the role assignments at
+    /// it and below; tells whether it was there. Fails when another resource uses it.
     async fn delete_resource(&mut self, key: &str) -> Result<bool>;
 
     /// Says that `user_key` needs `target_key` in `role` (instead of what it needed before).
     async fn put_use(&mut self, edge: &UseRow) -> Result<()>;
+    /// Says that `user_key` needs nothing in `role` any more.
+    async fn delete_use(&mut self, user_key: &str, role: &str) -> Result<()>;
     /// Up to `limit` edges to `target_key`.
     async fn users_of(&mut self, target_key: &str, limit: usize) -> Result<Vec<UseRow>>;
     /// Every edge from `user_key`.
@@ -137,6 +161,21 @@ pub trait Session: Send {
     async fn secret(&mut self, key: &str, purpose: &str) -> Result<Option<Vec<u8>>>;
     /// Writes a sealed secret.
     async fn put_secret(&mut self, key: &str, purpose: &str, ciphertext: &[u8]) -> Result<()>;
+
+    /// The role assignment with this key.
+    async fn role_assignment(&mut self, key: &str) -> Result<Option<RoleAssignmentRow>>;
+    /// Every role assignment, in key order. There are few: who makes them keeps them below a limit.
+    async fn role_assignments(&mut self) -> Result<Vec<RoleAssignmentRow>>;
+    /// Those of a principal.
+    async fn role_assignments_of(&mut self, principal: Uuid) -> Result<Vec<RoleAssignmentRow>>;
+    /// A new role assignment. Fails when the principal has that role at that scope.
+    async fn insert_role_assignment(&mut self, row: &RoleAssignmentRow) -> Result<()>;
+    /// Gives a role assignment another description.
+    async fn describe_role_assignment(&mut self, key: &str, text: Option<&str>) -> Result<()>;
+    /// Deletes a role assignment; tells whether it was there.
+    async fn delete_role_assignment(&mut self, key: &str) -> Result<bool>;
+    /// Deletes all role assignments of a principal.
+    async fn delete_role_assignments_of(&mut self, principal: Uuid) -> Result<()>;
 
     /// The job with this id.
     async fn job(&mut self, id: Uuid) -> Result<Option<JobRow>>;
@@ -168,6 +207,8 @@ pub trait Session: Send {
     async fn open_jobs_of_instance(&mut self, instance_key: &str) -> Result<Vec<JobRow>>;
     /// Jobs in this cluster that have not ended.
     async fn open_jobs_of_cluster(&mut self, cluster_key: &str) -> Result<Vec<JobRow>>;
+    /// How many jobs have not ended and are at another step than these.
+    async fn count_open_jobs(&mut self, except_steps: &[&str]) -> Result<usize>;
     /// Jobs of this instance that have ended, but still wait for something (a cluster that is away).
     async fn waiting_jobs_of_instance(&mut self, instance_key: &str) -> Result<Vec<JobRow>>;
     /// Jobs that ended before this time and wait for nothing, the oldest first, from the one after
@@ -226,8 +267,22 @@ pub trait Session: Send {
 
     /// How far the schedule of an instance has been followed.
     async fn schedule(&mut self, instance_key: &str) -> Result<Option<ScheduleRow>>;
+    /// The same of all instances with keys from the first to the last, both included.
+    async fn schedules(&mut self, first_key: &str, last_key: &str) -> Result<Vec<ScheduleRow>>;
     /// Writes that.
     async fn put_schedule(&mut self, row: &ScheduleRow) -> Result<()>;
+
+    /// The end of the audit log.
+    async fn audit_head(&mut self) -> Result<Head>;
+    /// What its first entry follows.
+    async fn audit_base(&mut self) -> Result<Head>;
+    /// Appends an entry to it.
+    async fn append_audit_entry(&mut self, event: Event) -> Result<Entry>;
+    /// Up to `limit` entries, in order, from the one after this number.
+    async fn audit_entries(&mut self, after: u64, limit: usize) -> Result<Rows<Entry>>;
+    /// Forgets up to `limit` entries from its beginning, as far as they are older than this; tells how
+    /// many.
+    async fn forget_audit_entries(&mut self, before: Timestamp, limit: usize) -> Result<u64>;
 
     /// The operation with this id.
     async fn operation(&mut self, id: &str) -> Result<Option<OperationRow>>;

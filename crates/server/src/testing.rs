@@ -3,6 +3,7 @@
 
 mod resources;
 
+pub(crate) mod postgres;
 pub(crate) mod protection;
 
 use std::sync::Arc;
@@ -19,11 +20,15 @@ use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::app::admin_token::AdminToken;
+use crate::app::tokens::TokenKey;
 use crate::cluster_link::fake::FakeClusters;
+use crate::config::identity_provider::IdentityProviderSection;
 use crate::environment::{Clock, Entropy};
+use crate::identity_provider::{Group, IdentityProvider};
 use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::store::Store;
+use crate::store::postgres::PostgresDatabase;
 use crate::store::sqlite::SqliteDatabase;
 
 pub(crate) use resources::KUBECONFIG;
@@ -36,6 +41,9 @@ pub(crate) const VERSION: &str = "api-version=2026-06-01";
 
 /// The subscription that tests use.
 pub(crate) const SUBSCRIPTION: &str = "/subscriptions/11111111-2222-3333-4444-555555555555";
+
+/// A group that everybody of [`Harness::call_as`] is in.
+pub(crate) const GROUP_OF_ALL: uuid::Uuid = uuid::Uuid::from_u128(0xa11);
 
 /// Random bytes that are a count: different each time, the same in each run.
 #[derive(Debug, Default)]
@@ -58,6 +66,12 @@ impl SteppedClock {
     pub(crate) fn advance(&self, by: Duration) {
         self.0
             .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Somebody puts it back.
+    pub(crate) fn turn_back(&self, by: Duration) {
+        self.0
+            .fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
     }
 }
 
@@ -101,27 +115,52 @@ pub(crate) struct Harness {
     pub(crate) clusters: Arc<FakeClusters>,
     pub(crate) router: Router,
     pub(crate) dir: tempfile::TempDir,
+    /// The URL of its database, when that is no file in `dir`.
+    database: Option<String>,
+}
+
+/// A store in this folder; with `STRONGROOM_TEST_POSTGRES` a database of its own there instead, so that every
+/// test of the server is one of that store as well.
+async fn store(dir: &std::path::Path, database: Option<&str>) -> Store {
+    match database {
+        Some(url) => Store::new(PostgresDatabase::open(url).await.unwrap()),
+        None => {
+            let file = dir.join("strongroom.db");
+            Store::new(SqliteDatabase::open(&file).await.unwrap())
+        }
+    }
 }
 
 impl Harness {
     pub(crate) async fn new() -> Self {
-        Self::with_token_lifetime(None).await
+        Self::built(None, None).await
     }
 
     /// As [`Self::new`], with an administrator's token that ends.
     pub(crate) async fn with_token_lifetime(lifetime: Option<jiff::SignedDuration>) -> Self {
+        Self::built(lifetime, None).await
+    }
+
+    /// As [`Self::new`], with an identity provider whose tokens are believed.
+    pub(crate) async fn with_identity_provider(settings: IdentityProviderSection) -> Self {
+        Self::built(None, Some(IdentityProvider::new(settings).unwrap())).await
+    }
+
+    async fn built(
+        lifetime: Option<jiff::SignedDuration>,
+        identity_provider: Option<IdentityProvider>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let clock = Arc::new(SteppedClock(AtomicI64::new(start.as_microsecond())));
-        let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
-            .await
-            .unwrap();
+        let database = postgres::new_database().await;
+        let store = store(dir.path(), database.as_deref()).await;
         let blobs = dir.path().join("blobs");
         std::fs::create_dir(&blobs).unwrap();
         let clusters = Arc::new(FakeClusters::default());
-        let store = Store::new(database);
         let token_file = dir.path().join("admin.token");
         let admin_token = AdminToken::holding(TOKEN, token_file, lifetime, &store, &*clock).await;
+        let token_key = TokenKey::open(&dir.path().join("token.key")).unwrap();
         let app = Arc::new(App {
             store,
             keys: MasterKey::from_bytes(&[1; 32]).unwrap(),
@@ -131,6 +170,8 @@ impl Harness {
             advertise_url: "https://vault.example.org:8443".parse().unwrap(),
             ca_certificate_pem: String::new(),
             admin_token,
+            token_key,
+            identity_provider,
             tenant_id: uuid::Uuid::from_u128(7),
             metrics: Arc::new(Metrics::default()),
             jobs_changed: tokio::sync::Notify::new(),
@@ -149,6 +190,36 @@ impl Harness {
             clusters,
             router,
             dir,
+            database,
+        }
+    }
+
+    /// What the store has written down, as bytes.
+    pub(crate) async fn stored_bytes(&self) -> Vec<u8> {
+        match &self.database {
+            Some(url) => postgres::bytes_of(url).await,
+            None => std::fs::read(self.dir.path().join("strongroom.db-wal")).unwrap(),
+        }
+    }
+
+    /// Takes the audit log's table away behind the server's back.
+    pub(crate) async fn break_audit_log(&self) {
+        let statement = "ALTER TABLE audit_entries RENAME TO audit_entries_gone";
+        match &self.database {
+            Some(url) => postgres::execute(url, statement).await,
+            None => {
+                use sqlx::Connection as _;
+                let file = self.dir.path().join("strongroom.db");
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+                let mut connection = sqlx::SqliteConnection::connect_with(&options)
+                    .await
+                    .unwrap();
+                sqlx::query(statement)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+                connection.close().await.unwrap();
+            }
         }
     }
 
@@ -164,7 +235,11 @@ impl Harness {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        Self::answered(self.router.clone(), request).await
+    }
+
+    pub(crate) async fn answered(router: Router, request: Request<Body>) -> Answer {
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
@@ -194,6 +269,59 @@ impl Harness {
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         self.send(request).await
+    }
+
+    /// Sends what somebody sends who is known and has only the roles that are assigned to them.
+    pub(crate) async fn call_as(
+        &self,
+        object_id: uuid::Uuid,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let principal = crate::http::auth::Principal {
+            actor: crate::store::Actor {
+                object_id,
+                tenant_id: self.app.tenant_id,
+                kind: crate::store::ActorKind::Application,
+                name: "nightly".to_owned(),
+            },
+            groups: vec![Group {
+                name: "all".to_owned(),
+                object_id: GROUP_OF_ALL,
+            }],
+            is_administrator: false,
+            token: None,
+        };
+        let limit = Duration::from_secs(30);
+        let router = crate::http::router_of(Arc::clone(&self.app), limit, principal);
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        Self::answered(router, request.unwrap()).await
+    }
+
+    /// Assigns a role at a scope, the root being empty.
+    pub(crate) async fn assign(&self, role: uuid::Uuid, principal: uuid::Uuid, scope: &str) {
+        let name = self.app.new_id();
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
+        let definition = format!("/providers/Microsoft.Authorization/roleDefinitions/{role}");
+        let body = serde_json::json!({"properties": {
+            "roleDefinitionId": definition, "principalId": principal,
+        }});
+        let made = self.put(&path, body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    }
+
+    /// Takes all roles of somebody back.
+    pub(crate) async fn unassign_all(&self, principal: uuid::Uuid) {
+        let mut session = self.app.store.begin().await.unwrap();
+        session.delete_role_assignments_of(principal).await.unwrap();
+        session.commit().await.unwrap();
     }
 
     pub(crate) async fn anonymous(&self, method: &str, path: &str) -> Answer {

@@ -11,9 +11,11 @@ mod drive_jobs;
 mod entropy;
 mod expire_recovery_points;
 mod forget_snapshots;
+pub mod forward_audit;
 pub mod limits;
 mod prune_repositories;
 mod purge_repositories;
+mod purge_soft_deleted;
 mod remove_leftovers;
 mod start_due_backups;
 #[cfg(test)]
@@ -229,6 +231,13 @@ pub async fn drive_due_jobs(app: &Arc<App>) -> Result<usize> {
         drive_jobs::drive(app, row).await?;
     }
     Ok(count)
+}
+
+/// For tests: one look at what is over, of a process that ran so long since its last one.
+#[cfg(test)]
+pub(crate) async fn expire_for_test(app: &App, ran: Duration) {
+    let ran = jiff::SignedDuration::try_from(ran).unwrap();
+    expire_recovery_points::expire(app, ran).await.unwrap();
 }
 
 async fn remove_leftovers_now_and_then(app: Arc<App>, data_plane: DataPlane) {

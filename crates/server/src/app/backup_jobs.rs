@@ -11,7 +11,7 @@ use strongroom_core::error::Code;
 use uuid::Uuid;
 
 use super::instances::told;
-use super::jobs::{self, Outcome, Progress, Request, Warning};
+use super::jobs::{self, Outcome, Progress, Request, Step, Warning};
 use super::{App, ResourceId, Result, resources, vaults};
 use crate::store::{JobFilter, JobRow, TimeCursor};
 
@@ -110,12 +110,20 @@ fn properties(row: &JobRow, now: Timestamp) -> Result<Job> {
         start_time: row.created_at,
         status: row.status.clone(),
         subscription_id: part(&vault, "subscriptions"),
-        supported_actions: Vec::new(),
+        supported_actions: actions(row),
         vault_name: vault.name().to_owned(),
         etag: Some(row.generation.to_string()),
         source_data_store_name: None,
         destination_data_store_name: None,
     })
+}
+
+/// What can be done with a job, by its published name.
+fn actions(row: &JobRow) -> Vec<String> {
+    match jobs::wish(row) {
+        jobs::Wish::Ask => vec!["Cancel".to_owned()],
+        jobs::Wish::Done | jobs::Wish::Refuse(_) => Vec::new(),
+    }
 }
 
 fn errors(row: &JobRow) -> Option<Vec<UserFacingError>> {
@@ -188,7 +196,7 @@ fn extended(row: &JobRow, request: &Request) -> Result<JobExtendedInfo> {
         }
     };
     Ok(JobExtendedInfo {
-        additional_details: Some(details(request, &progress, outcome.as_ref())),
+        additional_details: Some(details(row, request, &progress, outcome.as_ref())),
         // The published model has a number with a point here; a byte more or less past 2^53 is not
         // what anybody looks for.
         #[expect(clippy::cast_precision_loss, reason = "see above")]
@@ -221,10 +229,14 @@ fn warnings(listed: &[Warning]) -> Option<Vec<UserFacingWarningDetail>> {
 
 /// Facts by name: counts per outcome and what else the job tells.
 fn details(
+    row: &JobRow,
     request: &Request,
     progress: &Progress,
     outcome: Option<&Outcome>,
 ) -> BTreeMap<String, String> {
+    // A queued job says so: its published status has no word for it.
+    let is_queued = row.ended_at.is_none() && Step::of(row) == Step::Admit;
+    let queued_since = is_queued.then_some(row.created_at);
     let counts = outcome.map_or(&progress.counts, |outcome| &outcome.counts);
     let mut details: BTreeMap<String, String> = counts
         .iter()
@@ -267,10 +279,15 @@ fn details(
                 .to_string(),
         ),
     );
+    for (name, millis) in times(progress) {
+        tell(name, millis.map(|millis| millis.to_string()));
+    }
     tell(
         "waitingFor",
         Some(progress.waiting_for.clone()).filter(|_| outcome.is_none()),
     );
+    tell("queuedSince", queued_since.map(|since| since.to_string()));
+    tell("cancelledBy", progress.cancelled_by.clone());
     if let Request::Backup {
         scheduled_for: Some(moment),
         ..
@@ -290,6 +307,14 @@ fn details(
     details
 }
 
+/// How long what stood still for volume snapshots did so, in milliseconds.
+fn times(progress: &Progress) -> [(&'static str, Option<u64>); 2] {
+    [
+        ("snapshotWindowMillis", progress.snapshot_window_millis),
+        ("frozenMillis", progress.frozen_millis),
+    ]
+}
+
 /// The steps that were seen, in order; the last one is where the job stands.
 fn sub_tasks(row: &JobRow, progress: &Progress) -> Vec<JobSubTask> {
     let last = progress.steps.len().saturating_sub(1);
@@ -298,7 +323,7 @@ fn sub_tasks(row: &JobRow, progress: &Progress) -> Vec<JobSubTask> {
         .map(|(index, step)| {
             let status = match (index < last, row.status.as_str()) {
                 (true, _) | (false, jobs::COMPLETED | jobs::COMPLETED_WITH_WARNINGS) => "Completed",
-                (false, jobs::FAILED) => "Failed",
+                (false, jobs::FAILED | jobs::CANCELLED) => "Failed",
                 (false, _) => "InProgress",
             };
             JobSubTask {

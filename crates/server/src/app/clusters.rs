@@ -11,7 +11,7 @@ use strongroom_core::name::NameKind;
 use zeroize::Zeroizing;
 
 use super::error::refuse;
-use super::resources::{self, Preconditions, Written};
+use super::resources::{self, Terms, Written};
 use super::{App, ResourceId, Result, jobs, resource_groups};
 use crate::cluster_link::{self, ClusterAccess};
 use crate::store::{ResourceRow, Session};
@@ -46,7 +46,7 @@ pub async fn put(
     type_name: &'static str,
     id: &ResourceId,
     mut cluster: ClusterResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Written<ClusterProperties>> {
     resources::check_name(NameKind::Cluster, id)?;
     resource_groups::within(&mut *app.store.read().await?, id).await?;
@@ -59,7 +59,7 @@ pub async fn put(
     let mut session = app.store.begin().await?;
     let id = resource_groups::within(&mut *session, id).await?;
     let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    terms.check(row.as_ref())?;
     let old: Option<ClusterResource> = row
         .as_ref()
         .map(|row| resources::document(row, type_name))
@@ -92,8 +92,16 @@ pub async fn put(
         }
     };
     complete(&mut cluster.properties, known);
-    let written =
-        resources::write(app, &mut *session, &id, type_name, &cluster, row.as_ref()).await?;
+    let written = resources::write(
+        app,
+        &mut *session,
+        &id,
+        type_name,
+        &cluster,
+        row.as_ref(),
+        &terms.by,
+    )
+    .await?;
     if let Some(kubeconfig) = &given {
         let plaintext = kubeconfig.expose().as_bytes();
         app.put_secret(&mut *session, &id.key(), KUBECONFIG, plaintext)
@@ -215,12 +223,12 @@ pub async fn list(
 
 /// Forgets a cluster that nothing uses and from which everything of ours was removed; tells whether
 /// it was there.
-pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
+pub async fn delete(app: &App, id: &ResourceId, terms: &Terms) -> Result<bool> {
     let mut session = app.store.begin().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
     };
-    preconditions.check(Some(&row))?;
+    terms.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     // The extension and the bindings live in the cluster: forgetting it would leave them there.
     let below = session.descendants(&format!("{}/", row.key), 20).await?;

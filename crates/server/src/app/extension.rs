@@ -11,15 +11,17 @@ use std::sync::Arc;
 use serde_json::Value;
 use strongroom_api::extension::{
     EXTENSION_TYPE, Extension, ExtensionResource, ExtensionScope, ExtensionScopeCluster,
-    ExtensionStatus, SETTING_IMAGE,
+    ExtensionStatus, SETTING_FREEZE_BUDGET_SECONDS, SETTING_IMAGE,
 };
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::limits::FREEZE_BUDGET_MAX;
 use strongroom_kubernetes::EXTENSION_NAMESPACE;
 
 use super::error::refuse;
+use super::limits::EXTENSION_PATIENCE;
 use super::operations::{self, End, OperationKind};
-use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, instances, jobs, repositories, trusted_access};
+use super::resources::{self, Terms, Written};
+use super::{App, ResourceId, Result, instances, jobs, repositories, trusted_access};
 use crate::cluster_link::{
     ClusterAccess, ExtensionHealth, Installation, LinkError, Remedy, VaultAccess,
 };
@@ -46,13 +48,13 @@ pub async fn put(
     app: &App,
     id: &ResourceId,
     mut extension: ExtensionResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<(Written<Extension>, OperationRow)> {
     let mut session = app.store.begin().await?;
     let cluster = resources::existing(&mut *session, &cluster_of(id)).await?;
     let id = ResourceId::published(format!("{}/providers/{TYPE}/{}", cluster.id, id.name()));
     let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    terms.check(row.as_ref())?;
     refuse_while_at_work(&mut *session, &id).await?;
     let properties = &mut extension.properties;
     check(properties)?;
@@ -84,7 +86,16 @@ pub async fn put(
             release_namespace: Some(EXTENSION_NAMESPACE.to_owned()),
         }),
     });
-    let written = resources::write(app, &mut *session, &id, TYPE, &extension, row.as_ref()).await?;
+    let written = resources::write(
+        app,
+        &mut *session,
+        &id,
+        TYPE,
+        &extension,
+        row.as_ref(),
+        &terms.by,
+    )
+    .await?;
     let location = location_of(&cluster);
     let kind = OperationKind::Extension;
     let operation = operations::start(app, &mut *session, kind, &id, &location, None).await?;
@@ -96,14 +107,14 @@ pub async fn put(
 pub async fn delete(
     app: &App,
     id: &ResourceId,
-    preconditions: &Preconditions,
+    terms: &Terms,
     force: bool,
 ) -> Result<Option<OperationRow>> {
     let mut session = app.store.begin().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(None);
     };
-    preconditions.check(Some(&row))?;
+    terms.check(Some(&row))?;
     let cluster = resources::existing(&mut *session, &cluster_of(id)).await?;
     if !force {
         refuse_while_at_work(&mut *session, id).await?;
@@ -112,7 +123,16 @@ pub async fn delete(
     let mut extension = resources::document::<Extension>(&row, TYPE)?;
     extension.properties.provisioning_state = Some(DELETING.to_owned());
     let id = ResourceId::published(row.id.clone());
-    resources::write(app, &mut *session, &id, TYPE, &extension, Some(&row)).await?;
+    resources::write(
+        app,
+        &mut *session,
+        &id,
+        TYPE,
+        &extension,
+        Some(&row),
+        &terms.by,
+    )
+    .await?;
     let location = location_of(&cluster);
     let kind = OperationKind::Extension;
     let mut operation = operations::start(app, &mut *session, kind, &id, &location, None).await?;
@@ -125,12 +145,27 @@ pub async fn delete(
     Ok(Some(operation))
 }
 
-/// One extension.
+/// One extension. One that is installed is asked whether there is something to look at; when its cluster
+/// does not answer soon, what was seen last is told.
 pub async fn get(app: &App, id: &ResourceId) -> Result<ExtensionResource> {
-    resources::document(
-        &resources::existing(&mut *app.store.read().await?, id).await?,
-        TYPE,
-    )
+    let row = resources::existing(&mut *app.store.read().await?, id).await?;
+    let mut extension: ExtensionResource = resources::document(&row, TYPE)?;
+    if extension.properties.provisioning_state.as_deref() == Some(SUCCEEDED)
+        && let Ok(Some((access, _))) = desired(app, id).await
+        && let Ok(Ok(ExtensionHealth::Ready {
+            warning: Some(warning),
+            ..
+        })) = tokio::time::timeout(EXTENSION_PATIENCE, app.clusters.health(&access)).await
+    {
+        extension.properties.statuses = Some(vec![ExtensionStatus {
+            code: Some(Code::VolumeSnapshotNotUsable.as_str().to_owned()),
+            display_status: Some("Volume snapshots are missing".to_owned()),
+            level: Some("Warning".to_owned()),
+            message: Some(warning),
+            time: Some(app.now()),
+        }]);
+    }
+    Ok(extension)
 }
 
 /// The extensions of a cluster.
@@ -209,15 +244,17 @@ async fn install(app: &App, access: &ClusterAccess, extension: &Extension) -> Re
     let image = settings
         .remove(SETTING_IMAGE)
         .filter(|image| !image.is_empty());
+    let freeze_budget = settings.remove(SETTING_FREEZE_BUDGET_SECONDS);
     let installation = Installation {
         image: image.unwrap_or_else(|| app.extension_image.clone()),
+        freeze_budget_seconds: freeze_budget.and_then(|told| told.parse().ok()),
         settings,
     };
     let began = app.now();
     let mut installed = false;
     loop {
         let seen = match look(app, access, &installation, &mut installed).await {
-            Ok(ExtensionHealth::Ready { version }) => return Ok(version),
+            Ok(ExtensionHealth::Ready { version, .. }) => return Ok(version),
             Ok(ExtensionHealth::Starting(why)) => {
                 Problem::new(Code::UserErrorKubernetesBackupExtensionUnhealthy, why)
             }
@@ -361,7 +398,8 @@ async fn write_state(
         }]
     });
     let id = ResourceId::published(row.id.clone());
-    resources::write(app, session, &id, TYPE, &extension, Some(row)).await?;
+    let by = resources::writer(app, row);
+    resources::write(app, session, &id, TYPE, &extension, Some(row), &by).await?;
     Ok(())
 }
 
@@ -386,6 +424,21 @@ fn check(extension: &Extension) -> Result<()> {
             format!("The extension is always installed in the namespace '{EXTENSION_NAMESPACE}'."),
         )
         .at("properties.scope.cluster.releaseNamespace")
+        .into());
+    }
+    let settings = extension.configuration_settings.as_ref();
+    let budget = settings.and_then(|settings| settings.get(SETTING_FREEZE_BUDGET_SECONDS));
+    let most = FREEZE_BUDGET_MAX.as_secs();
+    if let Some(told) =
+        budget.filter(|told| !told.parse().is_ok_and(|told| (1..=most).contains(&told)))
+    {
+        return Err(Problem::new(
+            Code::InvalidRequestContent,
+            format!("A freeze budget is a whole number of seconds from 1 to {most}, not '{told}'."),
+        )
+        .at(format!(
+            "properties.configurationSettings.{SETTING_FREEZE_BUDGET_SECONDS}"
+        ))
         .into());
     }
     Ok(())
@@ -444,10 +497,4 @@ fn location_of(cluster: &ResourceRow) -> String {
         .filter(|text| !text.is_empty())
         .unwrap_or("global")
         .to_owned()
-}
-
-impl From<Box<Problem>> for Error {
-    fn from(problem: Box<Problem>) -> Self {
-        Self::Problem(problem)
-    }
 }

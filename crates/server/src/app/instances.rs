@@ -6,25 +6,43 @@
 
 mod configure;
 mod delete;
+pub mod deleted;
+mod protection;
+mod state;
 pub mod stored;
+mod sync;
+mod undelete;
 
-use strongroom_api::instance::{
-    BackupInstance, BackupInstanceResource, CurrentProtectionState, Datasource, ProtectionStatus,
-    ProtectionStatusDetails,
-};
+use strongroom_api::instance::{BackupInstance, BackupInstanceResource, Datasource};
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::guard::CriticalOperation;
 use strongroom_core::name::NameKind;
+use strongroom_core::protection::{Action, State};
 
 pub use self::configure::{configure, resume, told};
-pub use self::delete::delete;
+pub use self::delete::{delete, purge};
+pub use self::protection::change;
+use self::state::set_state;
+pub use self::state::state_of;
+pub use self::sync::{Synced, sync};
+pub use self::undelete::undelete;
 
-use super::operations::{self, OperationKind};
-use super::resources::{self, Preconditions, Written};
-use super::{App, Error, ResourceId, Result, clusters, jobs, policies, schedules, vaults};
+use super::resources::{self, Terms, Written};
+use super::{
+    App, Error, ResourceId, Result, clusters, guards, immutability, jobs, policies, schedules,
+    snapshot_groups, vaults,
+};
 use crate::store::{OperationRow, ResourceRow, Session, UseRow};
 
 /// Published type of a backup instance.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupInstances";
+
+/// As what an instance uses its cluster, its policy, and its snapshot resource group.
+const CLUSTER_ROLE: &str = "cluster";
+/// See [`CLUSTER_ROLE`].
+const POLICY_ROLE: &str = "policy";
+/// See [`CLUSTER_ROLE`].
+const SNAPSHOT_GROUP_ROLE: &str = "snapshotGroup";
 
 /// Instances of a cluster in a vault that are looked at for the same policy.
 const MOST_USERS: usize = 1000;
@@ -43,7 +61,7 @@ pub async fn put(
     app: &App,
     id: &ResourceId,
     instance: BackupInstanceResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Accepted> {
     resources::check_name(NameKind::BackupInstance, id)?;
     let mut instance = BackupInstanceResource {
@@ -53,33 +71,39 @@ pub async fn put(
     check_form(&instance.properties)?;
     // Told at each answer, and kept nowhere else.
     instance.properties.schedule_status = None;
+    instance.properties.deletion_info = None;
     let mut session = app.store.begin().await?;
     let vault = vaults::require(&mut *session, &id.without(2)).await?;
-    let location = vaults::document(&vault)?.location.unwrap_or_default();
+    let settings = vaults::document(&vault)?;
+    let location = settings.location.unwrap_or_default();
     let id = ResourceId::published(vault.id.clone()).child("backupInstances", id.name());
     let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    terms.check(row.as_ref())?;
     let old: Option<BackupInstanceResource> = row
         .as_ref()
         .map(|row| resources::document(row, TYPE))
         .transpose()?;
     let cluster = cluster_of(&mut *session, &instance.properties).await?;
     let policy = policy_of(&mut *session, &vault, &instance.properties).await?;
+    let group = snapshot_groups::require(&mut *session, &instance.properties).await?;
     if let Some(old) = &old {
         refuse_other_datasource(&old.properties, &cluster)?;
+        let settings = &settings.properties;
+        immutability::refuse_other_policy(&mut *session, settings, &old.properties, &policy)
+            .await?;
+        if immutability::is_shortened_by(&mut *session, &old.properties, &policy).await? {
+            let vault = id.without(2);
+            let operation = CriticalOperation::ReduceProtection;
+            guards::require(app, &mut *session, &vault, operation, id.as_str(), terms).await?;
+        }
     }
     refuse_same_policy(&mut *session, &id, &vault, &cluster, &policy).await?;
     settle_references(&mut instance.properties, &cluster, &policy);
-    let state = match &old {
-        Some(old) if is_protected(&old.properties) => CurrentProtectionState::UpdatingProtection,
-        _ => CurrentProtectionState::ConfiguringProtection,
-    };
-    set_state(
-        &mut instance.properties,
-        state,
-        ProtectionStatus::ConfiguringProtection,
-        None,
-    );
+    let before = old
+        .as_ref()
+        .map_or(State::NotProtected, |old| state_of(&old.properties));
+    let state = before.after(Action::Configure)?;
+    set_state(&mut instance.properties, state, None);
     instance.properties.provisioning_state = Some(
         if old.is_some() {
             "Updating"
@@ -89,8 +113,40 @@ pub async fn put(
         .to_owned(),
     );
 
-    let written = resources::write(app, &mut *session, &id, TYPE, &instance, row.as_ref()).await?;
-    for (role, target) in [("cluster", &cluster), ("policy", &policy)] {
+    let written = resources::write_anew(
+        app,
+        &mut *session,
+        &id,
+        TYPE,
+        &instance,
+        row.as_ref(),
+        &terms.by,
+    )
+    .await?;
+    put_uses(&mut *session, &id, &cluster, &policy, group.as_ref()).await?;
+    let operation = configure::begin(app, &mut *session, &id, &location, &written).await?;
+    session.commit().await?;
+    Ok(Accepted { written, operation })
+}
+
+/// Says what an instance needs: none of it can be deleted while it protects something.
+async fn put_uses(
+    session: &mut dyn Session,
+    id: &ResourceId,
+    cluster: &ResourceRow,
+    policy: &ResourceRow,
+    group: Option<&ResourceRow>,
+) -> Result<()> {
+    let targets = [
+        (CLUSTER_ROLE, Some(cluster)),
+        (POLICY_ROLE, Some(policy)),
+        (SNAPSHOT_GROUP_ROLE, group),
+    ];
+    for (role, target) in targets {
+        let Some(target) = target else {
+            session.delete_use(&id.key(), role).await?;
+            continue;
+        };
         let edge = UseRow {
             user_key: id.key(),
             role: role.to_owned(),
@@ -98,10 +154,7 @@ pub async fn put(
         };
         session.put_use(&edge).await?;
     }
-    let kind = OperationKind::ConfigureBackup;
-    let operation = operations::start(app, &mut *session, kind, &id, &location, None).await?;
-    session.commit().await?;
-    Ok(Accepted { written, operation })
+    Ok(())
 }
 
 /// What can be said without looking anything up.
@@ -177,12 +230,15 @@ fn refuse_other_datasource(old: &BackupInstance, cluster: &ResourceRow) -> Resul
     if old.data_source_info.resource_id.to_lowercase() == cluster.key {
         return Ok(());
     }
-    Err(Problem::new(
+    Err(other_datasource().into())
+}
+
+fn other_datasource() -> Problem {
+    Problem::new(
         Code::PropertyChangeNotAllowed,
         "The datasource of a backup instance is fixed; make another instance.",
     )
     .at("properties.dataSourceInfo.resourceID")
-    .into())
 }
 
 /// A cluster may have several instances in a vault, but not two that would do the same.
@@ -195,7 +251,7 @@ async fn refuse_same_policy(
 ) -> Result<()> {
     let prefix = format!("{}/", vault.key);
     for user in session.users_of(&cluster.key, MOST_USERS).await? {
-        if user.role != "cluster"
+        if user.role != CLUSTER_ROLE
             || user.user_key == id.key()
             || !user.user_key.starts_with(&prefix)
         {
@@ -204,7 +260,7 @@ async fn refuse_same_policy(
         let uses = session.used_by(&user.user_key).await?;
         if uses
             .iter()
-            .any(|edge| edge.role == "policy" && edge.target_key == policy.key)
+            .any(|edge| edge.role == POLICY_ROLE && edge.target_key == policy.key)
         {
             let other = session
                 .resource(&user.user_key)
@@ -225,6 +281,45 @@ async fn refuse_same_policy(
     Ok(())
 }
 
+/// Refuses a change of an instance that no write could make.
+pub async fn check_change(app: &App, id: &ResourceId, wanted: &BackupInstance) -> Result<()> {
+    check_form(wanted)?;
+    let mut session = app.store.read().await?;
+    let row = resources::existing(&mut *session, id).await?;
+    let old: BackupInstance = resources::document(&row, TYPE)?.properties;
+    let (before, after) = (&old.data_source_info, &wanted.data_source_info);
+    if !before.resource_id.eq_ignore_ascii_case(&after.resource_id) {
+        return Err(other_datasource().into());
+    }
+    let vault = vaults::require(&mut *session, &id.without(2)).await?;
+    let settings = vaults::document(&vault)?.properties;
+    let policy = ResourceId::published(wanted.policy_info.policy_id.clone());
+    // Of one that does not exist the validation tells.
+    match session.resource(&policy.key()).await? {
+        Some(policy) => {
+            immutability::refuse_other_policy(&mut *session, &settings, &old, &policy).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// The instances of all vaults that protect a cluster, in the order of their ids.
+pub async fn of_cluster(app: &App, cluster: &ResourceId) -> Result<Vec<BackupInstanceResource>> {
+    let mut session = app.store.read().await?;
+    let mut found = Vec::new();
+    for user in session.users_of(&cluster.key(), MOST_USERS).await? {
+        if user.role != CLUSTER_ROLE {
+            continue;
+        }
+        if let Some(row) = session.resource(&user.user_key).await? {
+            let mut instance = resources::document(&row, TYPE)?;
+            schedules::tell(&mut *session, &mut instance, app.now()).await?;
+            found.push(instance);
+        }
+    }
+    Ok(found)
+}
+
 /// Ids of the instances of a vault that protect a cluster.
 pub async fn of_vault_on(
     session: &mut dyn Session,
@@ -234,7 +329,7 @@ pub async fn of_vault_on(
     let prefix = format!("{vault_key}/");
     let mut found = Vec::new();
     for user in session.users_of(cluster_key, MOST_USERS).await? {
-        if user.role != "cluster" || !user.user_key.starts_with(&prefix) {
+        if user.role != CLUSTER_ROLE || !user.user_key.starts_with(&prefix) {
             continue;
         }
         if let Some(row) = session.resource(&user.user_key).await? {
@@ -276,32 +371,6 @@ fn settle_references(instance: &mut BackupInstance, cluster: &ResourceRow, polic
     instance.policy_info.policy_version = Some(policy.etag.trim_matches('"').to_owned());
 }
 
-fn is_protected(instance: &BackupInstance) -> bool {
-    matches!(
-        instance.current_protection_state,
-        Some(
-            CurrentProtectionState::ProtectionConfigured
-                | CurrentProtectionState::UpdatingProtection
-        )
-    )
-}
-
-/// Writes where the protection stands, in all the fields that say so.
-fn set_state(
-    instance: &mut BackupInstance,
-    state: CurrentProtectionState,
-    status: ProtectionStatus,
-    problem: Option<&Problem>,
-) {
-    let told = problem.map(told);
-    instance.current_protection_state = Some(state);
-    instance.protection_error_details = told.clone();
-    instance.protection_status = Some(ProtectionStatusDetails {
-        error_details: told,
-        status: Some(status),
-    });
-}
-
 /// One instance, with what its schedule does.
 pub async fn get(app: &App, id: &ResourceId) -> Result<BackupInstanceResource> {
     let mut session = app.store.read().await?;
@@ -321,8 +390,6 @@ pub async fn list(
     vaults::require(&mut *app.store.read().await?, vault).await?;
     let (mut found, next) = resources::list(app, TYPE, vault, after, limit).await?;
     let mut session = app.store.read().await?;
-    for instance in &mut found {
-        schedules::tell(&mut *session, instance, app.now()).await?;
-    }
+    schedules::tell_all(&mut *session, &mut found, app.now()).await?;
     Ok((found, next))
 }

@@ -3,8 +3,10 @@
 //! Contract: a job is in the store, with everything that it needs to be carried out by whoever finds
 //! it, before anything is done for it. Its end is one transaction: outcome, recovery point and
 //! operation become visible together or not at all. An ended job whose step is
-//! [`Step::Remove`] still has something to be removed in its cluster.
+//! [`Step::Remove`] or [`Step::Forget`] still has something to be removed in its cluster.
 
+mod cancel;
+mod cluster_at_backup;
 mod criteria;
 mod document;
 mod recovery_point;
@@ -12,9 +14,10 @@ mod start;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use strongroom_core::error::Problem;
+use strongroom_core::error::{Code, Problem};
 use uuid::Uuid;
 
+pub use self::cancel::{Wish, cancel, wish};
 pub use self::document::{About, Location, Outcome, Progress, Request, StepSeen, Warning};
 pub use self::recovery_point::of_backup;
 pub(in crate::app) use self::start::selection_of;
@@ -36,22 +39,28 @@ pub enum Step {
     Observe,
     /// See for itself that the recovery point is there.
     Verify,
+    /// Let it end, because somebody asked for that.
+    Cancel,
     /// Delete objects of a deleted instance.
     Purge,
     /// Remove the custom resource; the job has ended.
     Remove,
+    /// Remove the volume snapshots that a failed backup may have left in the cluster.
+    Forget,
     /// Nothing more.
     Done,
 }
 
 impl Step {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Admit,
         Self::Create,
         Self::Observe,
         Self::Verify,
+        Self::Cancel,
         Self::Purge,
         Self::Remove,
+        Self::Forget,
         Self::Done,
     ];
 
@@ -63,8 +72,10 @@ impl Step {
             Self::Create => "Create",
             Self::Observe => "Observe",
             Self::Verify => "Verify",
+            Self::Cancel => "Cancel",
             Self::Purge => "Purge",
             Self::Remove => "Remove",
+            Self::Forget => "Forget",
             Self::Done => "Done",
         }
     }
@@ -85,6 +96,10 @@ pub const IN_PROGRESS: &str = "InProgress";
 pub const COMPLETED: &str = "Completed";
 /// Published status of a job that did it, with findings.
 pub const COMPLETED_WITH_WARNINGS: &str = "CompletedWithWarnings";
+/// Published status of a job that was asked to end.
+pub const CANCELLING: &str = "Cancelling";
+/// Published status of a job that ended because it was asked to.
+pub const CANCELLED: &str = "Cancelled";
 /// Published status of a job that did not.
 pub const FAILED: &str = "Failed";
 
@@ -146,16 +161,35 @@ pub async fn open_in_cluster(session: &mut dyn Session, key: &str) -> Result<Vec
     Ok(open)
 }
 
-/// Lets a queued job begin if fewer than `most` run in its cluster. `None` when it must wait.
-pub async fn admit(app: &App, mut row: JobRow, most: usize) -> Result<Option<JobRow>> {
+/// What became of a queued job that asked for its turn.
+#[derive(Debug)]
+pub enum Admission {
+    /// It begins, or somebody else moved it on.
+    Begun,
+    /// It must wait; for what.
+    Full(String),
+}
+
+/// Lets a queued job begin if fewer jobs than may run in its cluster, and in all, do.
+pub async fn admit(app: &App, mut row: JobRow) -> Result<Admission> {
+    let limits = &app.job_limits;
     let mut session = app.store.begin().await?;
     let running = open_in_cluster(&mut *session, &row.cluster_key)
         .await?
         .iter()
         .filter(|other| other.id != row.id && Step::of(other) != Step::Admit)
         .count();
-    if running >= most {
-        return Ok(None);
+    if running >= limits.per_cluster {
+        return Ok(Admission::Full(format!(
+            "{running} other jobs run in the cluster"
+        )));
+    }
+    let queued_or_purge = [Step::Admit.as_str(), Step::Purge.as_str()];
+    let running = session.count_open_jobs(&queued_or_purge).await?;
+    if running >= limits.in_all {
+        return Ok(Admission::Full(format!(
+            "{running} other jobs run in all clusters"
+        )));
     }
     let mut progress = Progress::of(&row)?;
     progress.waiting_for.clear();
@@ -163,12 +197,10 @@ pub async fn admit(app: &App, mut row: JobRow, most: usize) -> Result<Option<Job
     row.progress = progress.to_column()?;
     row.step = Step::Create.as_str().to_owned();
     row.next_poll_at = Some(app.now());
-    if !session.update_job(&row).await? {
-        return Ok(None);
+    if session.update_job(&row).await? {
+        session.commit().await?;
     }
-    session.commit().await?;
-    row.generation += 1;
-    Ok(Some(row))
+    Ok(Admission::Begun)
 }
 
 /// Ends a job as done, with its recovery point if it made one.
@@ -227,6 +259,16 @@ pub async fn fail(app: &App, mut row: JobRow, problem: &Problem) -> Result<Optio
     row.status = FAILED.to_owned();
     row.error = serde_json::to_value(problem).map_err(Error::unexpected("serialise a problem"))?;
     end(app, row, None, Some(problem)).await
+}
+
+/// Ends a job because it was asked to.
+pub async fn cancelled(app: &App, mut row: JobRow) -> Result<Option<JobRow>> {
+    let by = Progress::of(&row)?.cancelled_by.unwrap_or_default();
+    let message = format!("The job was cancelled by '{by}'.");
+    let problem = Problem::new(Code::OperationCancelled, message);
+    row.status = CANCELLED.to_owned();
+    row.error = serde_json::to_value(&problem).map_err(Error::unexpected("serialise a problem"))?;
+    end(app, row, None, Some(&problem)).await
 }
 
 /// The one transaction in which a job ends.
@@ -296,6 +338,9 @@ pub(super) fn finish(
     operation.ended_at = Some(now);
     match problem {
         None => operation.status = OperationStatus::Succeeded,
+        Some(problem) if problem.code == Code::OperationCancelled => {
+            operation.status = OperationStatus::Canceled;
+        }
         Some(problem) => {
             operation.status = OperationStatus::Failed;
             operation.error =

@@ -14,8 +14,8 @@ use crate::store::{OperationRow, OperationStatus, Session, StoreError};
 pub enum OperationKind {
     /// Brings a backup instance to its protected state.
     ConfigureBackup,
-    /// Deletes a backup instance with its recovery points.
-    DeleteInstance,
+    /// Suspends, stops, resumes or undeletes a protection.
+    ChangeProtection,
     /// Starts a job: the operation ends as soon as the job exists.
     StartJob,
     /// Runs to the end of a validation job.
@@ -28,6 +28,8 @@ pub enum OperationKind {
     TrustedAccess,
     /// Verifies a recovery point.
     Verify,
+    /// Lets the jobs of a vault be read as a file.
+    ExportJobs,
 }
 
 impl OperationKind {
@@ -36,13 +38,14 @@ impl OperationKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConfigureBackup => "ConfigureBackup",
-            Self::DeleteInstance => "DeleteInstance",
+            Self::ChangeProtection => "ChangeProtection",
             Self::StartJob => "StartJob",
             Self::Validate => "Validate",
             Self::Preview => "Preview",
             Self::Extension => "Extension",
             Self::TrustedAccess => "TrustedAccess",
             Self::Verify => "VerifyRecoveryPoint",
+            Self::ExportJobs => "ExportJobs",
         }
     }
 }

@@ -2,17 +2,21 @@
 
 use strongroom_api::policy::{
     AbsoluteMarker, AzureBackupRule, AzureRetentionRule, BackupCriteria, BackupPolicy,
-    BackupPolicyResource, DeleteOption, PolicyProperties, PolicyRule, TaggingCriteria, Trigger,
+    BackupPolicyResource, CopyOption, DataStoreInfo, Day, DeleteOption, PolicyProperties,
+    PolicyRule, TaggingCriteria, TargetCopySetting, Trigger,
 };
 use strongroom_api::vault::DataStoreType;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::guard::CriticalOperation;
+use strongroom_core::immutability::shortened;
 use strongroom_core::name::NameKind;
 use strongroom_core::policy::{
-    self as core_policy, LifecycleSpec, PolicySpec, RetentionSpec, TaggingSpec,
+    self as core_policy, CalendarSpec, CopySpec, DaySpec, LifecycleSpec, PolicySpec, RetentionSpec,
+    TaggingSpec,
 };
 
-use super::resources::{self, Preconditions, Written};
-use super::{App, ResourceId, Result, vaults};
+use super::resources::{self, Terms, Written};
+use super::{App, ResourceId, Result, guards, immutability, vaults};
 
 /// Published type of a policy.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupPolicies";
@@ -28,19 +32,42 @@ pub async fn put(
     app: &App,
     id: &ResourceId,
     policy: BackupPolicyResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Written<PolicyProperties>> {
     resources::check_name(NameKind::BackupPolicy, id)?;
     let PolicyProperties::BackupPolicy(document) = &policy.properties;
-    meaning(document)?;
+    let wanted = meaning(document)?;
     let mut session = app.store.begin().await?;
     let vault = vaults::require(&mut *session, &id.without(2)).await?;
+    let settings = vaults::document(&vault)?.properties;
     let id = ResourceId::published(vault.id).child("backupPolicies", id.name());
     let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    terms.check(row.as_ref())?;
+    if let Some(row) = &row {
+        let old: BackupPolicyResource = resources::document(row, TYPE)?;
+        let PolicyProperties::BackupPolicy(old) = &old.properties;
+        // What one that this version cannot follow has promised stands in its recovery points.
+        if let Ok(old) = meaning(old) {
+            immutability::refuse_edit(&settings, &old, &wanted)?;
+            if !shortened(&old, &wanted).is_empty() {
+                let vault = id.without(2);
+                let operation = CriticalOperation::ReducePolicy;
+                guards::require(app, &mut *session, &vault, operation, &row.id, terms).await?;
+            }
+        }
+    }
     // A proxy resource: it has neither location nor tags.
     let policy = BackupPolicyResource::of(policy.properties);
-    let written = resources::write(app, &mut *session, &id, TYPE, &policy, row.as_ref()).await?;
+    let written = resources::write(
+        app,
+        &mut *session,
+        &id,
+        TYPE,
+        &policy,
+        row.as_ref(),
+        &terms.by,
+    )
+    .await?;
     session.commit().await?;
     Ok(written)
 }
@@ -65,12 +92,12 @@ pub async fn list(
 }
 
 /// Deletes a policy that no instance uses; tells whether it was there.
-pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
+pub async fn delete(app: &App, id: &ResourceId, terms: &Terms) -> Result<bool> {
     let mut session = app.store.begin().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
     };
-    preconditions.check(Some(&row))?;
+    terms.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     session.delete_resource(&row.key).await?;
     session.commit().await?;
@@ -163,7 +190,7 @@ fn backup_rule(rule: &AzureBackupRule, spec: &mut PolicySpec, faults: &mut Vec<P
                 .clone_from(&trigger.schedule.repeating_time_intervals);
             spec.time_zone = trigger.schedule.time_zone.clone().unwrap_or_default();
             for criterion in &trigger.tagging_criteria {
-                spec.tagging.push(tagging(criterion, faults));
+                spec.tagging.push(tagging(criterion));
             }
             if spec.repeating_time_intervals.is_empty() {
                 faults.push(
@@ -180,31 +207,41 @@ fn backup_rule(rule: &AzureBackupRule, spec: &mut PolicySpec, faults: &mut Vec<P
     }
 }
 
-fn tagging(criterion: &TaggingCriteria, faults: &mut Vec<Problem>) -> TaggingSpec {
-    let mut absolute_criteria = Vec::new();
-    for BackupCriteria::ScheduleBasedBackupCriteria(own) in criterion.criteria.iter().flatten() {
-        let calendar = own.days_of_month.is_some()
-            || own.days_of_the_week.is_some()
-            || own.months_of_year.is_some()
-            || own.schedule_times.is_some()
-            || own.weeks_of_the_month.is_some();
-        if calendar {
-            faults.push(fault(
-                "properties.policyRules.trigger.taggingCriteria",
-                format!(
-                    "tag {} has calendar criteria; this version knows absoluteCriteria only",
-                    criterion.tag_info.tag_name
-                ),
-            ));
-        }
-        let named = own.absolute_criteria.iter().flatten();
-        absolute_criteria.extend(named.map(|marker| absolute(*marker).to_owned()));
-    }
-    TaggingSpec {
+fn tagging(criterion: &TaggingCriteria) -> TaggingSpec {
+    let mut spec = TaggingSpec {
         tag: criterion.tag_info.tag_name.clone(),
         is_default: criterion.is_default,
         priority: criterion.tagging_priority,
-        absolute_criteria,
+        ..TaggingSpec::default()
+    };
+    for BackupCriteria::ScheduleBasedBackupCriteria(own) in criterion.criteria.iter().flatten() {
+        let named = own.absolute_criteria.iter().flatten();
+        let absolute_criteria = named.map(|marker| absolute(*marker).to_owned()).collect();
+        let calendar = CalendarSpec {
+            absolute_criteria,
+            days_of_the_week: own.days_of_the_week.clone().unwrap_or_default(),
+            weeks_of_the_month: own.weeks_of_the_month.clone().unwrap_or_default(),
+            months_of_year: own.months_of_year.clone().unwrap_or_default(),
+            days_of_month: own.days_of_month.iter().flatten().map(day).collect(),
+            schedule_times: own.schedule_times.clone().unwrap_or_default(),
+        };
+        let of_periods_alone = CalendarSpec {
+            absolute_criteria: calendar.absolute_criteria.clone(),
+            ..CalendarSpec::default()
+        };
+        if calendar == of_periods_alone {
+            spec.absolute_criteria.extend(calendar.absolute_criteria);
+        } else {
+            spec.calendar.push(calendar);
+        }
+    }
+    spec
+}
+
+fn day(day: &Day) -> DaySpec {
+    DaySpec {
+        date: day.date,
+        is_last: day.is_last.unwrap_or(false),
     }
 }
 
@@ -218,6 +255,27 @@ fn absolute(marker: AbsoluteMarker) -> &'static str {
     }
 }
 
+fn store_name(store: &DataStoreInfo) -> &'static str {
+    match store.data_store_type {
+        DataStoreType::OperationalStore => "OperationalStore",
+        DataStoreType::VaultStore => "VaultStore",
+        DataStoreType::ArchiveStore => "ArchiveStore",
+    }
+}
+
+fn copy(setting: &TargetCopySetting) -> CopySpec {
+    let (option, duration) = match &setting.copy_after {
+        CopyOption::ImmediateCopyOption(_) => ("ImmediateCopyOption", None),
+        CopyOption::CopyOnExpiryOption(_) => ("CopyOnExpiryOption", None),
+        CopyOption::CustomCopyOption(own) => ("CustomCopyOption", own.duration.clone()),
+    };
+    CopySpec {
+        target_data_store: store_name(&setting.data_store).to_owned(),
+        option: option.to_owned(),
+        duration,
+    }
+}
+
 fn retention_rule(rule: &AzureRetentionRule) -> RetentionSpec {
     RetentionSpec {
         name: rule.name.clone(),
@@ -227,14 +285,11 @@ fn retention_rule(rule: &AzureRetentionRule) -> RetentionSpec {
             .iter()
             .map(|lifecycle| {
                 let DeleteOption::AbsoluteDeleteOption(option) = &lifecycle.delete_after;
+                let copies = lifecycle.target_data_store_copy_settings.iter();
                 LifecycleSpec {
-                    source_data_store: match lifecycle.source_data_store.data_store_type {
-                        DataStoreType::OperationalStore => "OperationalStore",
-                        DataStoreType::VaultStore => "VaultStore",
-                        DataStoreType::ArchiveStore => "ArchiveStore",
-                    }
-                    .to_owned(),
+                    source_data_store: store_name(&lifecycle.source_data_store).to_owned(),
                     delete_after: option.duration.clone(),
+                    copies: copies.map(copy).collect(),
                 }
             })
             .collect(),

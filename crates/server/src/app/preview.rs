@@ -16,6 +16,7 @@ use strongroom_api::instance::BackupInstance;
 use strongroom_api::preview::{BackupPreview, LeftByRule, PreviewedType};
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::selection::Selection;
+use strongroom_core::volumes::GivenClass;
 use strongroom_kubernetes::crd::{self, BackupMode, BackupSpec, JobState, JobStatus};
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ use super::limits::{
     PREVIEW_DEADLINE, PREVIEW_LOOK_EVERY, PREVIEW_REMOVALS, PREVIEW_SILENCE, PREVIEWS_AT_ONCE,
 };
 use super::operations::{self, End, OperationKind};
-use super::{App, Error, ResourceId, Result, resources, trusted_access};
+use super::{App, Error, ResourceId, Result, resources, snapshot_groups, trusted_access};
 use crate::cluster_link::{JobKind, JobSpec, LinkError, Remedy, VaultAccess};
 use crate::store::OperationRow;
 
@@ -42,6 +43,9 @@ struct Asked {
     cluster: String,
     /// The configuration.
     selection: Selection,
+    /// What the snapshot resource group says of drivers.
+    #[serde(default)]
+    snapshot_classes: Vec<GivenClass>,
 }
 
 /// Accepts a preview of an instance, existing or not, in a vault. What is wrong with the configuration,
@@ -51,13 +55,14 @@ pub async fn start(
     vault: &ResourceId,
     instance: &BackupInstance,
 ) -> Result<OperationRow> {
+    let mut session = app.store.begin().await?;
     let asked = Asked {
         vault: vault.to_string(),
         cluster: instance.data_source_info.resource_id.clone(),
         selection: selection_of(instance)?,
+        snapshot_classes: snapshot_groups::given(&mut *session, instance).await?,
     };
     let request = serde_json::to_value(&asked).map_err(Error::unexpected("serialise a preview"))?;
-    let mut session = app.store.begin().await?;
     let found = resources::existing(&mut *session, vault).await?;
     trusted_access::of_job(app, &mut *session, &asked.cluster, &asked.vault).await?;
     let open = session.open_operations(MOST_OPEN).await?;
@@ -127,6 +132,7 @@ async fn carry_out(app: &App, operation: &OperationRow) -> Result<End> {
         // It belongs to no instance.
         backup_instance_id: asked.vault,
         selection: asked.selection,
+        snapshot_classes: asked.snapshot_classes,
         parent_recovery_point_id: None,
         sealed: String::new(),
         deadline: SignedDuration::try_from(PREVIEW_DEADLINE)

@@ -1,6 +1,7 @@
 //! Recovery points as clients see them.
 
 use jiff::Timestamp;
+use serde_json::Value;
 use strongroom_api::instance::BackupInstance;
 use strongroom_api::recovery_point::{RecoveryPoint, RecoveryPointResource};
 use strongroom_core::policy::BackupPolicy;
@@ -12,12 +13,17 @@ use crate::store::{RecoveryPointRow, ResourceRow, Session, StoreError, TimeCurso
 /// Published type of a recovery point.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints";
 
-/// One recovery point.
+/// One recovery point, with the types that its cluster served.
 pub async fn get(app: &App, id: &ResourceId) -> Result<RecoveryPointResource> {
     let mut session = app.store.read().await?;
     let (instance, point) = existing(&mut *session, id).await?;
     let policy = policy_of(&mut *session, &instance).await?;
-    document(&instance.id, &point, policy.as_ref())
+    let mut properties = retention::told(&point, policy.as_ref());
+    let served = &point.body["servedTypes"];
+    if served.is_array() {
+        properties["cluster"]["servedTypes"] = served.clone();
+    }
+    document(&instance.id, &point, properties)
 }
 
 async fn policy_of(
@@ -44,7 +50,25 @@ pub async fn existing(
     }
 }
 
-/// The recovery points of an instance, newest first, within the bounds.
+/// The times of the newest recovery points of an instance that can be restored from, newest first.
+pub async fn times(
+    app: &App,
+    instance: &ResourceId,
+    bounds: (Option<Timestamp>, Option<Timestamp>),
+    most: usize,
+) -> Result<Vec<Timestamp>> {
+    let mut session = app.store.read().await?;
+    let instance = resources::existing(&mut *session, instance).await?;
+    let found = session
+        .recovery_points(&instance.key, bounds, None, most)
+        .await?
+        .rows;
+    let staying = found.iter().filter(|point| point.expiring_since.is_none());
+    Ok(staying.map(|point| point.created_at).collect())
+}
+
+/// The recovery points of an instance, newest first, within the bounds. The types that their clusters
+/// served are left to [`get`]: hundreds for each would be most of a page.
 pub async fn list(
     app: &App,
     instance: &ResourceId,
@@ -66,7 +90,7 @@ pub async fn list(
     let documents = page
         .rows
         .iter()
-        .map(|row| document(&instance.id, row, policy.as_ref()))
+        .map(|row| document(&instance.id, row, retention::told(row, policy.as_ref())))
         .collect::<Result<Vec<_>>>()?;
     Ok((documents, next))
 }
@@ -74,15 +98,14 @@ pub async fn list(
 fn document(
     instance_id: &str,
     row: &RecoveryPointRow,
-    policy: Option<&BackupPolicy>,
+    properties: Value,
 ) -> Result<RecoveryPointResource> {
-    let properties: RecoveryPoint =
-        serde_json::from_value(retention::told(row, policy)).map_err(|error| {
-            Error::from(StoreError::Malformed {
-                what: "recovery point",
-                detail: error.to_string(),
-            })
-        })?;
+    let properties: RecoveryPoint = serde_json::from_value(properties).map_err(|error| {
+        Error::from(StoreError::Malformed {
+            what: "recovery point",
+            detail: error.to_string(),
+        })
+    })?;
     let name = row.id.to_string();
     Ok(RecoveryPointResource {
         id: Some(format!("{instance_id}/recoveryPoints/{name}")),

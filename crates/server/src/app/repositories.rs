@@ -172,6 +172,14 @@ pub fn container_of_extension(
     )))
 }
 
+/// The storage account that an extension would write to; none when its settings name none.
+#[must_use]
+pub fn account_of_extension(cluster_id: &ResourceId, extension: &Extension) -> Option<ResourceId> {
+    let container = container_of_extension(cluster_id, extension).ok()?;
+    // …/storageAccounts/{account}/blobServices/default/containers/{container}
+    Some(container.without(4))
+}
+
 /// How the server itself reaches a repository.
 pub async fn for_server(
     app: &App,

@@ -10,9 +10,9 @@ use strongroom_api::subscription::Subscription;
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::NameKind;
 
-use super::resources::{self, Preconditions};
-use super::{App, Error, ResourceId, Result};
-use crate::store::{ResourceRow, Session};
+use super::resources::{self, Terms};
+use super::{App, Error, ResourceId, Result, snapshot_groups};
+use crate::store::{Actor, ResourceRow, Session};
 
 /// Published type of a resource group.
 pub const TYPE: &str = "Microsoft.Resources/resourceGroups";
@@ -28,16 +28,21 @@ type Stored = Resource<Option<ResourceGroupProperties>>;
 pub async fn ensure_default_subscription(app: &App) -> Result<()> {
     let id = ResourceId::published(format!("/subscriptions/{DEFAULT_SUBSCRIPTION}"));
     let mut session = app.store.begin().await?;
-    ensure_subscription(app, &mut *session, &id).await?;
+    ensure_subscription(app, &mut *session, &id, &resources::server(app)).await?;
     Ok(session.commit().await?)
 }
 
-async fn ensure_subscription(app: &App, session: &mut dyn Session, id: &ResourceId) -> Result<()> {
+async fn ensure_subscription(
+    app: &App,
+    session: &mut dyn Session,
+    id: &ResourceId,
+    by: &Actor,
+) -> Result<()> {
     if session.resource(&id.key()).await?.is_none() {
         // Subscription ids are GUIDs, whose published spelling is lower case.
         let id = ResourceId::published(id.key());
         let document: Resource<Option<Value>> = Resource::of(None);
-        resources::write(app, session, &id, SUBSCRIPTION_TYPE, &document, None).await?;
+        resources::write(app, session, &id, SUBSCRIPTION_TYPE, &document, None, by).await?;
     }
     Ok(())
 }
@@ -76,6 +81,14 @@ fn subscription_of(app: &App, name: &str) -> Subscription {
     }
 }
 
+/// Refuses unless there is a subscription.
+pub async fn require_subscription(app: &App, id: &ResourceId) -> Result<()> {
+    match app.store.read().await?.resource(&id.key()).await? {
+        Some(_) => Ok(()),
+        None => Err(no_subscription(id)),
+    }
+}
+
 fn no_subscription(id: &ResourceId) -> Error {
     Problem::new(
         Code::SubscriptionNotFound,
@@ -93,30 +106,45 @@ pub async fn put(
     app: &App,
     id: &ResourceId,
     group: ResourceGroup,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<(ResourceGroup, bool)> {
     resources::check_name(NameKind::ResourceGroup, id)?;
     resources::check_name(NameKind::Subscription, &id.subscription())?;
     let mut session = app.store.begin().await?;
     let old = session.resource(&id.key()).await?;
-    preconditions.check(old.as_ref())?;
-    let location = match &old {
-        Some(row) => resources::same_location(
-            id,
-            &resources::document::<Option<ResourceGroupProperties>>(row, TYPE)?,
-            group.location.as_deref(),
-        )?,
+    terms.check(old.as_ref())?;
+    let stored: Option<Stored> = old
+        .as_ref()
+        .map(|row| resources::document(row, TYPE))
+        .transpose()?;
+    let location = match &stored {
+        Some(stored) => resources::same_location(id, stored, group.location.as_deref())?,
         None => resources::location(group.location.as_deref())?,
     };
-    ensure_subscription(app, &mut *session, &id.subscription()).await?;
+    let wanted = group.properties.and_then(|own| own.snapshot_classes);
+    if let Some(classes) = &wanted {
+        snapshot_groups::check_classes(classes)?;
+    }
+    let before = stored.and_then(|stored| stored.properties?.snapshot_classes);
+    ensure_subscription(app, &mut *session, &id.subscription(), &terms.by).await?;
     let document = Stored {
         location: Some(location),
         tags: group.tags,
         ..Resource::of(Some(ResourceGroupProperties {
             provisioning_state: Some("Succeeded".to_owned()),
+            snapshot_classes: wanted.or(before).filter(|classes| !classes.is_empty()),
         }))
     };
-    let written = resources::write(app, &mut *session, id, TYPE, &document, old.as_ref()).await?;
+    let written = resources::write(
+        app,
+        &mut *session,
+        id,
+        TYPE,
+        &document,
+        old.as_ref(),
+        &terms.by,
+    )
+    .await?;
     session.commit().await?;
     Ok((shown(written.resource), written.created))
 }
@@ -165,14 +193,15 @@ pub async fn list(
 /// to them, and a delete that means to remove those says so for each.
 pub async fn delete(app: &App, id: &ResourceId) -> Result<bool> {
     let mut session = app.store.begin().await?;
-    if session.resource(&id.key()).await?.is_none() {
+    let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
-    }
+    };
     let held = session.descendants(&format!("{}/", id.key()), 20).await?;
     if !held.is_empty() {
         let held: Vec<String> = held.into_iter().map(|row| row.id).collect();
         return Err(resources::in_use(id.as_str(), &held));
     }
+    resources::refuse_in_use(&mut *session, &row).await?;
     session.delete_resource(&id.key()).await?;
     session.commit().await?;
     Ok(true)

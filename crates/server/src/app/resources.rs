@@ -1,4 +1,4 @@
-//! What all resources share: how a document becomes a row and back, preconditions, and the rule
+//! What all resources share: how a document becomes a row and back, terms, and the rule
 //! that nothing is deleted while something else needs it.
 
 use serde::Serialize;
@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 use strongroom_api::arm::{Resource, SystemData};
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::{self, NameKind};
+use uuid::Uuid;
 
 use super::error::refuse;
+use super::guards::Rights;
 use super::{App, Error, ResourceId, Result};
-use crate::store::{ResourceRow, Session, StoreError};
+use crate::store::{Actor, ActorKind, ResourceRow, Session, StoreError};
 
 /// How many users of a resource a refused delete names.
 const NAMED_USERS: usize = 20;
@@ -18,16 +20,31 @@ const NAMED_USERS: usize = 20;
 /// Members of the document that are columns of the row or are set by the server at every answer.
 const COLUMNS: [&str; 5] = ["id", "name", "type", "eTag", "systemData"];
 
-/// `If-Match` and `If-None-Match` of a request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Preconditions {
+/// Who writes, and what of `If-Match` and `If-None-Match` must hold for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Who writes.
+    pub by: Actor,
     /// The write needs this version, or (`*`) any version, to exist.
     pub if_match: Option<String>,
     /// The write needs this version, or (`*`) any version, not to exist.
     pub if_none_match: Option<String>,
+    /// What who writes may do, and whoever's token they bring along.
+    pub rights: Vec<Rights>,
 }
 
-impl Preconditions {
+impl Terms {
+    /// The server's own, without conditions.
+    #[must_use]
+    pub fn of_server(app: &App) -> Self {
+        Self {
+            by: server(app),
+            if_match: None,
+            if_none_match: None,
+            rights: vec![Rights::of_server()],
+        }
+    }
+
     /// Refuses unless what is stored fits.
     pub fn check(&self, existing: Option<&ResourceRow>) -> Result<()> {
         let names = |list: &str| {
@@ -55,6 +72,23 @@ impl Preconditions {
     }
 }
 
+/// The server itself, as who wrote something.
+#[must_use]
+pub fn server(app: &App) -> Actor {
+    Actor {
+        object_id: Uuid::nil(),
+        tenant_id: app.tenant_id,
+        kind: ActorKind::Application,
+        name: "strongroom".to_owned(),
+    }
+}
+
+/// Who wrote a resource last: what the server writes by itself, it writes for them.
+#[must_use]
+pub fn writer(app: &App, row: &ResourceRow) -> Actor {
+    row.updated_by.clone().unwrap_or_else(|| server(app))
+}
+
 /// What a PUT made.
 #[derive(Debug)]
 pub struct Written<P> {
@@ -75,10 +109,15 @@ pub fn document<P: DeserializeOwned>(row: &ResourceRow, type_name: &str) -> Resu
     resource.name = Some(row.name.clone());
     resource.resource_type = Some(type_name.to_owned());
     resource.e_tag = Some(row.etag.clone());
+    let name = |actor: &Actor| actor.name.clone();
+    let kind = |actor: &Actor| actor.kind.as_str().to_owned();
     resource.system_data = Some(SystemData {
         created_at: Some(row.created_at),
+        created_by: row.created_by.as_ref().map(name),
+        created_by_type: row.created_by.as_ref().map(kind),
         last_modified_at: Some(row.updated_at),
-        ..SystemData::default()
+        last_modified_by: row.updated_by.as_ref().map(name),
+        last_modified_by_type: row.updated_by.as_ref().map(kind),
     });
     Ok(resource)
 }
@@ -91,7 +130,45 @@ pub async fn write<P: Serialize + DeserializeOwned>(
     type_name: &str,
     resource: &Resource<P>,
     existing: Option<&ResourceRow>,
+    by: &Actor,
 ) -> Result<Written<P>> {
+    let body = body_of(resource)?;
+    // An equal document is no change: a repeated PUT answers the same, version included.
+    if let Some(row) = existing
+        && row.body == body
+    {
+        return Ok(Written {
+            resource: document(row, type_name)?,
+            created: false,
+        });
+    }
+    write_anew(app, session, id, type_name, resource, existing, by).await
+}
+
+/// As [`write`], but an equal document gets a new version too: for who must tell its own write from that
+/// of another who wrote the same.
+pub async fn write_anew<P: Serialize + DeserializeOwned>(
+    app: &App,
+    session: &mut dyn Session,
+    id: &ResourceId,
+    type_name: &str,
+    resource: &Resource<P>,
+    existing: Option<&ResourceRow>,
+    by: &Actor,
+) -> Result<Written<P>> {
+    let row = next(app, id, type_name, body_of(resource)?, existing, by);
+    if existing.is_none() {
+        refuse_deleted(session, &row).await?;
+    }
+    session.put_resource(&row).await?;
+    Ok(Written {
+        resource: document(&row, type_name)?,
+        created: existing.is_none(),
+    })
+}
+
+/// What of a document stands in its row.
+fn body_of<P: Serialize>(resource: &Resource<P>) -> Result<Value> {
     let mut body =
         serde_json::to_value(resource).map_err(Error::unexpected("serialise a resource"))?;
     if let Value::Object(members) = &mut body {
@@ -101,14 +178,25 @@ pub async fn write<P: Serialize + DeserializeOwned>(
     } else {
         body = Value::Object(Map::new());
     }
+    Ok(body)
+}
+
+/// The row that holds a document from now on.
+fn next(
+    app: &App,
+    id: &ResourceId,
+    type_name: &str,
+    body: Value,
+    existing: Option<&ResourceRow>,
+    by: &Actor,
+) -> ResourceRow {
     let now = app.now();
-    let row = match existing {
-        // An equal document is no change: a repeated PUT answers the same, version included.
-        Some(row) if row.body == body => row.clone(),
+    match existing {
         Some(row) => ResourceRow {
             body,
             etag: app.new_etag(),
             updated_at: now,
+            updated_by: Some(by.clone()),
             ..row.clone()
         },
         None => ResourceRow {
@@ -120,13 +208,29 @@ pub async fn write<P: Serialize + DeserializeOwned>(
             etag: app.new_etag(),
             created_at: now,
             updated_at: now,
+            created_by: Some(by.clone()),
+            updated_by: Some(by.clone()),
+            deleted_at: None,
         },
+    }
+}
+
+/// Refuses a new resource under the id of one that is deleted and can be brought back.
+async fn refuse_deleted(session: &mut dyn Session, row: &ResourceRow) -> Result<()> {
+    let Some(deleted) = session.deleted_resource(&row.key).await? else {
+        return Ok(());
     };
-    session.put_resource(&row).await?;
-    Ok(Written {
-        resource: document(&row, type_name)?,
-        created: existing.is_none(),
-    })
+    let purge = deleted.body["properties"]["deletionInfo"]["scheduledPurgeTime"].as_str();
+    let until = purge.map_or_else(String::new, |time| format!(" until {time}"));
+    Err(Problem::new(
+        Code::UserErrorSoftDeletedResourceExists,
+        format!(
+            "'{}' was deleted and can be brought back{until}; undelete it, or choose another name.",
+            deleted.id
+        ),
+    )
+    .at(deleted.id)
+    .into())
 }
 
 /// The row of a resource, or 404.
@@ -134,6 +238,17 @@ pub async fn existing(session: &mut dyn Session, id: &ResourceId) -> Result<Reso
     match session.resource(&id.key()).await? {
         Some(row) => Ok(row),
         None => Err(not_found(id)),
+    }
+}
+
+/// The same of one that may be deleted already, as long as it can be brought back.
+pub async fn existing_or_deleted(
+    session: &mut dyn Session,
+    id: &ResourceId,
+) -> Result<ResourceRow> {
+    match session.deleted_resource(&id.key()).await? {
+        Some(row) => Ok(row),
+        None => existing(session, id).await,
     }
 }
 

@@ -5,7 +5,7 @@
 //! moment: a restore that is accepted before keeps the point, one that comes later is refused.
 
 use jiff::SignedDuration;
-use strongroom_api::instance::{BackupInstance, CurrentProtectionState};
+use strongroom_api::instance::BackupInstance;
 use strongroom_api::policy::PolicyProperties;
 use strongroom_api::recovery_point::VerificationState;
 use strongroom_core::error::Code;
@@ -16,13 +16,14 @@ use uuid::Uuid;
 
 use super::jobs::{self, Location, Request};
 use super::{
-    App, Error, ResourceId, Result, instances, policies, resources, trusted_access, verification,
+    App, Error, ResourceId, Result, immutability, instances, policies, resources, trusted_access,
+    verification,
 };
 use crate::cluster_link::VaultAccess;
 use crate::store::{ExpiryCursor, JobRow, RecoveryPointRow, Session, TimeCursor};
 
 /// The setting that holds what retention knows of the clock.
-const CLOCK: &str = "retention-clock";
+pub(super) const CLOCK: &str = "retention-clock";
 
 /// Recovery points that are read at a time.
 const PAGE: usize = 100;
@@ -46,6 +47,8 @@ pub async fn settle(
     else {
         return Ok(());
     };
+    let counted_from = point.created_at.max(job.created_at);
+    immutability::note_service(session, point, counted_from).await?;
     let policy = match &about.policy_id {
         Some(id) => policy(session, id).await?,
         None => None,
@@ -55,10 +58,9 @@ pub async fn settle(
         return Ok(());
     };
     let tag = match scheduled_for {
-        Some(_) => first_of(session, &policy, point).await?,
+        Some(moment) => first_of(session, &policy, *moment, point).await?,
         None => retention_tag.clone(),
     };
-    let counted_from = point.created_at.max(job.created_at);
     let rule = policy.retention_of(&tag);
     point.expires_at = rule.and_then(|rule| rule.kept_until(counted_from));
     let properties = &mut point.body["properties"];
@@ -71,11 +73,12 @@ pub async fn settle(
 async fn first_of(
     session: &mut dyn Session,
     policy: &BackupPolicy,
+    moment: jiff::Timestamp,
     point: &RecoveryPointRow,
 ) -> Result<String> {
     let schedule = session.schedule(&point.instance_key).await?;
     let earlier = schedule.as_ref().and_then(|row| row.last_success);
-    let tag = policy.tag_for(point.created_at, earlier.as_slice());
+    let tag = policy.tag_of(moment, point.created_at, earlier.as_slice());
     if let Some(mut row) = schedule {
         // Not the later of the two: after a clock that was ahead each backup would be a first one.
         row.last_success = Some(point.created_at);
@@ -122,11 +125,20 @@ pub fn told(point: &RecoveryPointRow, policy: Option<&BackupPolicy>) -> serde_js
     properties
 }
 
+/// The retention tag of a point; empty when it has none.
+#[must_use]
+pub fn tag_of(point: &RecoveryPointRow) -> &str {
+    let tag = &point.body["properties"]["retentionTagName"];
+    tag.as_str().unwrap_or_default()
+}
+
 /// When a point may go.
-fn time_of(point: &RecoveryPointRow, policy: Option<&BackupPolicy>) -> Option<jiff::Timestamp> {
-    let tag = point.body["properties"]["retentionTagName"].as_str();
+pub(super) fn time_of(
+    point: &RecoveryPointRow,
+    policy: Option<&BackupPolicy>,
+) -> Option<jiff::Timestamp> {
     match policy {
-        Some(policy) => policy.expiry(tag.unwrap_or_default(), point.created_at, point.expires_at),
+        Some(policy) => policy.expiry(tag_of(point), point.created_at, point.expires_at),
         None => point.expires_at,
     }
 }
@@ -162,6 +174,7 @@ pub async fn decide(
     };
     let instance: BackupInstance = resources::document(&instance, instances::TYPE)?.properties;
     let policy = policy(&mut *session, &instance.policy_info.policy_id).await?;
+    let expires = time_of(&row, policy.as_ref());
     let circumstances = Circumstances {
         always: latest(&mut *session, &row.instance_key)
             .await?
@@ -169,9 +182,10 @@ pub async fn decide(
         in_use_by: user_of(app, &mut *session, &row).await?,
         suspended: suspended(&instance),
         untrusted_for,
+        owed: immutability::owed(&mut *session, &row, expires).await?,
     };
     let now = app.now();
-    let verdict = expiry::judge(time_of(&row, policy.as_ref()), now, &circumstances);
+    let verdict = expiry::judge(expires, now, &circumstances);
     if matches!(verdict, Verdict::Expire { .. }) {
         session.mark_recovery_point_expiring(point, now).await?;
         session.commit().await?;
@@ -180,7 +194,7 @@ pub async fn decide(
 }
 
 /// The points of an instance that stay, whatever their time.
-async fn latest(session: &mut dyn Session, instance_key: &str) -> Result<Latest<Uuid>> {
+pub async fn latest(session: &mut dyn Session, instance_key: &str) -> Result<Latest<Uuid>> {
     let last_made = session.last_made_recovery_point(instance_key).await?;
     let mut latest = Latest::of([], last_made);
     let mut after = None;
@@ -231,16 +245,10 @@ async fn user_of(
 
 /// The protection state in which retention does not go on: a stopped protection keeps what it has for
 /// ever, and of a deleted instance that can be brought back nothing may be missing.
-fn suspended(instance: &BackupInstance) -> Option<String> {
-    let state = instance.current_protection_state?;
-    matches!(
-        state,
-        CurrentProtectionState::RetentionSchedulesSuspended
-            | CurrentProtectionState::ProtectionStopped
-            | CurrentProtectionState::SoftDeleting
-            | CurrentProtectionState::SoftDeleted
-    )
-    .then(|| format!("{state:?}"))
+#[must_use]
+pub fn suspended(instance: &BackupInstance) -> Option<String> {
+    let state = instances::state_of(instance);
+    (!state.follows_retention()).then(|| format!("{state:?}"))
 }
 
 /// Where a point is.
@@ -282,7 +290,7 @@ pub async fn way_to_snapshots(
 ) -> Result<(VaultAccess, String)> {
     let mut session = app.store.read().await?;
     let instance = ResourceId::published(point.instance_key.clone());
-    let instance = resources::existing(&mut *session, &instance).await?;
+    let instance = resources::existing_or_deleted(&mut *session, &instance).await?;
     let document: BackupInstance = resources::document(&instance, instances::TYPE)?.properties;
     let vault = ResourceId::published(instance.id.clone()).without(2);
     let cluster = &document.data_source_info.resource_id;

@@ -5,12 +5,16 @@
 //! process dies, no moment is seen to twice and none is lost. While another job of the instance runs, its
 //! moment stays due.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use jiff::Timestamp;
 use strongroom_api::instance::{
-    BackupInstance, BackupInstanceResource, CurrentProtectionState, ScheduleState, ScheduleStatus,
+    BackupInstance, BackupInstanceResource, ScheduleState, ScheduleStatus,
 };
 use strongroom_core::error::Problem;
 use strongroom_core::policy::{self as core_policy, BackupPolicy, Turn};
+use strongroom_core::protection::State;
 use uuid::Uuid;
 
 use super::jobs::{self, BACKUP};
@@ -22,7 +26,7 @@ use crate::store::{JobRow, ResourceRow, ScheduleRow, Session};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// Nothing, because of the instance's protection state.
-    Suspended(Option<CurrentProtectionState>),
+    Suspended(State),
     /// Nothing, because its policy is gone or not valid.
     NoPolicy,
     /// That moments count from now on: it is new, another one, or the clock was put back.
@@ -64,15 +68,8 @@ fn asked_by(
     row: Option<&ScheduleRow>,
     now: Timestamp,
 ) -> Asked {
-    let state = instance.current_protection_state;
-    let runs = matches!(
-        state,
-        Some(
-            CurrentProtectionState::ProtectionConfigured
-                | CurrentProtectionState::UpdatingProtection
-        )
-    );
-    if !runs {
+    let state = instances::state_of(instance);
+    if !state.follows_schedule() {
         return Asked::Suspended(state);
     }
     let Some(policy) = policy else {
@@ -227,12 +224,42 @@ pub async fn tell(
     resource: &mut BackupInstanceResource,
     now: Timestamp,
 ) -> Result<()> {
-    let id = ResourceId::published(resource.id.clone().unwrap_or_default());
-    let row = session.schedule(&id.key()).await?;
-    let instance = &mut resource.properties;
-    let policy = retention::policy(session, &instance.policy_info.policy_id).await?;
-    let asked = asked_by(instance, policy.as_ref(), row.as_ref(), now);
-    instance.schedule_status = Some(status(&asked, policy.as_ref(), row.as_ref(), now));
+    tell_all(session, std::slice::from_mut(resource), now).await
+}
+
+/// The same for a page of instances in the order of their keys: one question for all of their schedules,
+/// and one for each of their policies.
+pub async fn tell_all(
+    session: &mut dyn Session,
+    page: &mut [BackupInstanceResource],
+    now: Timestamp,
+) -> Result<()> {
+    let key = |resource: &BackupInstanceResource| {
+        ResourceId::published(resource.id.clone().unwrap_or_default()).key()
+    };
+    let (Some(first), Some(last)) = (page.first(), page.last()) else {
+        return Ok(());
+    };
+    let rows = session.schedules(&key(first), &key(last)).await?;
+    let rows: HashMap<&str, &ScheduleRow> = rows
+        .iter()
+        .map(|row| (row.instance_key.as_str(), row))
+        .collect();
+    let mut policies: HashMap<String, Option<BackupPolicy>> = HashMap::new();
+    for resource in page {
+        let row = rows.get(key(resource).as_str()).copied();
+        let instance = &mut resource.properties;
+        let id = instance.policy_info.policy_id.to_lowercase();
+        let policy = match policies.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let policy = retention::policy(session, unknown.key()).await?;
+                unknown.insert(policy)
+            }
+        };
+        let asked = asked_by(instance, policy.as_ref(), row, now);
+        instance.schedule_status = Some(status(&asked, policy.as_ref(), row, now));
+    }
     Ok(())
 }
 
@@ -244,8 +271,7 @@ fn status(
 ) -> ScheduleStatus {
     let (state, next, message) = match asked {
         Asked::Suspended(state) => {
-            let state = state.map_or_else(|| "unknown".to_owned(), |state| format!("{state:?}"));
-            let message = format!("The protection state is {state}.");
+            let message = format!("The protection state is {state:?}.");
             (ScheduleState::Suspended, None, Some(message))
         }
         Asked::NoPolicy => {

@@ -16,7 +16,7 @@ use strongroom_core::name::NameKind;
 use strongroom_repository::{Backend as StoreBackend, StoreConfig};
 
 use super::repositories::embedded_bucket;
-use super::resources::{self, Preconditions, Written};
+use super::resources::{self, Terms, Written};
 use super::{App, Error, ResourceId, Result, jobs, resource_groups};
 use crate::data_plane;
 use crate::store::{ResourceRow, Session};
@@ -34,7 +34,7 @@ pub async fn put(
     app: &App,
     id: &ResourceId,
     mut account: StorageAccountResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Written<StorageAccount>> {
     resources::check_name(NameKind::StorageAccount, id)?;
     let given = account.properties.take_secrets();
@@ -42,7 +42,7 @@ pub async fn put(
     let mut session = app.store.begin().await?;
     let id = resource_groups::within(&mut *session, id).await?;
     let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    terms.check(row.as_ref())?;
     let old: Option<StorageAccountResource> = row
         .as_ref()
         .map(|row| resources::document(row, TYPE))
@@ -72,7 +72,16 @@ pub async fn put(
         }),
     });
     account.properties.backend = Some(backend);
-    let written = resources::write(app, &mut *session, &id, TYPE, &account, row.as_ref()).await?;
+    let written = resources::write(
+        app,
+        &mut *session,
+        &id,
+        TYPE,
+        &account,
+        row.as_ref(),
+        &terms.by,
+    )
+    .await?;
     for (purpose, secret) in credentials {
         let plaintext = secret.expose().as_bytes();
         app.put_secret(&mut *session, &id.key(), purpose, plaintext)
@@ -137,12 +146,12 @@ pub async fn list(
 }
 
 /// Deletes an account without containers; tells whether it was there.
-pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
+pub async fn delete(app: &App, id: &ResourceId, terms: &Terms) -> Result<bool> {
     let mut session = app.store.begin().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
     };
-    preconditions.check(Some(&row))?;
+    terms.check(Some(&row))?;
     let below = session.descendants(&format!("{}/", row.key), 20).await?;
     if !below.is_empty() {
         let names: Vec<String> = below.into_iter().map(|row| row.id).collect();
@@ -159,7 +168,7 @@ pub async fn put_container(
     app: &App,
     id: &ResourceId,
     container: BlobContainerResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Written<BlobContainer>> {
     resources::check_name(NameKind::BlobContainer, id)?;
     let public = container
@@ -201,7 +210,7 @@ pub async fn put_container(
     // The account may have gone while the bucket was probed.
     resources::existing(&mut *session, &account_of(&id)).await?;
     let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    terms.check(row.as_ref())?;
     if let Some(row) = &row {
         refuse_other_bucket(row, &bucket)?;
     }
@@ -216,6 +225,7 @@ pub async fn put_container(
         CONTAINER_TYPE,
         &document,
         row.as_ref(),
+        &terms.by,
     )
     .await?;
     session.commit().await?;
@@ -282,16 +292,12 @@ pub async fn list_containers(
 
 /// Forgets a container that nothing uses and that holds no recovery points; tells whether it was
 /// there. What lies in an S3 bucket stays; an embedded container's folder goes when it is empty.
-pub async fn delete_container(
-    app: &App,
-    id: &ResourceId,
-    preconditions: &Preconditions,
-) -> Result<bool> {
+pub async fn delete_container(app: &App, id: &ResourceId, terms: &Terms) -> Result<bool> {
     let mut session = app.store.begin().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
     };
-    preconditions.check(Some(&row))?;
+    terms.check(Some(&row))?;
     resources::refuse_in_use(&mut *session, &row).await?;
     if jobs::is_being_purged(app, &mut *session, &row.key).await? {
         let user = "the removal of a deleted instance's data".to_owned();

@@ -11,7 +11,7 @@ use strongroom_core::error::{Code, Problem};
 use zeroize::Zeroizing;
 
 use super::error::refuse;
-use super::resources::{self, Preconditions, Written};
+use super::resources::{self, Terms, Written};
 use super::{App, Error, ResourceId, Result, clusters, instances, jobs, vaults};
 use crate::cluster_link::{ClusterAccess, LinkError, VaultAccess};
 use crate::store::{ResourceRow, Session};
@@ -41,7 +41,7 @@ pub async fn put(
     app: &App,
     id: &ResourceId,
     binding: TrustedAccessRoleBindingResource,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Written<TrustedAccessRoleBinding>> {
     check(&binding.properties)?;
     let (access, written) = {
@@ -50,7 +50,7 @@ pub async fn put(
         let id =
             ResourceId::published(cluster.id.clone()).child("trustedAccessRoleBindings", id.name());
         let row = session.resource(&id.key()).await?;
-        preconditions.check(row.as_ref())?;
+        terms.check(row.as_ref())?;
         let vault = ResourceId::published(binding.properties.source_resource_id.clone());
         let vault = vaults::require(&mut *session, &vault).await?;
         let mut document = binding;
@@ -69,6 +69,7 @@ pub async fn put(
             type_of(&id),
             &document,
             row.as_ref(),
+            &terms.by,
         )
         .await?;
         session.commit().await?;

@@ -16,12 +16,16 @@ use serde_json::{Value, json};
 use strongroom_api::extension::Extension;
 use strongroom_api::instance::BackupInstance;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::hooks::HookKind;
 use strongroom_core::selection::HookReference;
 
 use super::error::chain;
 use super::jobs::{Location, selection_of};
 use super::operations::{self, End, OperationKind};
-use super::{App, Error, ResourceId, Result, policies, repositories, resources, trusted_access};
+use super::{
+    App, Error, ResourceId, Result, policies, repositories, resources, snapshot_groups,
+    trusted_access,
+};
 use crate::cluster_link::{ClusterAccess, ExtensionHealth, VaultAccess};
 use crate::store::{OperationRow, ResourceRow, Session};
 
@@ -193,6 +197,9 @@ pub async fn validate(
         if let Err(error) = check_policy(&mut *session, vault, instance).await {
             findings.note(error)?;
         }
+        if let Err(error) = snapshot_groups::require(&mut *session, instance).await {
+            findings.note(error)?;
+        }
         let Some(cluster) = session.resource(&cluster_id.key()).await? else {
             findings.note(resources::not_found(&cluster_id))?;
             return Ok(findings);
@@ -315,12 +322,10 @@ async fn check_hooks(
     if hooks.is_empty() || findings.problems.iter().any(is_absent) {
         return Ok(());
     }
-    match app.clusters.hook_problems(access, hooks).await {
+    let kind = HookKind::Backup;
+    match app.clusters.hook_problems(access, kind, hooks).await {
         Ok(problems) => {
-            let problems = problems.into_iter();
-            findings
-                .problems
-                .extend(problems.map(|problem| problem.at("backupHookReferences")));
+            findings.problems.extend(problems);
             Ok(())
         }
         Err(error) => findings.note(error.into()),

@@ -1,16 +1,25 @@
 //! Backup vaults: what each of their settings may become, given what it was.
 
+mod delete;
+pub mod deleted;
+mod undelete;
+
+use serde_json::Value;
 use strongroom_api::identity::Identity;
 use strongroom_api::vault::{
     BackupVault, BackupVaultPatch, BackupVaultResource, DataStoreType, FeatureSettings,
-    ImmutabilityState, SecuritySettings, SoftDeleteState, StorageRedundancy,
+    SecuritySettings, SoftDeleteState, StorageRedundancy,
 };
 use strongroom_core::error::{Code, Problem};
-use strongroom_core::name::NameKind;
+use strongroom_core::guard::CriticalOperation;
+use strongroom_core::name::{self, NameKind};
 
-use super::resources::{self, Preconditions, Written};
-use super::{App, ResourceId, Result, instances, resource_groups};
+use super::resources::{self, Terms, Written};
+use super::{App, ResourceId, Result, guards, immutability, resource_groups};
 use crate::store::{ResourceRow, Session};
+
+pub use self::delete::{delete, purge};
+use self::undelete::undelete;
 
 /// Published type of a vault.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults";
@@ -26,18 +35,31 @@ const DEFAULT_SOFT_DELETE_DAYS: f64 = 14.0;
 const MAX_DESCENDANTS: usize = 10_000;
 
 /// Writes a vault.
+///
+/// With `deleted` (the id of a deleted vault) that one is brought back, and then written as any other.
 pub async fn put(
     app: &App,
     id: &ResourceId,
     mut vault: BackupVaultResource,
-    preconditions: &Preconditions,
+    deleted: Option<&str>,
+    terms: &Terms,
 ) -> Result<Written<BackupVault>> {
     resources::check_name(NameKind::BackupVault, id)?;
     let mut session = app.store.begin().await?;
     let id = resource_groups::within(&mut *session, id).await?;
-    let row = session.resource(&id.key()).await?;
-    preconditions.check(row.as_ref())?;
+    let found = session.resource(&id.key()).await?;
+    let comes_back = found.is_none() && deleted.is_some();
+    let row = match (found, deleted) {
+        (None, Some(deleted)) => Some(undelete(&mut *session, &id, deleted).await?),
+        (row, _) => row,
+    };
+    terms.check(row.as_ref())?;
     let old = row.as_ref().map(document).transpose()?;
+    if let Some(old) = old.as_ref().filter(|_| comes_back) {
+        // What a deleted vault shows of itself has neither.
+        vault.tags = vault.tags.or_else(|| old.tags.clone());
+        vault.identity = vault.identity.or_else(|| old.identity.clone());
+    }
     vault.location = Some(match &old {
         Some(old) => resources::same_location(&id, old, vault.location.as_deref())?,
         None => resources::location(vault.location.as_deref())?,
@@ -52,7 +74,26 @@ pub async fn put(
         &mut vault.properties,
         old.as_ref().map(|old| &old.properties),
     )?;
-    let written = resources::write(app, &mut *session, &id, TYPE, &vault, row.as_ref()).await?;
+    if let Some(old) = &old {
+        require_approval(
+            app,
+            &mut *session,
+            &id,
+            (&old.properties, &vault.properties),
+            terms,
+        )
+        .await?;
+    }
+    let written = resources::write(
+        app,
+        &mut *session,
+        &id,
+        TYPE,
+        &vault,
+        row.as_ref(),
+        &terms.by,
+    )
+    .await?;
     session.commit().await?;
     Ok(written)
 }
@@ -62,11 +103,11 @@ pub async fn patch(
     app: &App,
     id: &ResourceId,
     patch: BackupVaultPatch,
-    preconditions: &Preconditions,
+    terms: &Terms,
 ) -> Result<Written<BackupVault>> {
     let mut session = app.store.begin().await?;
     let row = resources::existing(&mut *session, id).await?;
-    preconditions.check(Some(&row))?;
+    terms.check(Some(&row))?;
     let old = document(&row)?;
     let mut vault = old.clone();
     if let Some(tags) = patch.tags {
@@ -91,18 +132,7 @@ pub async fn patch(
         );
         if let Some(changed) = changes.security_settings {
             let settings = properties.security_settings.get_or_insert_default();
-            replace(
-                &mut settings.soft_delete_settings,
-                changed.soft_delete_settings,
-            );
-            replace(
-                &mut settings.immutability_settings,
-                changed.immutability_settings,
-            );
-            replace(
-                &mut settings.encryption_settings,
-                changed.encryption_settings,
-            );
+            merge_security(settings, changed);
         }
         if let Some(changed) = changes.feature_settings {
             let settings = properties.feature_settings.get_or_insert_default();
@@ -118,9 +148,63 @@ pub async fn patch(
     }
     complete(&mut vault.properties, Some(&old.properties))?;
     let id = ResourceId::published(row.id.clone());
-    let written = resources::write(app, &mut *session, &id, TYPE, &vault, Some(&row)).await?;
+    let change = (&old.properties, &vault.properties);
+    require_approval(app, &mut *session, &id, change, terms).await?;
+    let written =
+        resources::write(app, &mut *session, &id, TYPE, &vault, Some(&row), &terms.by).await?;
     session.commit().await?;
     Ok(written)
+}
+
+/// Asks the guard of a vault, if it has one, for what a change takes away.
+async fn require_approval(
+    app: &App,
+    session: &mut dyn Session,
+    id: &ResourceId,
+    (old, new): (&BackupVault, &BackupVault),
+    terms: &Terms,
+) -> Result<()> {
+    let kept = |vault: &BackupVault| soft_delete_days(vault).unwrap_or(0);
+    let is_always = |vault: &BackupVault| {
+        let security = vault.security_settings.as_ref();
+        let settings = security.and_then(|security| security.soft_delete_settings.as_ref());
+        settings.and_then(|settings| settings.state) == Some(SoftDeleteState::AlwaysOn)
+    };
+    let is_on = |vault: &BackupVault| immutability::of(vault).is_on();
+    let mut asked = Vec::new();
+    if kept(new) < kept(old) || (is_always(old) && !is_always(new)) {
+        asked.push(CriticalOperation::ReduceSoftDelete);
+    }
+    if is_on(old) && !is_on(new) {
+        asked.push(CriticalOperation::ReduceImmutability);
+    }
+    for operation in asked {
+        guards::require(app, session, id, operation, id.as_str(), terms).await?;
+    }
+    Ok(())
+}
+
+/// Each setting that the change names, and no other: `state` alone leaves the days as they are.
+fn merge_security(settings: &mut SecuritySettings, changed: SecuritySettings) {
+    if let Some(changed) = changed.soft_delete_settings {
+        let settings = settings.soft_delete_settings.get_or_insert_default();
+        replace(&mut settings.state, changed.state);
+        replace(
+            &mut settings.retention_duration_in_days,
+            changed.retention_duration_in_days,
+        );
+    }
+    if let Some(changed) = changed.immutability_settings {
+        let settings = settings.immutability_settings.get_or_insert_default();
+        replace(&mut settings.state, changed.state);
+    }
+    match (
+        &mut settings.encryption_settings,
+        changed.encryption_settings,
+    ) {
+        (Some(Value::Object(settings)), Some(Value::Object(changed))) => settings.extend(changed),
+        (settings, changed) => replace(settings, changed),
+    }
 }
 
 fn replace<T>(old: &mut Option<T>, new: Option<T>) {
@@ -147,37 +231,66 @@ pub async fn list(
     resources::list(app, TYPE, scope, after, limit).await
 }
 
-/// Deletes a vault with its policies, unless it protects something; tells whether it was there.
-pub async fn delete(app: &App, id: &ResourceId, preconditions: &Preconditions) -> Result<bool> {
-    let mut session = app.store.begin().await?;
-    let Some(row) = session.resource(&id.key()).await? else {
-        return Ok(false);
-    };
-    preconditions.check(Some(&row))?;
-    let instance_kind = instances::TYPE.to_lowercase();
-    let prefix = format!("{}/", row.key);
-    let protected = session.resources(&instance_kind, &prefix, None, 20).await?;
-    if !protected.rows.is_empty() {
-        let names: Vec<String> = protected.rows.into_iter().map(|row| row.id).collect();
-        return Err(resources::in_use(&row.id, &names));
-    }
-    resources::refuse_in_use(&mut *session, &row).await?;
-    for below in session
-        .descendants(&prefix, MAX_DESCENDANTS)
-        .await?
-        .iter()
-        .rev()
-    {
-        session.delete_resource(&below.key).await?;
-    }
-    session.delete_resource(&row.key).await?;
-    session.commit().await?;
-    Ok(true)
-}
-
 /// The row of the vault that something lies in, or 404.
 pub async fn require(session: &mut dyn Session, id: &ResourceId) -> Result<ResourceRow> {
     resources::existing(session, id).await
+}
+
+/// For how many days a vault keeps what is deleted in it; none when a delete is final.
+#[must_use]
+pub fn soft_delete_days(vault: &BackupVault) -> Option<i64> {
+    let security = vault.security_settings.as_ref();
+    let settings = security.and_then(|security| security.soft_delete_settings.as_ref())?;
+    if settings.state == Some(SoftDeleteState::Off) {
+        return None;
+    }
+    let days = settings
+        .retention_duration_in_days
+        .unwrap_or(DEFAULT_SOFT_DELETE_DAYS);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a whole number of at most 180, checked when it was written"
+    )]
+    Some(days as i64)
+}
+
+/// Why a vault of this name cannot be made in a group: the published reason, and words.
+pub async fn why_not_available(
+    app: &App,
+    group: &ResourceId,
+    name: &str,
+) -> Result<Option<(&'static str, String)>> {
+    if let Err(invalid) = name::check(NameKind::BackupVault, name) {
+        return Ok(Some(("Invalid", invalid.to_string())));
+    }
+    let id = format!("{group}/providers/{TYPE}/{name}");
+    let key = ResourceId::published(id).key();
+    let mut session = app.store.read().await?;
+    if session.resource(&key).await?.is_some() {
+        let message = format!("The group has a vault '{name}' already.");
+        return Ok(Some(("AlreadyExists", message)));
+    }
+    if session.deleted_resource(&key).await?.is_some() {
+        let message = format!("A deleted vault '{name}' can still be brought back.");
+        return Ok(Some(("AlreadyExists", message)));
+    }
+    Ok(None)
+}
+
+/// Refuses unless Cross Region Restore is turned on for a vault.
+pub async fn require_cross_region_restore(app: &App, id: &ResourceId) -> Result<()> {
+    let vault = get(app, id).await?.properties;
+    let features = vault.feature_settings.as_ref();
+    let setting = features.and_then(|features| features.cross_region_restore_settings.as_ref());
+    if setting.is_some_and(|setting| setting.state.as_deref() == Some("Enabled")) {
+        return Ok(());
+    }
+    let message = format!("Cross Region Restore is not turned on for the vault '{id}'.");
+    Err(
+        Problem::new(Code::UserErrorCrossRegionRestoreNotEnabled, message)
+            .at(id.as_str())
+            .into(),
+    )
 }
 
 /// The document of a vault's row.
@@ -252,13 +365,14 @@ fn complete(new: &mut BackupVault, old: Option<&BackupVault>) -> std::result::Re
         .and_then(|old| old.security_settings.clone())
         .unwrap_or_default();
     check_soft_delete(&mut security, &old_security)?;
-    check_immutability(&mut security, &old_security)?;
+    immutability::change(&mut security, &old_security)?;
     new.security_settings = Some(security);
     check_features(new, old.and_then(|old| old.feature_settings.as_ref()))?;
     new.provisioning_state = Some("Succeeded".to_owned());
     new.resource_move_state = Some("Unknown".to_owned());
     new.resource_move_details = None;
-    new.is_vault_protected_by_resource_guard = Some(false);
+    let is_guarded = old.and_then(|old| old.is_vault_protected_by_resource_guard);
+    new.is_vault_protected_by_resource_guard = Some(is_guarded.unwrap_or(false));
     new.secure_score = Some("None".to_owned());
     new.bcdr_security_level = Some("Poor".to_owned());
     Ok(())
@@ -289,27 +403,6 @@ fn check_soft_delete(
             format!(
                 "retentionDurationInDays is {days}, but must be a whole number from 14 to 180."
             ),
-        ));
-    }
-    Ok(())
-}
-
-fn check_immutability(
-    new: &mut SecuritySettings,
-    old: &SecuritySettings,
-) -> std::result::Result<(), Problem> {
-    let settings = new.immutability_settings.get_or_insert_default();
-    let old_state = old
-        .immutability_settings
-        .as_ref()
-        .and_then(|settings| settings.state);
-    let state = *settings
-        .state
-        .get_or_insert(old_state.unwrap_or(ImmutabilityState::Disabled));
-    if old_state == Some(ImmutabilityState::Locked) && state != ImmutabilityState::Locked {
-        return Err(fixed(
-            "properties.securitySettings.immutabilitySettings",
-            "Immutability is Locked and stays so.",
         ));
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::hooks::HookKind;
 use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::EXTENSION_NAMESPACE;
 use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, JobState, JobStatus};
@@ -123,6 +124,17 @@ impl FakeClusters {
         change(&mut self.state().jobs.values_mut().next().unwrap().status);
     }
 
+    /// The extension removes what volume snapshots it is asked to.
+    pub(crate) fn forget_all(&self) {
+        for job in self.state().jobs.values_mut() {
+            if let JobSpec::Backup(spec) = &job.spec
+                && spec.mode == BackupMode::Forget
+            {
+                job.status.state = JobState::Completed;
+            }
+        }
+    }
+
     /// Takes the only custom resource away, as a user might.
     pub(crate) fn drop_resources(&self) {
         self.state().jobs.clear();
@@ -188,6 +200,7 @@ impl ClusterLink for FakeClusters {
         let mut state = self.answer()?;
         let ready = ExtensionHealth::Ready {
             version: "0.1.0".to_owned(),
+            warning: None,
         };
         state.health.get_or_insert(ready);
         Ok(())
@@ -237,6 +250,7 @@ impl ClusterLink for FakeClusters {
     async fn hook_problems(
         &self,
         _: &ClusterAccess,
+        kind: HookKind,
         hooks: &[HookReference],
     ) -> Result<Vec<Problem>> {
         let state = self.answer()?;
@@ -244,8 +258,8 @@ impl ClusterLink for FakeClusters {
             .iter()
             .filter(|hook| !state.hooks.contains(&hook.to_string()))
             .map(|hook| {
-                let message = format!("BackupHook {hook} does not exist");
-                Problem::new(Code::UserErrorBackupHookNotFound, message)
+                let message = format!("{} {hook} does not exist", kind.resource().0);
+                Problem::new(kind.not_found(), message).at(kind.field())
             })
             .collect())
     }

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use strongroom_core::error::{Code, Problem};
+use strongroom_core::error::Problem;
+use strongroom_core::hooks::HookKind;
+use strongroom_core::limits::FREEZE_BUDGET_VARIABLE;
 use strongroom_core::object::ResourceType;
 use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::access::{self, trusted_access};
 use strongroom_kubernetes::cluster::{Cluster, ClusterError, Failure, Timeouts};
-use strongroom_kubernetes::crd::{self, BackupExtensionStatus, BackupMode, BackupSpec, JobStatus};
+use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, BackupSpec, JobStatus};
 use strongroom_kubernetes::limits::TOKEN_LONGEST;
-use strongroom_kubernetes::{EXTENSION_NAMESPACE, apply, install, jobs};
+use strongroom_kubernetes::{EXTENSION_NAMESPACE, apply, hooks as kubernetes_hooks, install, jobs};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -180,7 +182,11 @@ impl ClusterLink for KubernetesLink {
 
     async fn install(&self, cluster: &ClusterAccess, installation: &Installation) -> Result<()> {
         let admin = self.admin(cluster).await?;
-        let settings = install::ExtensionSettings::new(&installation.image);
+        let mut settings = install::ExtensionSettings::new(&installation.image);
+        if let Some(seconds) = installation.freeze_budget_seconds {
+            let variable = (FREEZE_BUDGET_VARIABLE.to_owned(), seconds.to_string());
+            settings.environment.extend([variable]);
+        }
         install::install(&admin, &settings)
             .await
             .map_err(|e| link_error(&e))?;
@@ -195,7 +201,9 @@ impl ClusterLink for KubernetesLink {
         Ok(match state {
             install::ExtensionState::Absent => ExtensionHealth::Absent,
             install::ExtensionState::Progressing { why } => ExtensionHealth::Starting(why),
-            install::ExtensionState::Ready { version, .. } => ExtensionHealth::Ready { version },
+            install::ExtensionState::Ready {
+                version, warning, ..
+            } => ExtensionHealth::Ready { version, warning },
             install::ExtensionState::Broken { why } => ExtensionHealth::Broken(why),
         })
     }
@@ -258,28 +266,13 @@ impl ClusterLink for KubernetesLink {
     async fn hook_problems(
         &self,
         cluster: &ClusterAccess,
+        kind: HookKind,
         hooks: &[HookReference],
     ) -> Result<Vec<Problem>> {
         let admin = self.admin(cluster).await?;
-        let kind = crd::resource_type("BackupHook", "backuphooks");
-        let mut problems = Vec::new();
-        for hook in hooks {
-            let found = apply::get(&admin, &kind, Some(&hook.namespace), &hook.name).await;
-            problems.extend(match found.map_err(|e| link_error(&e))? {
-                None => Some(Problem::new(
-                    Code::UserErrorBackupHookNotFound,
-                    format!("BackupHook {hook} does not exist"),
-                )),
-                Some(found) => match serde_json::from_value::<crd::BackupHook>(found) {
-                    Ok(found) => found.understand().err(),
-                    Err(error) => Some(Problem::new(
-                        Code::UserErrorInvalidBackupHook,
-                        format!("BackupHook {hook} is not understood: {error}"),
-                    )),
-                },
-            });
-        }
-        Ok(problems)
+        kubernetes_hooks::problems(&admin, kind, hooks)
+            .await
+            .map_err(|e| link_error(&e))
     }
 
     async fn extension(&self, vault: &VaultAccess) -> Result<Option<BackupExtensionStatus>> {

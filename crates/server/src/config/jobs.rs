@@ -1,5 +1,6 @@
-//! Section `[jobs]`: how patient the server is with what its jobs need.
+//! Section `[jobs]`: how many run at the same time, and how patient the server is with what they need.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ pub const UNAVAILABLE_VARIABLE: &str = "STRONGROOM_CLUSTER_UNREACHABLE_AFTER_SEC
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobsSection {
+    /// Jobs that run in one cluster at the same time; more are queued.
+    pub per_cluster: NonZeroU16,
+    /// Jobs that run in all clusters at the same time; more are queued.
+    pub in_all: NonZeroU16,
     /// Seconds that a job's cluster or store may be out of reach before the job is ended as failed.
     pub unavailable_seconds: u64,
     /// Seconds that a backup which is sealed already waits for its store before the job is ended as
@@ -36,7 +41,13 @@ pub struct JobsSection {
 impl Default for JobsSection {
     fn default() -> Self {
         let limits = JobLimits::default();
+        let count = |limit: usize| {
+            let limit = u16::try_from(limit).unwrap_or(u16::MAX);
+            NonZeroU16::new(limit).unwrap_or(NonZeroU16::MIN)
+        };
         Self {
+            per_cluster: count(limits.per_cluster),
+            in_all: count(limits.in_all),
             unavailable_seconds: limits.unavailable.as_secs(),
             sealed_seconds: limits.sealed.as_secs(),
             silence_seconds: limits.silence.as_secs(),
@@ -71,6 +82,8 @@ impl JobsSection {
     #[must_use]
     pub fn limits(&self) -> JobLimits {
         JobLimits {
+            per_cluster: self.per_cluster.get().into(),
+            in_all: self.in_all.get().into(),
             unavailable: Duration::from_secs(self.unavailable_seconds),
             sealed: Duration::from_secs(self.sealed_seconds),
             silence: Duration::from_secs(self.silence_seconds),

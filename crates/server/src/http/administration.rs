@@ -1,13 +1,23 @@
-//! Provider `Strongroom.Administration`: ours, about the server itself.
+//! *Ours*: provider `Strongroom.Administration`, about the server itself and who signs in to it.
 
+mod audit;
+mod me;
+mod object_ids;
 mod rotate_token;
-
-use strongroom_api::administration::ROTATE_ADMIN_TOKEN;
+mod service_principals;
 
 use super::route::Route;
 
 const ROTATE: &str = "Strongroom.Administration/tokens/rotate/action";
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::new(ROTATE_ADMIN_TOKEN).post(ROTATE, rotate_token::handle)]
+    let mut routes = vec![
+        Route::new(strongroom_api::administration::ROTATE_ADMIN_TOKEN)
+            .post(ROTATE, rotate_token::handle),
+    ];
+    routes.extend(me::routes());
+    routes.extend(object_ids::routes());
+    routes.extend(service_principals::routes());
+    routes.extend(audit::routes());
+    routes
 }

@@ -10,14 +10,19 @@ use super::route::Versions;
 use crate::app::Error;
 
 /// Refuses a request without a served `api-version`.
-pub(crate) async fn check(versions: Versions, request: Request, next: Next) -> Response {
-    match refusal(versions, request.uri().query()) {
+pub(crate) async fn check(
+    versions: Versions,
+    since: Option<&'static str>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match refusal(versions, since, request.uri().query()) {
         Some(problem) => Error::from(problem).into_response(),
         None => next.run(request).await,
     }
 }
 
-fn refusal(versions: Versions, query: Option<&str>) -> Option<Problem> {
+fn refusal(versions: Versions, since: Option<&str>, query: Option<&str>) -> Option<Problem> {
     let Versions::Of(provider) = versions else {
         return None;
     };
@@ -31,6 +36,14 @@ fn refusal(versions: Versions, query: Option<&str>) -> Option<Problem> {
             "The api-version query parameter (?api-version=) is required for all requests.",
         ));
     };
+    // Versions are dates, so that the later one is the greater text.
+    let is_too_old = since.filter(|since| given.to_ascii_lowercase().as_str() < *since);
+    if let Some(since) = is_too_old.filter(|_| is_supported(provider, &given)) {
+        let message = format!(
+            "The api-version '{given}' does not have this operation; it came with '{since}'."
+        );
+        return Some(Problem::new(Code::InvalidApiVersionParameter, message).at("api-version"));
+    }
     if is_supported(provider, &given) {
         return None;
     }
@@ -56,7 +69,8 @@ mod tests {
     use super::*;
 
     fn code(query: &str) -> Option<Code> {
-        refusal(Versions::Of("Microsoft.DataProtection"), Some(query)).map(|problem| problem.code)
+        let provider = Versions::Of("Microsoft.DataProtection");
+        refusal(provider, None, Some(query)).map(|problem| problem.code)
     }
 
     #[test]
@@ -69,16 +83,32 @@ mod tests {
             code("api-version=2019-01-01"),
             Some(Code::InvalidApiVersionParameter)
         );
-        assert_eq!(refusal(Versions::None, None), None);
+        assert_eq!(refusal(Versions::None, None, None), None);
     }
 
     #[test]
     fn the_refusal_names_what_is_served() {
         let problem = refusal(
             Versions::Of("Microsoft.DataProtection"),
+            None,
             Some("api-version=x"),
         )
         .unwrap();
         assert!(problem.message.contains("2026-06-01") && problem.message.contains("2023-11-01"));
+    }
+
+    #[test]
+    fn an_operation_is_served_from_the_version_on_that_it_came_with() {
+        let provider = Versions::Of("Microsoft.DataProtection");
+        let refused = |query| refusal(provider, Some("2025-09-01"), Some(query));
+        assert_eq!(refused("api-version=2025-09-01"), None);
+        assert_eq!(refused("api-version=2026-04-01-preview"), None);
+        let problem = refused("api-version=2025-07-01").unwrap();
+        assert_eq!(problem.code, Code::InvalidApiVersionParameter);
+        assert!(
+            problem.message.contains("came with '2025-09-01'"),
+            "{}",
+            problem.message
+        );
     }
 }

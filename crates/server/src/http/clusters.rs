@@ -46,8 +46,8 @@ pub(super) fn routes() -> Vec<Route> {
                     .get(at.read, get::handle)
                     .put(at.write, put::handle)
                     .delete(at.delete, delete::handle),
-                Route::new(at.of_group).get(at.read, list::handle),
-                Route::new(at.of_subscription).get(at.read, list::handle),
+                Route::new(at.of_group).list(at.read, list::handle),
+                Route::new(at.of_subscription).list(at.read, list::handle),
             ]
         })
         .collect()

@@ -24,6 +24,15 @@ const X_MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-
 /// Longest id of a client that is given back.
 const MAX_CLIENT_ID_BYTES: usize = 100;
 
+/// The ids of a request, for the layers inside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ids {
+    /// `x-ms-request-id`.
+    pub(crate) request: String,
+    /// `x-ms-correlation-request-id`.
+    pub(crate) correlation: String,
+}
+
 /// What the layer needs.
 #[derive(Clone)]
 pub(crate) struct Correlation {
@@ -34,7 +43,7 @@ pub(crate) struct Correlation {
 /// Runs a request with ids, a log line, counters and a time limit.
 pub(crate) async fn correlate(
     State(correlation): State<Correlation>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let app = &correlation.app;
@@ -42,6 +51,11 @@ pub(crate) async fn correlate(
     let request_id = app.new_id().to_string();
     let correlation_id = given_id(&request, &X_MS_CORRELATION_REQUEST_ID);
     let client_id = given_id(&request, &X_MS_CLIENT_REQUEST_ID);
+    let chosen = correlation_id.as_ref().and_then(|id| id.to_str().ok());
+    request.extensions_mut().insert(Ids {
+        request: request_id.clone(),
+        correlation: chosen.unwrap_or(&request_id).to_owned(),
+    });
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("request", request.id = %request_id);

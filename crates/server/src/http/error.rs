@@ -65,10 +65,10 @@ impl IntoResponse for Error {
         let problem = match self {
             Self::Problem(problem) => *problem,
             Self::Store(error) if error.is_unavailable() => {
-                tracing::warn!(error = chain(&error), "the store is busy or full");
+                tracing::warn!(error = chain(&error), "the store is busy, full or away");
                 Problem::new(
                     Code::ServiceUnavailable,
-                    "The server's own database is busy or its disk is full; nothing was changed.",
+                    "The server's own database is busy, its disk is full, or it is away; nothing was changed.",
                 )
             }
             other => {

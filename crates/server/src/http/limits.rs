@@ -24,3 +24,18 @@ pub(crate) const POLL_SECONDS: u64 = 1;
 
 /// How long requests in progress may still take when the server stops.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// Largest page of a list that is read again to hide what its reader may not see: [`MAX_PAGE`] items of a
+/// few KiB, the largest of which are backup instances.
+pub(crate) const MAX_LIST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Largest request for a token: a client id, a secret and a scope are some hundred bytes.
+pub(crate) const MAX_SIGN_IN_BYTES: usize = 16 * 1024;
+
+/// Calls of nobody known that get an entry of their own in the audit log within [`UNKNOWN_CALLERS_WITHIN`]; the
+/// rest is counted. Each entry is a write, and whoever reaches the port may call as often as they like; a
+/// program whose token ended asks a few times a second at most.
+pub(crate) const UNKNOWN_CALLERS_LISTED: u32 = 300;
+
+/// See [`UNKNOWN_CALLERS_LISTED`].
+pub(crate) const UNKNOWN_CALLERS_WITHIN: Duration = Duration::from_secs(60);

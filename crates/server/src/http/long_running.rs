@@ -60,6 +60,11 @@ impl Polling {
         )
     }
 
+    /// The address of a resource of this provider, for this caller.
+    pub(crate) fn address_of(&self, id: &str) -> String {
+        format!("{}{id}?api-version={}", self.base, self.api_version)
+    }
+
     /// The headers that tell where to poll.
     pub(crate) fn headers(&self, operation: &OperationRow) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -8,6 +8,12 @@ use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
+/// How the addresses go on that begin with the id of any resource.
+const OF_RESOURCE: [&str; 2] = [
+    "/providers/microsoft.dataprotection/backupinstances",
+    "/providers/microsoft.authorization/",
+];
+
 /// The published spellings of all routes.
 #[derive(Debug, Clone)]
 pub(crate) struct PathCase {
@@ -23,6 +29,15 @@ impl PathCase {
 
     /// The published spelling of `path`, when it is a route in another spelling.
     pub(crate) fn published(&self, path: &str) -> Option<String> {
+        // Clients that are given a whole resource id put it behind a slash of their own.
+        let is_doubled = path.starts_with("//") && {
+            let lower = path.to_ascii_lowercase();
+            lower.ends_with(OF_RESOURCE[0]) || lower.contains(OF_RESOURCE[1])
+        };
+        if is_doubled {
+            let single = &path[1..];
+            return Some(self.published(single).unwrap_or_else(|| single.to_owned()));
+        }
         let trimmed = path
             .strip_suffix('/')
             .filter(|path| !path.is_empty())

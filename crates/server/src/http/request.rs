@@ -1,4 +1,4 @@
-//! What handlers take out of a request: the resource it names, its body, its preconditions.
+//! What handlers take out of a request: the resource it names, its body, its terms.
 
 use std::sync::Arc;
 
@@ -11,11 +11,15 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use strongroom_api::decode::decode;
 use strongroom_core::error::{Code, Problem};
+use uuid::Uuid;
 
+use super::auth::{Principal, auxiliary};
 use super::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
 use super::pagination::parameter;
-use crate::app::resources::Preconditions;
-use crate::app::{App, Error, ResourceId};
+use super::permit::Authority;
+use crate::app::guards::Rights;
+use crate::app::resources::Terms;
+use crate::app::{App, Error, ResourceId, role_assignments};
 
 /// The resource that the address names, in its published spelling.
 #[derive(Debug, Clone)]
@@ -65,6 +69,23 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
             .into());
         }
         Ok(Self(understand(&bytes)?))
+    }
+}
+
+/// As [`JsonBody`], of an operation whose body may be left out: older versions of the contract have none.
+#[derive(Debug)]
+pub(crate) struct OptionalJsonBody<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for OptionalJsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts.headers, body).await?;
+        if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(understand(&bytes)?)))
     }
 }
 
@@ -172,10 +193,11 @@ fn depth(bytes: &[u8]) -> usize {
     deepest
 }
 
-impl FromRequestParts<Arc<App>> for Preconditions {
+impl FromRequestParts<Arc<App>> for Terms {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let rights = rights(parts, app).await?;
         let text = |name: header::HeaderName| {
             parts
                 .headers
@@ -183,11 +205,37 @@ impl FromRequestParts<Arc<App>> for Preconditions {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
+        let principal = parts.extensions.get::<Principal>().ok_or_else(|| {
+            Problem::new(Code::AuthenticationFailed, "Nobody is known to ask this.")
+        })?;
         Ok(Self {
+            by: principal.actor.clone(),
             if_match: text(header::IF_MATCH),
             if_none_match: text(header::IF_NONE_MATCH),
+            rights,
         })
     }
+}
+
+/// What who asks may do, and each of those whose tokens the request brings along.
+async fn rights(parts: &Parts, app: &App) -> Result<Vec<Rights>, Error> {
+    let mut rights: Vec<Rights> = parts
+        .extensions
+        .get::<Authority>()
+        .map(Authority::rights)
+        .into_iter()
+        .collect();
+    for principal in auxiliary(app, &parts.headers).await? {
+        let id = principal.actor.object_id;
+        let groups = principal.groups.iter().map(|group| group.object_id);
+        let groups: Vec<Uuid> = groups.collect();
+        let held = role_assignments::held_by(app, id, &groups).await?;
+        rights.push(Rights {
+            is_administrator: principal.is_administrator,
+            assignments: held.into(),
+        });
+    }
+    Ok(rights)
 }
 
 /// Where the caller reached this server, without a slash at the end: what absolute addresses in

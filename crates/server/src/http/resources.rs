@@ -1,12 +1,16 @@
-//! Subscriptions and resource groups: what every client asks before it gets to a vault.
+//! Tenants, subscriptions, providers and resource groups: what every client asks before it gets to a vault.
 
+mod providers;
 mod resource_groups;
 mod subscriptions;
+mod tenants;
 
 use super::route::Route;
 
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = subscriptions::routes();
     routes.extend(resource_groups::routes());
+    routes.extend(tenants::routes());
+    routes.extend(providers::routes());
     routes
 }

@@ -32,6 +32,20 @@ pub(crate) enum Access {
     Open,
 }
 
+/// Where a request of a route must be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// At the resource, group or subscription that the address names.
+    Address,
+    /// Nowhere: whoever is known may ask.
+    Anyone,
+    /// In a subscription in which the caller has any role.
+    Presence,
+    /// At the resource that the operation works on, wherever its polling address lies: whoever may back up
+    /// one vault must be able to follow that, without a right in the whole subscription.
+    Operation,
+}
+
 /// The permission that a request needs, as its handler and the log see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Action(pub(crate) &'static str);
@@ -40,7 +54,14 @@ pub(crate) struct Action(pub(crate) &'static str);
 pub(crate) struct Route {
     pub(crate) path: &'static str,
     pub(crate) versions: Versions,
+    /// The first version that has it, where that is not the first one that is served.
+    pub(crate) since: Option<&'static str>,
     pub(crate) access: Access,
+    /// Where its actions must be allowed.
+    pub(crate) reach: Reach,
+    /// The action that each item of its list must be allowed for, when it is one that shows what may be
+    /// seen and hides the rest.
+    pub(crate) lists: Option<&'static str>,
     pub(crate) methods: Vec<(Method, Action)>,
     pub(crate) handlers: MethodRouter<Arc<App>>,
 }
@@ -58,9 +79,20 @@ impl Route {
         Self {
             path,
             versions: Versions::Of(provider.unwrap_or("Microsoft.Resources")),
+            since: None,
             access: Access::Token,
+            reach: Reach::Address,
+            lists: None,
             methods: Vec::new(),
             handlers: MethodRouter::new(),
+        }
+    }
+
+    /// A route of `Microsoft.Resources` whose address speaks of providers without being one's.
+    pub(crate) fn resources(path: &'static str) -> Self {
+        Self {
+            versions: Versions::Of("Microsoft.Resources"),
+            ..Self::new(path)
         }
     }
 
@@ -71,6 +103,34 @@ impl Route {
             access,
             ..Self::new(path)
         }
+    }
+
+    /// The route is part of the contract from this version on.
+    pub(crate) fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// Its actions must be allowed elsewhere than at its address.
+    pub(crate) fn reaching(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// GET of a list of which the caller sees the items that `action` is allowed for.
+    pub(crate) fn list<H, T>(mut self, action: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        self.lists = self.lists.or(Some(action));
+        self.get(action, handler)
+    }
+
+    /// The items of its list must be allowed for this action, and not for the one of the list.
+    pub(crate) fn of_items(mut self, action: &'static str) -> Self {
+        self.lists = Some(action);
+        self
     }
 
     pub(crate) fn get<H, T>(self, action: &'static str, handler: H) -> Self

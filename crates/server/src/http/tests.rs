@@ -1,5 +1,7 @@
 //! The rules that hold for every route.
 
+mod sdk_operations;
+
 use axum::body::Body;
 use axum::http::Request;
 
@@ -67,13 +69,26 @@ async fn every_route_of_the_contract_needs_a_version() {
 }
 
 #[tokio::test]
-async fn open_routes_are_exactly_the_probes() {
+async fn open_routes_are_exactly_the_probes_and_what_proves_itself() {
     let open: Vec<&str> = routes()
         .iter()
         .filter(|route| route.access == Access::Open)
         .map(|route| route.path)
         .collect();
-    assert_eq!(open, ["/healthz", "/readyz"]);
+    assert_eq!(
+        open,
+        [
+            "/healthz",
+            "/readyz",
+            "/{tenant}/oauth2/v2.0/token",
+            "/{tenant}/oauth2/token",
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            "/{tenant}/discovery/v2.0/keys",
+            "/.well-known/oauth-protected-resource",
+            "/exports/{operation}/{file}",
+            "/metadata/endpoints"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 //! know to find it again.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// A resource of the public contract, as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,49 @@ pub struct ResourceRow {
     pub created_at: Timestamp,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// Who made it; none when that was not noted yet.
+    pub created_by: Option<Actor>,
+    /// Who wrote it last.
+    pub updated_by: Option<Actor>,
+    /// Since when it is deleted, though it can be brought back.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// Who does something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Actor {
+    /// Its id in its tenant.
+    pub object_id: Uuid,
+    /// The tenant that knows it.
+    pub tenant_id: Uuid,
+    /// What it is.
+    pub kind: ActorKind,
+    /// What people call it.
+    pub name: String,
+}
+
+/// What an [`Actor`] is; the names are the published ones of `createdByType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActorKind {
+    /// A person.
+    User,
+    /// A program.
+    Application,
+    /// Whoever holds a key.
+    Key,
+}
+
+impl ActorKind {
+    /// The published name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "User",
+            Self::Application => "Application",
+            Self::Key => "Key",
+        }
+    }
 }
 
 /// One edge of "this resource needs that one".

@@ -1,8 +1,11 @@
 //! What every database behind the store must do. Each function gets an empty store; a database
 //! passes when it runs all of them ([`run_all`]).
 
+mod audit;
+mod deleted;
 mod history;
 mod policy;
+mod role_assignments;
 
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
@@ -27,6 +30,9 @@ fn resource(key: &str, kind: &str) -> ResourceRow {
         etag: "1".to_owned(),
         created_at: start(),
         updated_at: start(),
+        created_by: None,
+        updated_by: None,
+        deleted_at: None,
     }
 }
 
@@ -123,14 +129,9 @@ async fn a_reader_sees_one_moment_and_cannot_write(store: Store) {
 async fn a_resource_reads_back_as_written_and_keeps_its_birth(store: Store) {
     let first = resource("/a", "t");
     with(&store, std::slice::from_ref(&first)).await;
-    let found = store
-        .read()
-        .await
-        .unwrap()
-        .resource("/a")
-        .await
-        .unwrap()
-        .unwrap();
+    let mut reader = store.read().await.unwrap();
+    let found = reader.resource("/a").await.unwrap().unwrap();
+    drop(reader);
     assert_eq!(found, first);
     let second = ResourceRow {
         id: "other".to_owned(),
@@ -141,14 +142,9 @@ async fn a_resource_reads_back_as_written_and_keeps_its_birth(store: Store) {
         ..first.clone()
     };
     with(&store, std::slice::from_ref(&second)).await;
-    let found = store
-        .read()
-        .await
-        .unwrap()
-        .resource("/a")
-        .await
-        .unwrap()
-        .unwrap();
+    let mut reader = store.read().await.unwrap();
+    let found = reader.resource("/a").await.unwrap().unwrap();
+    drop(reader);
     assert_eq!(
         found,
         ResourceRow {
@@ -483,8 +479,11 @@ pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     jobs_are_filtered_by_what_clients_ask_for(empty().await).await;
     recovery_points_are_listed_newest_first_within_bounds(empty().await).await;
     an_operation_ends_once(empty().await).await;
+    audit::entries_follow_each_other_and_are_forgotten_from_the_beginning(empty().await).await;
+    audit::what_a_call_writes_and_its_entry_become_durable_together(empty().await).await;
     history::settings_are_overwritten(empty().await).await;
     history::due_jobs_of_a_crowded_cluster_stand_aside(empty().await).await;
+    history::open_jobs_are_counted_by_their_step(empty().await).await;
     history::old_jobs_go_unless_they_wait_for_something(empty().await).await;
     history::old_operations_go_and_open_ones_stay(empty().await).await;
     history::repositories_are_known_as_long_as_their_instance(empty().await).await;
@@ -492,4 +491,8 @@ pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     policy::a_schedule_is_kept_as_long_as_its_instance(empty().await).await;
     policy::expired_points_are_listed_until_they_are_marked(empty().await).await;
     policy::the_last_point_is_the_one_that_was_inserted_last(empty().await).await;
+    deleted::what_is_put_aside_is_not_there_and_comes_back_whole(empty().await).await;
+    deleted::an_edge_is_taken_back_and_leaves_the_others(empty().await).await;
+    role_assignments::a_role_is_had_once_at_a_scope(empty().await).await;
+    role_assignments::roles_go_with_the_resource_that_they_are_assigned_at(empty().await).await;
 }

@@ -167,6 +167,21 @@ impl Protected {
         self.forget(&self.instance).await;
     }
 
+    /// Sets the vault's soft delete.
+    pub(crate) async fn soft_delete(&self, state: &str) {
+        let settings = json!({"softDeleteSettings": {"state": state}});
+        let patch = json!({"properties": {"securitySettings": settings}});
+        let answer = self.harness.call("PATCH", &self.vault, Some(patch)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// Sets the vault's immutability.
+    pub(crate) async fn immutability(&self, state: &str) -> Answer {
+        let settings = json!({"immutabilitySettings": {"state": state}});
+        let patch = json!({"properties": {"securitySettings": settings}});
+        self.harness.call("PATCH", &self.vault, Some(patch)).await
+    }
+
     /// POST of an action of the instance.
     pub(crate) async fn post(&self, action: &str, body: Value) -> Answer {
         self.harness
@@ -267,9 +282,10 @@ impl Protected {
             .await;
     }
 
-    /// Lets the worker look until it has nothing to do any more.
+    /// Lets the worker look until it has nothing to do any more; volume snapshots go when they are to.
     pub(crate) async fn look_until_idle(&self) {
         self.look_until(async |it| {
+            it.harness.clusters.forget_all();
             let mut session = it.harness.app.store.read().await.unwrap();
             session.next_poll().await.unwrap().is_none()
         })
@@ -308,7 +324,9 @@ impl Protected {
             .begin(spec.recovery_point_id, options)
             .await
             .unwrap();
-        writer.start_run("configmaps", json!({})).await.unwrap();
+        let maps = json!({"resource": {"version": "v1", "kind": "ConfigMap",
+            "plural": "configmaps", "namespaced": true}});
+        writer.start_run("configmaps", maps).await.unwrap();
         writer
             .put(
                 "shop/a",
@@ -319,7 +337,9 @@ impl Protected {
             .unwrap();
         writer.finish_run().await.unwrap();
         let created: Timestamp = self.harness.app.now();
-        let sealed = writer.seal(json!({}), created).await.unwrap();
+        let header = json!({"cluster": {"version": "v1.36.0", "platform": "linux/amd64",
+            "served": {"configmaps": ["v1"], "events.events.k8s.io": ["v1", "v1beta1"]}}});
+        let sealed = writer.seal(header, created).await.unwrap();
         self.report_of(
             spec.job_id,
             [Outcome::BackedUp, Outcome::Failed, Outcome::Skipped],

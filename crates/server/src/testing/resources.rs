@@ -148,6 +148,7 @@ impl Harness {
             about: about.clone(),
             recovery_point_id: self.app.new_id(),
             selection: Selection::default(),
+            snapshot_classes: Vec::new(),
             parent_recovery_point_id: None,
             repository: Location {
                 container_id: "/c".to_owned(),

@@ -15,7 +15,7 @@ use super::limits::{
 };
 use crate::app::error::chain;
 use crate::app::jobs::Request;
-use crate::app::{App, Error, Result, repositories};
+use crate::app::{App, Error, Result, audit, repositories};
 use crate::store::JobRow;
 
 /// What one round forgot.
@@ -23,6 +23,7 @@ use crate::store::JobRow;
 struct Aged {
     operations: u64,
     jobs: u64,
+    audit_entries: u64,
 }
 
 /// Forgets what is too old now and then, for ever.
@@ -34,6 +35,7 @@ pub(super) async fn age_out_now_and_then(app: Arc<App>) {
             Ok(Ok(aged)) => tracing::info!(
                 operations = aged.operations,
                 jobs = aged.jobs,
+                audit_entries = aged.audit_entries,
                 "what was too old is forgotten"
             ),
             Ok(Err(error)) => {
@@ -46,7 +48,10 @@ pub(super) async fn age_out_now_and_then(app: Arc<App>) {
 
 /// One round.
 async fn age_out(app: &App) -> Result<Aged> {
-    let mut aged = Aged::default();
+    let mut aged = Aged {
+        audit_entries: audit::age_out(app).await?,
+        ..Aged::default()
+    };
     let operations_before = app.now() - OPERATION_RETENTION;
     loop {
         let mut session = app.store.begin().await?;

@@ -36,6 +36,12 @@ pub const POINTS: &[&str] = &[
     "point_removed",
     // Nothing is left of it but what the next prune takes.
     "point_forgotten",
+    // An instance is deleted, or put aside; the client has not been answered.
+    "instance_deleted",
+    // A job is asked to end; the client has not been answered.
+    "cancel_recorded",
+    // The custom resource of a job that was asked to end is gone; the store does not know it yet.
+    "cancelled_resource_deleted",
 ];
 
 /// The status of a process that was killed (128 + SIGKILL).

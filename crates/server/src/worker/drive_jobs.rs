@@ -4,11 +4,14 @@
 //! `Admit` (the job's turn) → `Create` (secrets sealed to the extension's key, custom resource made
 //! under the job's own name) → `Observe` (until the extension says that it is done) → `Verify` (a
 //! backup's manifest is read: a claim is not believed) → the end in one transaction → `Remove` (the
-//! custom resource) → `Done`.
+//! custom resource) → `Forget` (what a failed backup left as volume snapshots) → `Done`. A job that is asked
+//! to end goes `Cancel` → the end instead.
 //!
 //! What is done twice because a crash came between doing and writing is done to the same name with
 //! the same meaning, and is no harm.
 
+mod cancel;
+mod clear;
 mod decide;
 mod end;
 #[cfg(test)]
@@ -24,12 +27,13 @@ use strongroom_kubernetes::crd::{BackupMode, BackupSpec, RestoreSpec};
 use strongroom_kubernetes::sealed::{self, JobSecrets};
 use strongroom_kubernetes::{EXTENSION_NAMESPACE, jobs as names};
 
+use self::clear::{forget, remove};
 pub(super) use self::decide::retry_after;
 use self::decide::{Next, Running};
 use self::end::{complete, fail};
-use super::limits::{ADMIT_EVERY, JOBS_PER_CLUSTER, OBSERVE_EVERY, ORPHANS_EVERY};
-use super::purge_repositories::{self, Settled};
-use crate::app::jobs::{self, Outcome, Progress, Request, Step, Warning};
+use super::limits::ADMIT_EVERY;
+use super::purge_repositories;
+use crate::app::jobs::{self, Admission, Outcome, Progress, Request, Step};
 use crate::app::{App, Error, Result, repositories, trusted_access};
 use crate::cluster_link::{JobKind, JobSpec, LinkError, Remedy, VaultAccess};
 use crate::store::JobRow;
@@ -42,22 +46,24 @@ pub(super) async fn drive(app: &Arc<App>, row: JobRow) -> Result<()> {
         Step::Create => create(app, row, &request).await,
         Step::Observe => observe(app, row, &request).await,
         Step::Verify => verify(app, row, &request).await,
+        Step::Cancel => cancel::cancel(app, row, &request).await,
         Step::Purge => purge_repositories::purge(app, row, &request).await,
         Step::Remove => remove(app, row, &request).await,
+        Step::Forget => forget(app, row, &request).await,
         Step::Done => again(app, row, None).await,
     }
 }
 
 async fn admit(app: &App, row: JobRow) -> Result<()> {
-    if jobs::admit(app, row.clone(), JOBS_PER_CLUSTER)
-        .await?
-        .is_some()
-    {
-        app.crash.reach("job_admitted");
-        return Ok(());
-    }
+    let waiting_for = match jobs::admit(app, row.clone()).await? {
+        Admission::Begun => {
+            app.crash.reach("job_admitted");
+            return Ok(());
+        }
+        Admission::Full(waiting_for) => waiting_for,
+    };
     let mut progress = Progress::of(&row)?;
-    progress.waiting_for = format!("{JOBS_PER_CLUSTER} other jobs run in the cluster");
+    progress.waiting_for = waiting_for;
     let row = JobRow {
         progress: progress.to_column()?,
         ..row
@@ -183,6 +189,7 @@ fn spec_of(
             about,
             recovery_point_id,
             selection,
+            snapshot_classes,
             parent_recovery_point_id,
             ..
         } => JobSpec::Backup(BackupSpec {
@@ -191,6 +198,7 @@ fn spec_of(
             recovery_point_id,
             backup_instance_id: about.instance_id,
             selection,
+            snapshot_classes,
             parent_recovery_point_id,
             sealed,
             deadline,
@@ -253,8 +261,15 @@ async fn follow(app: &App, mut row: JobRow, request: &Request, next: Next) -> Re
             row.progress = progress.to_column()?;
             again(app, row, Some(at)).await
         }
-        Next::Fail { progress, problem } => {
+        Next::Fail {
+            progress,
+            problem,
+            outcome,
+        } => {
             row.progress = progress.to_column()?;
+            if let Some(outcome) = outcome {
+                row.result = outcome.to_column()?;
+            }
             fail(app, row, &problem).await?;
             app.crash.reach("job_finished");
             Ok(())
@@ -340,63 +355,6 @@ async fn verify(app: &App, row: JobRow, request: &Request) -> Result<()> {
             follow(app, row, request, next).await
         }
     }
-}
-
-/// Removes the custom resource of an ended job, however long its cluster is away.
-async fn remove(app: &App, row: JobRow, request: &Request) -> Result<()> {
-    let kind = kind_of(request);
-    let now = app.now();
-    let since = row.ended_at.unwrap_or(now);
-    let later = now + retry_after(since, now);
-    let gone = match access_of(app, request).await? {
-        Ok(access) => match app.clusters.remove(&access, kind, row.id).await {
-            Ok(gone) => gone,
-            // Without the extension's namespace or kinds there is no custom resource either.
-            Err(error)
-                if error.problem.code == Code::UserErrorKubernetesBackupExtensionNotFoundError =>
-            {
-                true
-            }
-            Err(error) => {
-                tracing::debug!(job.id = %row.id, error = %error, "the custom resource stays for now");
-                return again(app, row, Some(later)).await;
-            }
-        },
-        // The cluster was deregistered: what is left in it is out of our reach for good.
-        Err(error) if error.problem.code == Code::ResourceNotFound => true,
-        // Without Trusted Access nothing can be removed until the vault is bound again.
-        Err(_) => return again(app, row, Some(now + ORPHANS_EVERY)).await,
-    };
-    if !gone {
-        // It had finalizers or was only just being removed: look once more.
-        return again(app, row, Some(now + OBSERVE_EVERY)).await;
-    }
-    app.crash.reach("resource_deleted");
-    let mut progress = Progress::of(&row)?;
-    if !jobs::is_success(&row)
-        && let Request::Backup { .. } = request
-    {
-        match purge_repositories::settle_failed(app, &row, request).await {
-            Ok(Settled::Removed) => {}
-            Ok(Settled::Adopted) => progress.warnings.push(Warning {
-                message:
-                    "The storage location answered again: the recovery point that this job had \
-                          sealed is whole, and is kept."
-                        .to_owned(),
-                ..Warning::default()
-            }),
-            Err(error) => {
-                tracing::warn!(job.id = %row.id, error = %error, "what a failed backup wrote stays for now");
-                return again(app, row, Some(later)).await;
-            }
-        }
-    }
-    let row = JobRow {
-        step: Step::Done.as_str().to_owned(),
-        progress: progress.to_column()?,
-        ..row
-    };
-    again(app, row, None).await
 }
 
 async fn not_available(app: &App, row: JobRow, kind: JobKind, error: LinkError) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Removes the recovery points whose time is over.
+//! Removes the recovery points whose time is over, and then what was deleted and is not brought back.
 //!
 //! Contract: `app::retention` decides, in the transaction that marks a point; from then on the point is
 //! being removed, and a process that dies anywhere is followed by one that goes on: its volume snapshots,
@@ -16,10 +16,15 @@ use strongroom_core::policy::{Keep, Verdict};
 
 use super::forget_snapshots::{Forgotten, forget_snapshots};
 use super::limits::{EXPIRE_EVERY, EXPIRE_PATIENCE};
+use super::purge_soft_deleted::purge_soft_deleted;
 use crate::app::error::chain;
 use crate::app::jobs::Location;
-use crate::app::{App, Error, Result, repositories, retention};
+use crate::app::{App, Error, Result, audit, repositories, retention};
 use crate::store::{ExpiryCursor, RecoveryPointRow};
+
+/// What the audit log calls the end of a recovery point's time.
+const EXPIRE: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints/expire/action";
 
 /// What one look did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -62,7 +67,9 @@ pub(super) async fn expire(app: &App, ran: SignedDuration) -> Result<Looked> {
             id: last.id,
         });
         for point in &page {
-            let verdict = match retention::decide(app, point.id, untrusted_for).await {
+            let scope = format!("{}/recoveryPoints/{}", point.instance_key, point.id);
+            let deciding = retention::decide(app, point.id, untrusted_for);
+            let verdict = match audit::by_server(app, EXPIRE, &scope, deciding).await {
                 Ok(verdict) => verdict,
                 Err(error) => {
                     told_failed(point, &chain(&error));
@@ -83,6 +90,7 @@ pub(super) async fn expire(app: &App, ran: SignedDuration) -> Result<Looked> {
         }
     }
     remove_marked(app, &mut looked).await?;
+    purge_soft_deleted(app, untrusted_for).await?;
     Ok(looked)
 }
 

@@ -39,6 +39,7 @@ pub(super) async fn forget_snapshots(
             recovery_point_id: point,
             backup_instance_id: instance_id.to_owned(),
             selection: Selection::default(),
+            snapshot_classes: Vec::new(),
             parent_recovery_point_id: None,
             sealed: String::new(),
             deadline: None,
@@ -76,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::app::jobs::{COMPLETED, Progress};
-    use crate::testing::protection::Protected;
+    use crate::testing::protection::{Protected, adhoc};
 
     #[tokio::test]
     async fn the_volume_snapshots_of_a_deleted_instance_are_removed_by_the_job_that_removes_its_data()
@@ -93,6 +94,7 @@ mod tests {
             .await;
         assert!(written.unwrap());
         session.commit().await.unwrap();
+        it.soft_delete("Off").await;
         assert_eq!(it.harness.delete(&it.instance).await.status, 200);
 
         it.look_until_created().await;
@@ -125,6 +127,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_backup_that_failed_has_its_volume_snapshots_removed_whatever_its_extension_knows() {
+        let it = Protected::new().await;
+        assert_eq!(it.post("backup", adhoc()).await.status, 202);
+        it.look_until_created().await;
+        it.seal().await;
+        let job = it.open_job().await;
+        let point = job.request["recoveryPointId"].clone();
+        it.harness
+            .clusters
+            .update_status(|status| status.state = JobState::Failed);
+        it.look_until(async |it| it.job(job.id).await.step == "Forget")
+            .await;
+        assert!(
+            it.harness.clusters.resources().is_empty(),
+            "it has a moment first"
+        );
+        // The instance is deleted first: nobody would ever look at its repository again.
+        assert_eq!(it.harness.delete(&it.instance).await.status, 200);
+        it.look_until(async |it| !it.harness.clusters.resources().is_empty())
+            .await;
+        let resources = it.harness.clusters.resources();
+        let JobSpec::Backup(spec) = &resources[0].spec else {
+            panic!("{resources:?}")
+        };
+        assert_eq!(spec.mode, BackupMode::Forget);
+        assert_eq!(json!(spec.recovery_point_id), point);
+        it.look_until_idle().await;
+        assert_eq!(it.job(job.id).await.step, "Done");
+        assert!(it.harness.clusters.resources().is_empty());
+    }
+
+    #[tokio::test]
     async fn a_cluster_that_was_deregistered_does_not_keep_the_job_for_ever() {
         let it = Protected::new().await;
         let point: Uuid = it.recovery_point().await.parse().unwrap();
@@ -136,6 +170,7 @@ mod tests {
             .await
             .unwrap();
         session.commit().await.unwrap();
+        it.soft_delete("Off").await;
         assert_eq!(it.harness.delete(&it.instance).await.status, 200);
         let mut session = it.harness.app.store.begin().await.unwrap();
         for id in [&it.binding, &it.extension, &it.cluster] {

@@ -17,6 +17,14 @@ pub const DUE_JOBS_PER_LOOK: usize = 128;
 /// memory limit, and each job has its own buffers.
 pub const JOBS_PER_CLUSTER: usize = 4;
 
+/// Jobs that run in all clusters at the same time; more are queued. Each is looked at about once a second,
+/// and [`JOBS_AT_ONCE`] looks are under way together, so that each job is still seen every few seconds.
+pub const JOBS_IN_ALL: usize = 128;
+
+/// How long after the custom resource of a cancelled job is gone its store is looked at. The extension
+/// learns of it within a second; a seal that it had under way lands before.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
+
 /// The longest the worker sleeps when nothing is due: clocks may be set, notices may be lost.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -87,6 +95,10 @@ pub const PURGES_AT_ONCE: usize = 4;
 /// is a custom resource, and the extension does one after the other.
 pub const FORGETS_AT_ONCE: usize = 8;
 
+/// How long after a failed backup's custom resource is gone its volume snapshots are removed: an extension
+/// that was still at it hears that it is gone within a second or two, and asks for no more.
+pub const FORGET_AFTER: Duration = Duration::from_secs(5);
+
 /// How long the purge of a repository is tried before it is ended as failed.
 pub const PURGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -152,6 +164,10 @@ pub const REPORT_PATIENCE: Duration = Duration::from_secs(15);
 /// The limits that a test or an administrator may set differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobLimits {
+    /// See [`JOBS_PER_CLUSTER`].
+    pub per_cluster: usize,
+    /// See [`JOBS_IN_ALL`].
+    pub in_all: usize,
     /// See [`UNAVAILABLE_LIMIT`].
     pub unavailable: Duration,
     /// See [`SEALED_LIMIT`].
@@ -171,6 +187,8 @@ pub struct JobLimits {
 impl Default for JobLimits {
     fn default() -> Self {
         Self {
+            per_cluster: JOBS_PER_CLUSTER,
+            in_all: JOBS_IN_ALL,
             unavailable: UNAVAILABLE_LIMIT,
             sealed: SEALED_LIMIT,
             silence: SILENCE_LIMIT,
@@ -181,3 +199,17 @@ impl Default for JobLimits {
         }
     }
 }
+
+/// Entries of the audit log that are handed on at a time: about 100 KiB. It is all that is in memory of them.
+pub const AUDIT_FORWARDED_AT_ONCE: usize = 150;
+
+/// How often new entries are looked for to be handed on: whoever watches them sees them while it matters.
+pub const AUDIT_LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the receiver of the audit log may take for a page.
+pub const AUDIT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause after the receiver of the audit log took nothing; it doubles up to [`AUDIT_LONGEST_PAUSE`].
+pub const AUDIT_FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// See [`AUDIT_FIRST_PAUSE`].
+pub const AUDIT_LONGEST_PAUSE: Duration = Duration::from_secs(60);

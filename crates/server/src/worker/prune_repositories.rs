@@ -1,10 +1,12 @@
 //! Prunes repositories: removes packs that no recovery point needs, as a failed, lost or cancelled
-//! backup leaves them.
+//! backup leaves them, and reports of attempts that others have replaced.
 //!
 //! Contract: what is to be done follows from the store and the repositories alone, so that a round
 //! may be cut short anywhere and the next one does what is left. One repository at a time, and none
 //! while a backup of its instance is under way. What a backup that begins meanwhile writes is
 //! protected by its claim and by the minimum age.
+
+mod superseded;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -155,11 +157,13 @@ async fn prune_one(
     let settled = at_rest.remove(location);
     let pruned = async {
         let repository = repositories::open(&config, &identity.key).await?;
-        repository.prune_since(min_age, settled).await
+        let pruned = repository.prune_since(min_age, settled).await?;
+        Ok((repository, pruned))
     };
-    let (report, settled) = pruned
+    let (repository, (report, settled)) = pruned
         .await
         .map_err(|error| Error::from(repositories::problem_of(&error)))?;
+    superseded::remove(app, &repository).await?;
     if let Some(settled) = settled
         && at_rest.len() < PRUNES_REMEMBERED
     {

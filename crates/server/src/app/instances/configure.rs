@@ -2,21 +2,33 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use strongroom_api::error::UserFacingError;
-use strongroom_api::instance::{
-    BackupInstanceResource, CurrentProtectionState, ProtectionStatus, ValidationType,
-};
+use strongroom_api::instance::{BackupInstance, BackupInstanceResource, ValidationType};
 use strongroom_core::error::{Code, Problem};
 
-use super::{TYPE, set_state};
+use super::{TYPE, set_state, state_of};
 use crate::app::error::chain;
 use crate::app::operations::{self, End, OperationKind};
+use crate::app::resources::Written;
 use crate::app::{App, Error, ResourceId, Result, resources, validation};
-use crate::store::OperationRow;
+use crate::store::{OperationRow, Session};
 
 /// Open operations that a restarted server takes up.
 const MOST_OPEN: usize = 10_000;
+
+/// Notes the operation that configures what was just written. Follow with [`configure`].
+pub(super) async fn begin(
+    app: &App,
+    session: &mut dyn Session,
+    id: &ResourceId,
+    location: &str,
+    written: &Written<BackupInstance>,
+) -> Result<OperationRow> {
+    let request = json!({ "etag": written.resource.e_tag });
+    let kind = OperationKind::ConfigureBackup;
+    operations::start_of_request(app, session, kind, id, location, request).await
+}
 
 /// Takes up what a stopped server left open.
 pub async fn resume(app: &Arc<App>) -> Result<()> {
@@ -72,25 +84,23 @@ async fn settle(
     problem: Option<Problem>,
 ) -> Result<()> {
     let mut session = app.store.begin().await?;
-    // Deleted meanwhile, or written anew: then a later operation speaks for it.
-    if let Some(row) = session.resource(&id.key()).await? {
+    let mine = etag_of(&operation);
+    let row = session.resource(&id.key()).await?;
+    // Deleted meanwhile, written anew, stopped: then a later request speaks for the instance, and this
+    // operation tells only what it found.
+    if let Some(row) = row.filter(|row| mine.is_none_or(|mine| mine == row.etag)) {
         let mut instance: BackupInstanceResource = resources::document(&row, TYPE)?;
         let properties = &mut instance.properties;
-        let (provisioning, state, status) = match &problem {
-            None => (
-                "Succeeded",
-                CurrentProtectionState::ProtectionConfigured,
-                ProtectionStatus::ProtectionConfigured,
-            ),
-            Some(_) => (
-                "Failed",
-                CurrentProtectionState::ConfiguringProtectionFailed,
-                ProtectionStatus::ConfiguringProtectionFailed,
-            ),
+        let provisioning = if problem.is_none() {
+            "Succeeded"
+        } else {
+            "Failed"
         };
         properties.provisioning_state = Some(provisioning.to_owned());
-        set_state(properties, state, status, problem.as_ref());
-        resources::write(app, &mut *session, id, TYPE, &instance, Some(&row)).await?;
+        let state = state_of(properties).configured(problem.is_none());
+        set_state(properties, state, problem.as_ref());
+        let by = resources::writer(app, &row);
+        resources::write(app, &mut *session, id, TYPE, &instance, Some(&row), &by).await?;
     }
     let end = match problem {
         None => End::Succeeded {
@@ -100,6 +110,11 @@ async fn settle(
     };
     operations::finish(app, &mut *session, operation, end).await?;
     Ok(session.commit().await?)
+}
+
+/// The version that an operation configures; none when a server wrote it that did not note that.
+fn etag_of(operation: &OperationRow) -> Option<&str> {
+    operation.request["etag"].as_str()
 }
 
 /// A problem as an instance shows it.
@@ -118,10 +133,9 @@ pub fn told(problem: &Problem) -> UserFacingError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::testing::Harness;
+    use crate::testing::protection::{Protected, adhoc};
 
     #[tokio::test]
     async fn what_a_killed_server_left_open_is_taken_up_again() {
@@ -131,8 +145,8 @@ mod tests {
         let id = ResourceId::published(path.clone());
         let instance = serde_json::from_value(body).unwrap();
         // Accepted, and then the process ended before `configure` began.
-        let preconditions = resources::Preconditions::default();
-        let accepted = super::super::put(&harness.app, &id, instance, &preconditions).await;
+        let terms = resources::Terms::of_server(&harness.app);
+        let accepted = super::super::put(&harness.app, &id, instance, &terms).await;
         let operation = accepted.unwrap().operation;
         resume(&harness.app).await.unwrap();
         loop {
@@ -151,6 +165,48 @@ mod tests {
         }
         let read = harness.get(&path).await.json();
         assert_eq!(read["properties"]["provisioningState"], "Succeeded");
+    }
+
+    #[tokio::test]
+    async fn of_two_writes_the_later_one_speaks_for_the_instance() {
+        let harness = Harness::new().await;
+        let (path, mut body) = harness.instance_request().await;
+        let id = ResourceId::published(path.clone());
+        let mut put = async || {
+            let terms = resources::Terms::of_server(&harness.app);
+            let instance = serde_json::from_value(body.clone()).unwrap();
+            let accepted = super::super::put(&harness.app, &id, instance, &terms).await;
+            // The first is validated deeply, for which everything is missing; the second is not.
+            body["properties"]["validationType"] = json!("ShallowValidation");
+            accepted.unwrap().operation
+        };
+        let (first, second) = (put().await, put().await);
+        configure(Arc::clone(&harness.app), first).await;
+        let state = async || {
+            let read = harness.get(&path).await.json();
+            read["properties"]["currentProtectionState"].clone()
+        };
+        assert_eq!(state().await, "ConfiguringProtection");
+        configure(Arc::clone(&harness.app), second).await;
+        assert_eq!(state().await, "ProtectionConfigured");
+    }
+
+    #[tokio::test]
+    async fn a_protected_instance_stays_so_while_its_cluster_is_away() {
+        let it = Protected::new().await;
+        it.harness.clusters.set_unreachable(true);
+        let body = json!({"properties": it.instance_document()});
+        let put = it.harness.put(&it.instance, body).await;
+        let ended = it.ended(put.header("azure-asyncoperation")).await;
+        assert_eq!(ended["status"], "Failed", "{ended}");
+        let read = it.harness.get(&it.instance).await.json();
+        let properties = &read["properties"];
+        assert_eq!(properties["provisioningState"], "Failed");
+        assert_eq!(properties["currentProtectionState"], "ProtectionConfigured");
+        let code = &properties["protectionErrorDetails"]["code"];
+        assert_eq!(code, &ended["error"]["code"]);
+        assert_ne!(properties["scheduleStatus"]["state"], "Suspended");
+        assert_eq!(it.post("backup", adhoc()).await.status, 202);
     }
 
     #[tokio::test]

@@ -3,14 +3,15 @@
 //! Contract: the contract's criteria go in, whatever their order; nothing of the cluster or of the recovery
 //! point is looked at.
 
+use strongroom_api::instance::NamespacedNameResource;
 use strongroom_api::restore::{
     ConflictPolicy as WireConflictPolicy, KubernetesClusterRestoreCriteria,
     PersistentVolumeRestoreMode, RestoreCriteria as WireRestoreCriteria, RestoreTarget,
 };
-use strongroom_core::error::Code;
+use strongroom_core::error::{Code, Problem};
 use strongroom_core::restore::volumes::{ClaimChoice, VolumeChoices};
 use strongroom_core::restore::{ConflictPolicy, RestoreCriteria};
-use strongroom_core::selection::Selection;
+use strongroom_core::selection::{HookReference, Selection};
 
 use crate::app::error::refuse;
 use crate::app::{Error, Result};
@@ -39,6 +40,9 @@ pub(super) fn criteria_of(target: &RestoreTarget) -> Result<RestoreCriteria> {
             );
         }
     };
+    if let Some(reference) = &wire.resource_modifier_reference {
+        return Err(not_supported(reference).into());
+    }
     let value =
         serde_json::to_value(wire).map_err(Error::unexpected("read the restore criteria"))?;
     let selection: Selection =
@@ -53,7 +57,29 @@ pub(super) fn criteria_of(target: &RestoreTarget) -> Result<RestoreCriteria> {
         restore_volumes: wire.persistent_volume_restore_mode
             != Some(PersistentVolumeRestoreMode::RestoreWithoutVolumeData),
         volumes: volume_choices(all, wire),
+        hooks: hooks(wire),
     })
+}
+
+/// The hooks that a restore names, in their order.
+fn hooks(cluster: &KubernetesClusterRestoreCriteria) -> Vec<HookReference> {
+    let references = cluster.restore_hook_references.iter().flatten();
+    references
+        .map(|reference| HookReference {
+            name: reference.name.clone().unwrap_or_default(),
+            namespace: reference.namespace.clone().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// A restore whose rules would be left out is not what was asked for.
+fn not_supported(reference: &NamespacedNameResource) -> Problem {
+    let message = format!(
+        "The restore names the resource modifier rules '{}/{}'; this version does not apply such rules.",
+        reference.namespace.as_deref().unwrap_or_default(),
+        reference.name.as_deref().unwrap_or_default()
+    );
+    Problem::new(Code::ResourceModifierNotSupported, message).at("resourceModifierReference")
 }
 
 /// What is chosen for volumes: claims and classes by criteria of their own, the rest beside the choice of
@@ -144,6 +170,23 @@ mod tests {
             !criteria_of(&target(json!([without])))
                 .unwrap()
                 .restore_volumes
+        );
+    }
+
+    #[test]
+    fn hooks_reach_the_extension_in_their_order_and_what_is_not_supported_is_refused() {
+        let mut named = cluster();
+        let reference = |name: &str| json!({"name": name, "namespace": "shop"});
+        named["restoreHookReferences"] = json!([reference("seed"), reference("a")]);
+        let read = criteria_of(&target(json!([named]))).unwrap();
+        let hooks: Vec<_> = read.hooks.iter().map(ToString::to_string).collect();
+        assert_eq!(hooks, ["shop/seed", "shop/a"]);
+        named["resourceModifierReference"] = reference("rules");
+        let refused = criteria_of(&target(json!([named]))).unwrap_err();
+        assert!(
+            matches!(&refused, Error::Problem(problem)
+                if problem.code == Code::ResourceModifierNotSupported),
+            "{refused:?}"
         );
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strongroom_core::restore::RestoreCriteria;
 use strongroom_core::selection::Selection;
+use strongroom_core::volumes::GivenClass;
 use strongroom_kubernetes::crd::RestoreMode;
 use uuid::Uuid;
 
@@ -63,6 +64,9 @@ pub enum Request {
         recovery_point_id: Uuid,
         /// Which objects.
         selection: Selection,
+        /// What the snapshot resource group says of drivers.
+        #[serde(default)]
+        snapshot_classes: Vec<GivenClass>,
         /// The recovery point before it, against which unchanged objects are found.
         #[serde(default)]
         parent_recovery_point_id: Option<Uuid>,
@@ -195,6 +199,18 @@ pub struct Progress {
     pub heartbeat_seen_at: Option<Timestamp>,
     /// Since when something that the job needs does not answer.
     pub unavailable_since: Option<Timestamp>,
+    /// When the job was asked to end.
+    pub cancel_asked_at: Option<Timestamp>,
+    /// Who asked.
+    pub cancelled_by: Option<String>,
+    /// When the custom resource of a job that was asked to end was seen to be gone.
+    pub resource_gone_at: Option<Timestamp>,
+    /// Milliseconds in which the volume snapshots were cut; only of a backup that took some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_window_millis: Option<u64>,
+    /// Milliseconds in which hooks kept the application frozen; only of a backup that ran some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen_millis: Option<u64>,
     /// The first findings of the report, and what else there is to say of them; written at the end.
     pub warnings: Vec<Warning>,
 }

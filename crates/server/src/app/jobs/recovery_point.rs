@@ -1,5 +1,6 @@
 //! The recovery point that a backup made, as it is stored and published.
 
+use jiff::Timestamp;
 use serde_json::json;
 use strongroom_api::recovery_point::{
     AzureBackupDiscreteRecoveryPoint, RecoveryPoint, RecoveryPointCompletionState,
@@ -7,7 +8,7 @@ use strongroom_api::recovery_point::{
 };
 use strongroom_repository::Point;
 
-use super::{Outcome, Request};
+use super::{Outcome, Request, cluster_at_backup};
 use crate::app::{Error, ResourceId, Result};
 use crate::store::{JobRow, RecoveryPointRow};
 
@@ -15,8 +16,9 @@ use crate::store::{JobRow, RecoveryPointRow};
 const OPERATIONAL_STORE: &str = "OperationalStore";
 
 /// The row of the recovery point of a backup whose manifest was read. `body` holds the published
-/// document under `properties`, where the repository is under `repository` and the moment of the schedule
-/// under `scheduledFor`. Tag and expiry are settled when it is written, see [`crate::app::retention`].
+/// document under `properties`, the types that the cluster served under `servedTypes`, where the
+/// repository is under `repository` and the moment of the schedule under `scheduledFor`. Tag and expiry
+/// are settled when it is written, see [`crate::app::retention`].
 pub fn of_backup(
     job: &JobRow,
     request: &Request,
@@ -45,19 +47,18 @@ pub fn of_backup(
     let bytes: u64 = point.runs().iter().map(|run| run.bytes).sum();
     let policy = about.policy_id.clone().map(ResourceId::published);
     let store = RecoveryPointDataStoreDetails {
-        creation_time: Some(created),
-        expiry_time: *expires_at,
         id: Some(recovery_point_id.to_string()),
-        state: Some("COMMITTED".to_owned()),
-        store_type: Some(OPERATIONAL_STORE.to_owned()),
-        visible: Some(true),
-        ..RecoveryPointDataStoreDetails::default()
+        ..committed(created, *expires_at)
     };
     let state = if outcome.with_warnings {
         RecoveryPointCompletionState::Partial
     } else {
         RecoveryPointCompletionState::Completed
     };
+    let mut cluster = cluster_at_backup::of_point(point);
+    let served_types = cluster
+        .as_mut()
+        .and_then(|cluster| cluster.served_types.take());
     let properties =
         RecoveryPoint::AzureBackupDiscreteRecoveryPoint(AzureBackupDiscreteRecoveryPoint {
             friendly_name: Some(about.instance_name.clone()),
@@ -75,8 +76,10 @@ pub fn of_backup(
             size_in_bytes: Some(bytes),
             new_bytes: Some(outcome.new_bytes),
             volumes: point.header()["volumes"].as_u64(),
+            volume_groups: point.header()["volumeGroups"].as_u64(),
             job_id: Some(job.id.to_string()),
             consistency: outcome.cut.clone(),
+            cluster,
             ..AzureBackupDiscreteRecoveryPoint::default()
         });
     let properties = serde_json::to_value(properties)
@@ -90,7 +93,20 @@ pub fn of_backup(
         expires_at: *expires_at,
         body: json!({
             "properties": properties, "repository": repository, "scheduledFor": scheduled_for,
+            "servedTypes": served_types,
         }),
         expiring_since: None,
     }))
+}
+
+/// The tier that the blob container is.
+fn committed(created: Timestamp, expires_at: Option<Timestamp>) -> RecoveryPointDataStoreDetails {
+    RecoveryPointDataStoreDetails {
+        creation_time: Some(created),
+        expiry_time: expires_at,
+        state: Some("COMMITTED".to_owned()),
+        store_type: Some(OPERATIONAL_STORE.to_owned()),
+        visible: Some(true),
+        ..RecoveryPointDataStoreDetails::default()
+    }
 }

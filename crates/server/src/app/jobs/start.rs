@@ -2,11 +2,13 @@
 //! is in the store, whole, before anybody is answered.
 
 use jiff::Timestamp;
-use strongroom_api::instance::{BackupInstance, CurrentProtectionState, TriggerBackupRequest};
+use strongroom_api::instance::{BackupInstance, TriggerBackupRequest};
 use strongroom_api::policy::{PolicyProperties, PolicyRule};
 use strongroom_api::restore::{RecoveryPointBasedRestoreRequest, RestoreTarget};
 use strongroom_core::error::{Code, Problem};
-use strongroom_core::selection::Selection;
+use strongroom_core::hooks::HookKind;
+use strongroom_core::protection::Action;
+use strongroom_core::selection::{HookReference, Selection};
 use strongroom_kubernetes::crd::RestoreMode;
 use uuid::Uuid;
 
@@ -15,8 +17,8 @@ use super::{About, BACKUP, Location, RESTORE, Request, Step, VALIDATE_RESTORE, n
 use crate::app::error::refuse;
 use crate::app::operations::{self, End, OperationKind};
 use crate::app::{
-    App, Error, ResourceId, Result, instances, repositories, resources, trusted_access,
-    verification,
+    App, Error, ResourceId, Result, instances, repositories, resources, snapshot_groups,
+    trusted_access, verification,
 };
 use crate::store::{JobRow, OperationRow, RecoveryPointRow, RepositoryRow, Session};
 
@@ -84,6 +86,7 @@ async fn backup_of(
     scheduled_for: Option<Timestamp>,
 ) -> Result<Request> {
     let selection = selection_of(&instance.document)?;
+    let snapshot_classes = snapshot_groups::given(session, &instance.document).await?;
     let container = working_container(session, &instance.about).await?;
     let identity = repositories::identity_or_new(app, session, &instance.key).await?;
     let repository = Location {
@@ -95,6 +98,7 @@ async fn backup_of(
         about: instance.about,
         recovery_point_id: app.new_id(),
         selection,
+        snapshot_classes,
         parent_recovery_point_id,
         repository,
         rule_name,
@@ -115,6 +119,7 @@ pub async fn start_restore(
     criteria
         .compile()
         .map_err(|problems| one_problem(problems, "The restore criteria are not valid."))?;
+    check_hooks(app, &request.restore_target_info, &criteria.hooks).await?;
     let mut session = app.store.begin().await?;
     let mut about = about(&mut *session, id, true).await?.about;
     let point = point_of(&mut *session, id, &request.recovery_point_id).await?;
@@ -136,6 +141,29 @@ pub async fn start_restore(
         RestoreMode::Apply => RESTORE,
     };
     accept(app, session, id, operation, &request).await
+}
+
+/// A restore whose hooks are not there fails, so they must be before it begins. Of a cluster that does not
+/// answer now nothing is known: the job waits for it, and the extension reads them again.
+async fn check_hooks(app: &App, target: &RestoreTarget, hooks: &[HookReference]) -> Result<()> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let access = {
+        let mut session = app.store.read().await?;
+        let id = ResourceId::published(target_cluster(&mut *session, target).await?);
+        let cluster = resources::existing(&mut *session, &id).await?;
+        trusted_access::cluster_access(app, &mut *session, &cluster).await?
+    };
+    let kind = HookKind::Restore;
+    match app.clusters.hook_problems(&access, kind, hooks).await {
+        Ok(problems) if problems.is_empty() => Ok(()),
+        Ok(problems) => Err(one_problem(problems, "Hooks of the restore cannot be run.").into()),
+        Err(error) => {
+            tracing::info!(%error, "hooks of a restore could not be looked at beforehand");
+            Ok(())
+        }
+    }
 }
 
 /// Writes the job and its operation, unless another job of the instance is at work.
@@ -251,22 +279,8 @@ async fn protected_instance(
     is_user_triggered: bool,
 ) -> Result<Instance> {
     let instance = about(session, id, is_user_triggered).await?;
-    match instance.document.current_protection_state {
-        // Suspended schedules do not keep a user from a backup on demand.
-        Some(
-            CurrentProtectionState::ProtectionConfigured
-            | CurrentProtectionState::BackupSchedulesSuspended
-            | CurrentProtectionState::UpdatingProtection,
-        ) => Ok(instance),
-        other => refuse(
-            Code::UserErrorProtectionNotConfigured,
-            format!(
-                "The backup instance '{}' is not protected; its state is {}.",
-                instance.about.instance_id,
-                other.map_or("unknown".to_owned(), |state| format!("{state:?}"))
-            ),
-        ),
-    }
+    instances::state_of(&instance.document).after(Action::BackUp)?;
+    Ok(instance)
 }
 
 /// Which objects an instance's backup takes.

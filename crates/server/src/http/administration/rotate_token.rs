@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::{Extension, Json};
 use strongroom_api::administration::RotatedToken;
 use strongroom_api::secret::Secret;
+use strongroom_core::error::{Code, Problem};
 
 use crate::app::{App, Result, admin_token};
 use crate::http::auth::Principal;
@@ -18,7 +19,13 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
 ) -> Result<(NotKept, Json<RotatedToken>)> {
-    let new = admin_token::rotate(&app, principal.token).await?;
+    let presented = principal.token.ok_or_else(|| {
+        Problem::new(
+            Code::AuthorizationFailed,
+            "The administrator's token is replaced by whoever presents it, and by nobody else.",
+        )
+    })?;
+    let new = admin_token::rotate(&app, presented).await?;
     let answer = RotatedToken {
         token: Secret::new(new.token.as_str()),
         issued_on: new.issued,

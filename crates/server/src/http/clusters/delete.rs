@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, clusters};
 use crate::http::request::{Target, deleted};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
 ) -> Result<StatusCode> {
-    Ok(deleted(clusters::delete(&app, &id, &preconditions).await?))
+    Ok(deleted(clusters::delete(&app, &id, &terms).await?))
 }
 
 #[cfg(test)]

@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use strongroom_api::cluster::ClusterResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, clusters};
 use crate::http::request::{JsonBody, Target, written};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(document): JsonBody<ClusterResource>,
 ) -> Result<(StatusCode, Json<ClusterResource>)> {
-    let done = clusters::put(&app, clusters::type_of(&id), &id, document, &preconditions).await?;
+    let done = clusters::put(&app, clusters::type_of(&id), &id, document, &terms).await?;
     Ok((written(done.created), Json(done.resource)))
 }
 
@@ -41,7 +41,7 @@ mod tests {
             assert_eq!(properties["apiServer"], "https://10.0.0.1:6443");
             assert!(properties.get("kubeconfig").is_none());
             assert!(!read.text.contains("hush-hush"), "{}", read.text);
-            let database = std::fs::read(harness.dir.path().join("strongroom.db-wal")).unwrap();
+            let database = harness.stored_bytes().await;
             assert!(!database.windows(9).any(|bytes| bytes == b"hush-hush"));
             // A later write without it keeps the kubeconfig and what is known.
             let again = harness

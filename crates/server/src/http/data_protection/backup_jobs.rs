@@ -1,11 +1,14 @@
 //! Collection `backupJobs` of a vault.
 
+mod cancel;
 mod get;
 mod list;
 
 use crate::http::route::Route;
 
 const READ: &str = "Microsoft.DataProtection/backupVaults/backupJobs/read";
+/// Ours, in the published style.
+const CANCEL: &str = "Microsoft.DataProtection/backupVaults/backupJobs/cancel/action";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -13,5 +16,7 @@ pub(super) fn routes() -> Vec<Route> {
             .get(READ, get::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupJobs")
             .get(READ, list::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupJobs/{job}/cancel")
+            .post(CANCEL, cancel::handle),
     ]
 }

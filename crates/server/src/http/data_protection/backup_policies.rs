@@ -3,7 +3,9 @@
 mod delete;
 mod get;
 mod list;
+mod preview_edit;
 mod put;
+mod simulate;
 
 use crate::http::route::Route;
 
@@ -18,6 +20,10 @@ pub(super) fn routes() -> Vec<Route> {
             .put(WRITE, put::handle)
             .delete(DELETE, delete::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupPolicies")
-            .get(READ, list::handle),
+            .list(READ, list::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupPolicies/{policy}/simulate")
+            .post(READ, simulate::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupPolicies/{policy}/previewEdit")
+            .post(READ, preview_edit::handle),
     ]
 }

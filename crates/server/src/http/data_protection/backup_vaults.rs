@@ -25,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
             .put(WRITE, put::handle)
             .patch(WRITE, patch::handle)
             .delete(DELETE, delete::handle),
-        Route::new(OF_GROUP).get(READ, list::of_group),
-        Route::new(OF_SUBSCRIPTION).get(READ, list::of_subscription),
+        Route::new(OF_GROUP).list(READ, list::of_group),
+        Route::new(OF_SUBSCRIPTION).list(READ, list::of_subscription),
     ]
 }

@@ -1,10 +1,20 @@
-//! What can be done with a backup instance besides reading and writing it: validate, back up,
-//! restore; and for an instance that does not exist yet the same validation, and a preview.
+//! What can be done with a backup instance besides reading and writing it: validate, back up, restore,
+//! suspend, stop, resume, sync; and for an instance that does not exist yet the same validation, and a preview.
 
 mod backup;
 mod preview_backup;
+mod rehydrate;
+mod restorable_time_ranges;
 mod restore;
+mod resume_backups;
+mod resume_protection;
+mod stop_protection;
+mod suspend_backups;
+mod sync;
+#[cfg(test)]
+mod tests;
 mod validate_for_backup;
+mod validate_for_modify;
 mod validate_restore;
 
 use crate::http::route::Route;
@@ -18,6 +28,18 @@ const BACKUP: &str = "Microsoft.DataProtection/backupVaults/backupInstances/back
 const VALIDATE_RESTORE: &str =
     "Microsoft.DataProtection/backupVaults/backupInstances/validateRestore/action";
 const RESTORE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/restore/action";
+const SUSPEND: &str = "Microsoft.DataProtection/backupVaults/backupInstances/suspendBackups/action";
+const RESUME_BACKUPS: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/resumeBackups/action";
+const STOP: &str = "Microsoft.DataProtection/backupVaults/backupInstances/stopProtection/action";
+const RESUME: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/resumeProtection/action";
+const SYNC: &str = "Microsoft.DataProtection/backupVaults/backupInstances/sync/action";
+const VALIDATE_MODIFY: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/validateForModifyBackup/action";
+const TIME_RANGES: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/findRestorableTimeRanges/action";
+const REHYDRATE: &str = "Microsoft.DataProtection/backupVaults/backupInstances/rehydrate/action";
 
 pub(super) fn routes() -> Vec<Route> {
     // Addresses are constants, so they are written out: the table of routes is searched by hand.
@@ -34,5 +56,21 @@ pub(super) fn routes() -> Vec<Route> {
             .post(VALIDATE_RESTORE, validate_restore::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/restore")
             .post(RESTORE, restore::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/suspendBackups")
+            .post(SUSPEND, suspend_backups::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/resumeBackups")
+            .post(RESUME_BACKUPS, resume_backups::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/stopProtection")
+            .post(STOP, stop_protection::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/resumeProtection")
+            .post(RESUME, resume_protection::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/sync")
+            .post(SYNC, sync::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/validateForModifyBackup")
+            .post(VALIDATE_MODIFY, validate_for_modify::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/findRestorableTimeRanges")
+            .post(TIME_RANGES, restorable_time_ranges::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/rehydrate")
+            .post(REHYDRATE, rehydrate::handle),
     ]
 }

@@ -106,8 +106,9 @@ fn filter_of(uri: &Uri) -> std::result::Result<Filter, Error> {
         return Ok(wanted);
     }
     for comparison in filter::parse(&given)? {
-        let value = comparison.value.trim().to_owned();
-        match comparison.field.as_str() {
+        let field = comparison.field.clone();
+        let value = comparison.equal()?.trim().to_owned();
+        match field.as_str() {
             "outcome" => wanted.outcome = Some(outcome(&value)?),
             "kind" => wanted.kind = Some(value),
             "namespace" => wanted.namespace = Some(value),

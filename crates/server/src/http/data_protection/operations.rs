@@ -4,7 +4,7 @@
 mod results;
 mod status;
 
-use crate::http::route::Route;
+use crate::http::route::{Reach, Route};
 
 const READ: &str = "Microsoft.DataProtection/locations/operationStatus/read";
 const RESULTS: &str = "Microsoft.DataProtection/locations/operationResults/read";
@@ -12,16 +12,16 @@ const RESULTS: &str = "Microsoft.DataProtection/locations/operationResults/read"
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new("/subscriptions/{subscription}/providers/Microsoft.DataProtection/locations/{location}/operationStatus/{operation}")
-            .get(READ, status::handle),
+            .reaching(Reach::Operation).get(READ, status::handle),
         Route::new("/subscriptions/{subscription}/providers/Microsoft.DataProtection/locations/{location}/operationResults/{operation}")
-            .get(RESULTS, results::handle),
+            .reaching(Reach::Operation).get(RESULTS, results::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/operationStatus/{operation}")
-            .get(READ, status::handle),
+            .reaching(Reach::Operation).get(READ, status::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/operationStatus/{operation}")
-            .get(READ, status::handle),
+            .reaching(Reach::Operation).get(READ, status::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/operationResults/{operation}")
-            .get(RESULTS, results::handle),
+            .reaching(Reach::Operation).get(RESULTS, results::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/operationResults/{operation}")
-            .get(RESULTS, results::handle),
+            .reaching(Reach::Operation).get(RESULTS, results::handle),
     ]
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, extension};
 use crate::http::long_running::Polling;
 use crate::http::request::{Target, deleted, is_forced};
@@ -15,12 +15,12 @@ use crate::http::request::{Target, deleted, is_forced};
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     polling: Polling,
     uri: Uri,
 ) -> Result<Response> {
     let force = is_forced(&uri);
-    let Some(operation) = extension::delete(&app, &id, &preconditions, force).await? else {
+    let Some(operation) = extension::delete(&app, &id, &terms, force).await? else {
         return Ok(deleted(false).into_response());
     };
     if operation.status.is_final() {

@@ -18,6 +18,7 @@ pub(super) async fn handle(
 
 #[cfg(test)]
 mod tests {
+    use crate::cluster_link::ExtensionHealth;
     use crate::testing::protection::Protected;
 
     #[tokio::test]
@@ -30,5 +31,21 @@ mod tests {
         assert_eq!(it.harness.anonymous("GET", &it.extension).await.status, 401);
         let missing = format!("{}x", it.extension);
         assert_eq!(it.harness.get(&missing).await.refusal().0, 404);
+    }
+
+    #[tokio::test]
+    async fn what_the_extension_says_of_missing_snapshots_is_told_while_it_answers() {
+        let it = Protected::new().await;
+        it.harness.clusters.set_health(ExtensionHealth::Ready {
+            version: "0.1.0".to_owned(),
+            warning: Some("2 are missing".to_owned()),
+        });
+        let told = it.harness.get(&it.extension).await.json();
+        let status = &told["properties"]["statuses"][0];
+        assert_eq!(status["level"], "Warning", "{told}");
+        assert_eq!(status["message"], "2 are missing");
+        it.harness.clusters.set_unreachable(true);
+        let told = it.harness.get(&it.extension).await.json();
+        assert!(told["properties"]["statuses"].is_null(), "{told}");
     }
 }

@@ -7,19 +7,30 @@ use axum::extract::State;
 use axum::response::Response;
 use strongroom_api::extension::ExtensionResource;
 
-use crate::app::resources::Preconditions;
-use crate::app::{App, Result, extension};
+use crate::app::resources::Terms;
+use crate::app::{App, Result, extension, repositories};
 use crate::http::long_running::Polling;
+use crate::http::permit::Authority;
 use crate::http::request::{JsonBody, Target, written};
+
+/// Jobs of the extension get the credentials of its storage account, so that whoever chooses the account
+/// must be one who may have them.
+const LIST_KEYS: &str = "Microsoft.Storage/storageAccounts/listKeys/action";
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
+    authority: Authority,
     polling: Polling,
     JsonBody(document): JsonBody<ExtensionResource>,
 ) -> Result<Response> {
-    let (resource, operation) = extension::put(&app, &id, document, &preconditions).await?;
+    // The address is {cluster}/providers/Microsoft.KubernetesConfiguration/extensions/{name}.
+    let account = repositories::account_of_extension(&id.without(4), &document.properties);
+    if let Some(account) = account {
+        authority.require_linked(LIST_KEYS, account.as_str())?;
+    }
+    let (resource, operation) = extension::put(&app, &id, document, &terms).await?;
     let answer = polling.written(written(resource.created), &operation, resource.resource);
     tokio::spawn(extension::settle(app, operation));
     Ok(answer)

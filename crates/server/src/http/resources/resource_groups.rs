@@ -13,7 +13,7 @@ const DELETE: &str = "Microsoft.Resources/subscriptions/resourceGroups/delete";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/subscriptions/{subscription}/resourceGroups").get(READ, list::handle),
+        Route::new("/subscriptions/{subscription}/resourceGroups").list(READ, list::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}")
             .get(READ, get::handle)
             .put(WRITE, put::handle)

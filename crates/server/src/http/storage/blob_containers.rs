@@ -18,6 +18,6 @@ pub(super) fn routes() -> Vec<Route> {
             .put(WRITE, put::handle)
             .delete(DELETE, delete::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts/{account}/blobServices/default/containers")
-            .get(READ, list::handle),
+            .list(READ, list::handle),
     ]
 }

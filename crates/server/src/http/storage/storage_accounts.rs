@@ -18,8 +18,8 @@ pub(super) fn routes() -> Vec<Route> {
             .put(WRITE, put::handle)
             .delete(DELETE, delete::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts")
-            .get(READ, list::handle),
+            .list(READ, list::handle),
         Route::new("/subscriptions/{subscription}/providers/Microsoft.Storage/storageAccounts")
-            .get(READ, list::handle),
+            .list(READ, list::handle),
     ]
 }

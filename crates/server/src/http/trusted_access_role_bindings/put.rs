@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use strongroom_api::trusted_access::TrustedAccessRoleBindingResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, trusted_access};
 use crate::http::request::{JsonBody, Target, written};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(binding): JsonBody<TrustedAccessRoleBindingResource>,
 ) -> Result<Response> {
-    let binding = trusted_access::put(&app, &id, binding, &preconditions).await?;
+    let binding = trusted_access::put(&app, &id, binding, &terms).await?;
     Ok((written(binding.created), Json(binding.resource)).into_response())
 }
 

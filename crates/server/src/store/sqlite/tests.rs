@@ -36,7 +36,8 @@ async fn repositories_that_older_versions_wrote_to_are_found_in_jobs_and_points(
         .await
         .unwrap();
     for statement in [
-        "INSERT INTO resources VALUES ('/v/i', 'k', '/V/I', 'i', '{}', 'e', 0, 0)",
+        "INSERT INTO resources (key, kind, id, name, body, etag, created_at, updated_at)
+            VALUES ('/v/i', 'k', '/V/I', 'i', '{}', 'e', 0, 0)",
         r#"INSERT INTO jobs VALUES ('j', '/v', '/v/i', '/c', 'Backup', 'Failed', 'Done', '{}', NULL,
             '{"kind":"Backup","repository":{"containerId":"/C","prefix":"of-job"}}',
             'null', 'null', 0, NULL, 1, NULL, 0)"#,

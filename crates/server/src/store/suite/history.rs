@@ -25,6 +25,28 @@ pub(super) async fn due_jobs_of_a_crowded_cluster_stand_aside(store: Store) {
     assert_eq!(due, [job(2, 1), elsewhere]);
 }
 
+pub(super) async fn open_jobs_are_counted_by_their_step(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    for (number, step, ended_at) in [
+        (1, "Admit", None),
+        (2, "Observe", None),
+        (3, "Observe", None),
+        (4, "Observe", Some(start())),
+    ] {
+        let row = JobRow {
+            step: step.to_owned(),
+            ended_at,
+            ..job(number, 0)
+        };
+        session.insert_job(&row).await.unwrap();
+    }
+    assert_eq!(session.count_open_jobs(&[]).await.unwrap(), 3);
+    assert_eq!(
+        session.count_open_jobs(&["Admit", "Purge"]).await.unwrap(),
+        2
+    );
+}
+
 pub(super) async fn old_jobs_go_unless_they_wait_for_something(store: Store) {
     let mut session = store.begin().await.unwrap();
     let ended = |number, minutes: i64, waits: bool| JobRow {

@@ -42,6 +42,8 @@ pub(super) enum Next {
     Fail {
         progress: Progress,
         problem: Problem,
+        /// What came of it all the same, when the extension has told all of it in a report.
+        outcome: Option<Box<Outcome>>,
     },
 }
 
@@ -69,10 +71,11 @@ impl Running<'_> {
                         progress: self.progress,
                     },
                     JobState::Failed => {
-                        let problem = failure(&status);
+                        let told = status.report_attempt.is_some();
                         Next::Fail {
                             progress: self.progress,
-                            problem,
+                            problem: failure(&status),
+                            outcome: told.then(|| Box::new(outcome(&status))),
                         }
                     }
                     JobState::Pending | JobState::Running => self.after_sign_of_life(&status),
@@ -87,6 +90,7 @@ impl Running<'_> {
             return Next::Fail {
                 progress: self.progress,
                 problem: error.problem,
+                outcome: None,
             };
         }
         let since = *self.progress.unavailable_since.get_or_insert(self.now);
@@ -111,6 +115,7 @@ impl Running<'_> {
         Next::Fail {
             progress: self.progress,
             problem: error.problem,
+            outcome: None,
         }
     }
 
@@ -122,6 +127,7 @@ impl Running<'_> {
             return Next::Fail {
                 progress: self.progress,
                 problem,
+                outcome: None,
             };
         }
         let since = *self.progress.unavailable_since.get_or_insert(self.now);
@@ -164,6 +170,8 @@ impl Running<'_> {
         progress.bytes = status.bytes;
         progress.new_bytes = status.new_bytes;
         progress.findings = u64::from(status.findings);
+        progress.snapshot_window_millis = status.snapshot_window_millis;
+        progress.frozen_millis = status.frozen_millis;
     }
 
     fn after_sign_of_life(self, status: &JobStatus) -> Next {
@@ -217,6 +225,7 @@ impl Running<'_> {
         Next::Fail {
             progress: self.progress,
             problem: Problem::new(code, message),
+            outcome: None,
         }
     }
 }

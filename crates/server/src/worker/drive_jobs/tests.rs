@@ -2,6 +2,7 @@
 //! extensions that claim what is not so.
 
 mod patience;
+mod snapshot_classes;
 
 use std::time::Duration;
 
@@ -49,6 +50,24 @@ async fn a_backup_becomes_a_recovery_point_and_leaves_nothing_in_the_cluster() {
     assert_eq!(point["objectCount"], 1);
     assert_eq!(point["jobId"], job.id.to_string());
     assert!(point["expiryTime"].is_string(), "{point}");
+}
+
+#[tokio::test]
+async fn a_recovery_point_tells_in_which_versions_its_cluster_served_each_type_but_not_in_lists() {
+    let it = started().await;
+    it.extension_backs_up().await;
+    let list = format!("{}/recoveryPoints", it.instance);
+    let listed = it.harness.get(&list).await.json()["value"][0].take();
+    let brief = json!({"version": "v1.36.0", "platform": "linux/amd64"});
+    assert_eq!(listed["properties"]["cluster"], brief);
+    let shown = it.harness.get(listed["id"].as_str().unwrap()).await.json();
+    let types = json!([
+        {"resource": "configmaps", "preferredVersion": "v1", "servedVersions": ["v1"],
+            "heldVersion": "v1"},
+        {"resource": "events.events.k8s.io", "preferredVersion": "v1",
+            "servedVersions": ["v1", "v1beta1"]},
+    ]);
+    assert_eq!(shown["properties"]["cluster"]["servedTypes"], types);
 }
 
 #[tokio::test]
@@ -382,6 +401,7 @@ async fn deleting_an_instance_deletes_what_it_stored() {
     it.recovery_point().await;
     let folder = it.harness.app.blobs.join("acct01/backups/instances");
     assert!(files_below(&folder) >= 3, "format, manifest and a pack");
+    it.soft_delete("Off").await;
     let answer = it.harness.delete(&it.instance).await;
     assert!((200..300).contains(&answer.status), "{}", answer.text);
     it.look_until_idle().await;
@@ -393,6 +413,7 @@ async fn deleting_an_instance_deletes_what_it_stored() {
 async fn purges_do_not_take_all_places() {
     let it = Protected::new().await;
     it.recovery_point().await;
+    it.soft_delete("Off").await;
     it.harness.delete(&it.instance).await;
     let all = u32::try_from(PURGES_AT_ONCE).unwrap();
     let others = it.harness.app.purges.try_acquire_many(all).unwrap();
@@ -410,6 +431,7 @@ async fn what_a_deleted_instance_left_does_not_get_in_the_way_of_the_next_of_its
     let it = Protected::new().await;
     it.recovery_point().await;
     let old = it.only_job().await;
+    it.soft_delete("Off").await;
     let answer = it.harness.delete(&it.instance).await;
     assert!((200..300).contains(&answer.status), "{}", answer.text);
     // Its purge stands still, and so do as many others as may run in the cluster.
@@ -453,6 +475,7 @@ async fn a_container_with_recovery_points_is_not_forgotten_whatever_is_in_its_fo
         (409, "ResourceInUse".to_owned())
     );
     std::fs::create_dir(&folder).unwrap();
+    it.soft_delete("Off").await;
     it.harness.delete(&it.instance).await;
     it.look_until_idle().await;
     assert_eq!(it.harness.delete(&it.container).await.status, 200);

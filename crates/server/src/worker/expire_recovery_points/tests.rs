@@ -14,6 +14,8 @@ use crate::cluster_link::JobSpec;
 use crate::testing::protection::{Protected, adhoc, restore_of};
 use crate::worker::limits::UNAVAILABLE_LIMIT;
 
+mod immutable;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Two recovery points, the older one first; both are kept for a week.
@@ -250,6 +252,41 @@ async fn a_clock_that_leaps_takes_nothing_while_it_can_still_be_put_right() {
             ..Looked::default()
         }
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_between_backups_takes_nothing_early_nor_what_was_made_last() {
+    let (it, old, new) = two_points().await;
+    let minute = Duration::from_secs(60);
+    let (nothing, leap) = (Looked::default(), DAY * 3650);
+    assert_eq!(look_after(&it, minute).await, nothing);
+    // Ahead: a backup is made there, and both points look as if they were over.
+    it.harness.clock.advance(leap);
+    let ahead: Uuid = it.recovery_point().await.parse().unwrap();
+    let two_kept = Looked {
+        kept: 2,
+        ..Looked::default()
+    };
+    assert_eq!(look_after(&it, minute).await, two_kept);
+    // Put right, then a day behind: the point that is made now is older than others by its own time.
+    it.harness.clock.turn_back(leap);
+    assert_eq!(look_after(&it, minute).await, nothing);
+    it.harness.clock.turn_back(DAY);
+    it.recovery_point().await;
+    assert_eq!(look_after(&it, minute).await, nothing);
+    let all = listed(&it).await;
+    let behind = *all.last().unwrap();
+    assert_eq!(all, [ahead, new, old, behind]);
+    // Put right once more: nothing is over before its own time.
+    it.harness.clock.advance(DAY);
+    assert_eq!(look_after(&it, minute).await, nothing);
+    // A week on all of them are over but the one of the future. The one that was made last stays, and is
+    // restored from.
+    look_after(&it, DAY * 8).await;
+    assert_eq!(listed(&it).await, [ahead, behind]);
+    let restore = restore_of(&behind.to_string(), &it.cluster);
+    let answer = it.post("restore", restore).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
 }
 
 #[tokio::test]

@@ -7,19 +7,22 @@ use axum::extract::State;
 use axum::response::Response;
 use strongroom_api::instance::BackupInstanceResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, instances};
 use crate::http::long_running::Polling;
+use crate::http::permit::Authority;
 use crate::http::request::{JsonBody, Target, written};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
+    authority: Authority,
     polling: Polling,
     JsonBody(instance): JsonBody<BackupInstanceResource>,
 ) -> Result<Response> {
-    let accepted = instances::put(&app, &id, instance, &preconditions).await?;
+    authority.require_instance(&instance.properties)?;
+    let accepted = instances::put(&app, &id, instance, &terms).await?;
     let status = written(accepted.written.created);
     let answer = polling.written(status, &accepted.operation, accepted.written.resource);
     tokio::spawn(instances::configure(app, accepted.operation));
@@ -30,7 +33,7 @@ pub(super) async fn handle(
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::testing::Harness;
+    use crate::testing::{Harness, SUBSCRIPTION};
 
     async fn polled(harness: &Harness, address: &str) -> Value {
         let path = address.strip_prefix("https://localhost:8443").unwrap();
@@ -134,6 +137,48 @@ mod tests {
         }
         assert_eq!(harness.get(&path).await.status, 404, "nothing was made");
         assert_eq!(harness.anonymous("PUT", &path).await.status, 401);
+    }
+
+    #[tokio::test]
+    async fn the_snapshot_resource_group_must_exist_and_stays_while_it_is_used() {
+        let harness = Harness::new().await;
+        let (path, body) = harness.instance_request().await;
+        let vault = harness.vault().await;
+        let group = format!("{SUBSCRIPTION}/resourceGroups/snapshots");
+        let naming = |group: &str| {
+            let mut body = body.clone();
+            body["properties"]["policyInfo"]["policyParameters"]["dataStoreParametersList"] = json!([{
+                "objectType": "AzureOperationalStoreParameters",
+                "dataStoreType": "OperationalStore", "resourceGroupId": group,
+            }]);
+            body
+        };
+        for (id, status, code) in [
+            (group.as_str(), 404, "ResourceGroupNotFound"),
+            (vault.as_str(), 400, "InvalidResourceType"),
+            ("snapshots", 400, "InvalidResourceId"),
+        ] {
+            let refused = harness.put(&path, naming(id)).await;
+            assert_eq!(refused.refusal(), (status, code.to_owned()), "{id}");
+            let target = refused.json()["error"]["target"].to_string();
+            assert!(
+                target.contains("dataStoreParametersList[0].resourceGroupId"),
+                "{target}"
+            );
+        }
+        assert_eq!(harness.get(&path).await.status, 404, "nothing was made");
+        harness.put(&group, json!({"location": "l"})).await;
+        let made = harness.put(&path, naming(&group.to_uppercase())).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let refused = harness.delete(&group).await;
+        assert_eq!(refused.refusal(), (409, "ResourceInUse".to_owned()));
+        assert!(refused.text.contains(&path), "{}", refused.text);
+        harness.put(&path, body.clone()).await;
+        assert_eq!(
+            harness.delete(&group).await.status,
+            200,
+            "it is not named any more"
+        );
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use strongroom_api::job::JobResource;
 use strongroom_api::list::Page;
 
 use crate::app::{App, Result, backup_jobs};
-use crate::http::filter;
+use crate::http::filter::{self, Bound, TimeRange};
 use crate::http::pagination::{PageRequest, parameter, time_position};
 use crate::http::request::Target;
 use crate::store::JobFilter;
@@ -29,14 +29,15 @@ pub(super) async fn handle(
 
 fn filter_of(query: &str) -> Result<JobFilter> {
     let mut wanted = JobFilter::default();
+    let mut range = TimeRange::default();
     let filter = parameter(query, "$filter").unwrap_or_default();
     for comparison in filter::parse(&filter)? {
         match comparison.field.as_str() {
-            "operation" => wanted.operation = Some(comparison.value),
-            "status" => wanted.status = Some(comparison.value),
-            "backupinstanceid" => wanted.instance_key = Some(comparison.value.to_lowercase()),
-            "startdate" | "starttime" => wanted.from = Some(comparison.time()?),
-            "enddate" | "endtime" => wanted.until = Some(comparison.time()?),
+            "operation" => wanted.operation = Some(comparison.equal()?),
+            "status" => wanted.status = Some(comparison.equal()?),
+            "backupinstanceid" => wanted.instance_key = Some(comparison.equal()?.to_lowercase()),
+            "startdate" | "starttime" => range.narrow(&comparison, Bound::From)?,
+            "enddate" | "endtime" => range.narrow(&comparison, Bound::Until)?,
             // All jobs here are of this type.
             "datasourcetype" => {}
             other => {
@@ -46,6 +47,7 @@ fn filter_of(query: &str) -> Result<JobFilter> {
             }
         }
     }
+    (wanted.from, wanted.until) = (range.from, range.until);
     Ok(wanted)
 }
 
@@ -88,6 +90,11 @@ mod tests {
             count(&harness, "startTime%20ge%20'2026-01-02T03:30:00Z'").await,
             1
         );
+        assert_eq!(
+            count(&harness, "startTime%20le%20'2026-01-02T03:30:00Z'").await,
+            1,
+            "the first"
+        );
         let of_instance = format!("backupInstanceId%20eq%20'{instance}'");
         assert_eq!(count(&harness, &of_instance).await, 2);
     }
@@ -99,6 +106,7 @@ mod tests {
         for query in [
             "$filter=colour%20eq%20'red'",
             "$filter=status",
+            "$filter=status%20gt%20'Failed'",
             "$skipToken=eA",
         ] {
             let refusal = harness

@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use strongroom_api::policy::BackupPolicyResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, policies};
 use crate::http::request::{JsonBody, Target};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(document): JsonBody<BackupPolicyResource>,
 ) -> Result<(StatusCode, Json<BackupPolicyResource>)> {
-    let done = policies::put(&app, &id, document, &preconditions).await?;
+    let done = policies::put(&app, &id, document, &terms).await?;
     Ok((StatusCode::OK, Json(done.resource)))
 }
 
@@ -149,5 +149,50 @@ mod tests {
             "InvalidResourceName"
         );
         assert_eq!(harness.anonymous("PUT", &bad).await.status, 401);
+    }
+
+    #[tokio::test]
+    async fn a_policy_by_the_calendar_is_kept_as_it_was_sent_and_one_that_never_fits_is_refused() {
+        let harness = Harness::new().await;
+        let vault = harness.vault().await;
+        let path = format!("{vault}/backupPolicies/calendar");
+        let with = |criteria: serde_json::Value| {
+            let mut policy = crate::app::policies::example();
+            let rules = policy["properties"]["policyRules"].as_array_mut().unwrap();
+            let mut kept = rules
+                .iter()
+                .find(|rule| rule["objectType"] == "AzureRetentionRule")
+                .unwrap()
+                .clone();
+            kept["name"] = "Sundays".into();
+            kept["isDefault"] = false.into();
+            rules.push(kept);
+            let backup = rules
+                .iter_mut()
+                .find(|rule| rule["objectType"] == "AzureBackupRule")
+                .unwrap();
+            let tags = backup["trigger"]["taggingCriteria"].as_array_mut().unwrap();
+            tags.push(serde_json::json!({
+                "isDefault": false, "taggingPriority": 20, "tagInfo": {"tagName": "Sundays"},
+                "criteria": [criteria],
+            }));
+            policy
+        };
+        let sundays = serde_json::json!({
+            "objectType": "ScheduleBasedBackupCriteria",
+            "daysOfTheWeek": ["Sunday"], "weeksOfTheMonth": ["First", "Last"],
+        });
+        let made = harness.put(&path, with(sundays.clone())).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+        let read = harness.get(&path).await.text;
+        assert!(read.contains("weeksOfTheMonth"), "{read}");
+        let mut never = sundays;
+        never["daysOfMonth"] = serde_json::json!([{"date": 10}]);
+        let refused = harness.put(&path, with(never)).await;
+        assert_eq!(
+            refused.refusal(),
+            (400, "UserErrorInvalidBackupPolicy".to_owned())
+        );
+        assert!(refused.text.contains("no day is all"), "{}", refused.text);
     }
 }

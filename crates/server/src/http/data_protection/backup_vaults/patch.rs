@@ -6,20 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use strongroom_api::vault::{BackupVaultPatch, BackupVaultResource};
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, vaults};
 use crate::http::request::{JsonBody, Target};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(patch): JsonBody<BackupVaultPatch>,
 ) -> Result<Json<BackupVaultResource>> {
     Ok(Json(
-        vaults::patch(&app, &id, patch, &preconditions)
-            .await?
-            .resource,
+        vaults::patch(&app, &id, patch, &terms).await?.resource,
     ))
 }
 
@@ -51,6 +49,27 @@ mod tests {
         );
         assert_eq!(after["identity"], before["identity"]);
         assert_ne!(after["eTag"], before["eTag"]);
+    }
+
+    #[tokio::test]
+    async fn a_patch_of_one_setting_leaves_its_neighbours() {
+        let harness = Harness::new().await;
+        let vault = harness.vault_path().await;
+        harness.put(&vault, example()).await;
+        let soft_delete = async |settings: serde_json::Value| {
+            let patch =
+                json!({"properties": {"securitySettings": {"softDeleteSettings": settings}}});
+            let after = harness.call("PATCH", &vault, Some(patch)).await.json();
+            after["properties"]["securitySettings"]["softDeleteSettings"].clone()
+        };
+        soft_delete(json!({"retentionDurationInDays": 30})).await;
+        let after = soft_delete(json!({"state": "Off"})).await;
+        assert_eq!(
+            after,
+            json!({"state": "Off", "retentionDurationInDays": 30.0})
+        );
+        let after = soft_delete(json!({"retentionDurationInDays": 60})).await;
+        assert_eq!(after["state"], "Off");
     }
 
     #[tokio::test]

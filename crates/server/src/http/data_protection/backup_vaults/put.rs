@@ -1,23 +1,32 @@
-//! `PUT …/backupVaults/{vault}`: 201 when new, else 200; never 202.
+//! `PUT …/backupVaults/{vault}`: 201 when new, else 200; never 202. With `x-ms-deleted-vault-id` a deleted
+//! vault is brought back.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use strongroom_api::vault::BackupVaultResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, vaults};
 use crate::http::request::{JsonBody, Target, written};
+
+/// Names the deleted vault that is to be brought back.
+const DELETED_VAULT_ID: &str = "x-ms-deleted-vault-id";
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
+    headers: HeaderMap,
     JsonBody(vault): JsonBody<BackupVaultResource>,
 ) -> Result<Response> {
-    let vault = vaults::put(&app, &id, vault, &preconditions).await?;
+    let deleted = headers
+        .get(DELETED_VAULT_ID)
+        .and_then(|value| value.to_str().ok());
+    let vault = vaults::put(&app, &id, vault, deleted, &terms).await?;
     Ok((written(vault.created), Json(vault.resource)).into_response())
 }
 
@@ -27,6 +36,20 @@ mod tests {
 
     use crate::app::vaults::example;
     use crate::testing::Harness;
+
+    #[tokio::test]
+    async fn who_wrote_a_vault_and_when_is_told() {
+        let harness = Harness::new().await;
+        let vault = harness.vault_path().await;
+        let made = harness.put(&vault, example()).await.json();
+        let by = &made["systemData"];
+        assert_eq!(
+            (&by["createdBy"], &by["createdByType"]),
+            (&json!("admin"), &json!("Key"))
+        );
+        assert_eq!(by["createdAt"], "2026-01-02T03:04:05Z");
+        assert_eq!(by["lastModifiedBy"], "admin");
+    }
 
     #[tokio::test]
     async fn a_vault_is_created_then_replaced_and_keeps_its_identity() {
@@ -150,10 +173,6 @@ mod tests {
             (
                 "/properties/securitySettings/softDeleteSettings/state",
                 json!("Off"),
-            ),
-            (
-                "/properties/securitySettings/immutabilitySettings/state",
-                json!("Disabled"),
             ),
         ] {
             let mut changed = body.clone();

@@ -9,14 +9,17 @@ use strongroom_api::preview::PreviewBackupRequest;
 
 use crate::app::{App, Result, preview};
 use crate::http::long_running::Polling;
+use crate::http::permit::Authority;
 use crate::http::request::{JsonBody, Target};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
     polling: Polling,
+    authority: Authority,
     JsonBody(request): JsonBody<PreviewBackupRequest>,
 ) -> Result<Response> {
+    authority.require_instance(&request.backup_instance)?;
     let operation = preview::start(&app, &id.without(1), &request.backup_instance).await?;
     let answer = polling.accepted(&operation);
     tokio::spawn(preview::settle(app, operation));
@@ -203,6 +206,7 @@ mod tests {
         );
         it.harness.clusters.set_health(ExtensionHealth::Ready {
             version: "1".to_owned(),
+            warning: None,
         });
         let answer = asked(&it, json!({})).await;
         until_created(&it).await;

@@ -10,14 +10,17 @@ use strongroom_api::instance::{BackupInstance, ValidateForBackupRequest};
 
 use crate::app::{App, ResourceId, Result, instances, validation};
 use crate::http::long_running::Polling;
+use crate::http::permit::Authority;
 use crate::http::request::{JsonBody, Target};
 
 pub(super) async fn of_vault(
     State(app): State<Arc<App>>,
     Target(id): Target,
     polling: Polling,
+    authority: Authority,
     JsonBody(request): JsonBody<ValidateForBackupRequest>,
 ) -> Result<Response> {
+    authority.require_instance(&request.backup_instance)?;
     let vault = id.without(1);
     begin(app, vault.clone(), vault, request.backup_instance, &polling).await
 }

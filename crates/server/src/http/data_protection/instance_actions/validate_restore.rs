@@ -10,15 +10,18 @@ use strongroom_kubernetes::crd::RestoreMode;
 
 use crate::app::{App, Result, jobs};
 use crate::http::long_running::Polling;
+use crate::http::permit::Authority;
 use crate::http::request::{JsonBody, Target};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
     polling: Polling,
+    authority: Authority,
     JsonBody(request): JsonBody<ValidateRestoreRequest>,
 ) -> Result<Response> {
     let request = request.restore_request_object.request();
+    authority.require_cluster(&request.restore_target_info.datasource().resource_id)?;
     let started = jobs::start_restore(&app, &id.without(1), request, RestoreMode::Validate).await?;
     Ok(polling.accepted(&started.operation))
 }

@@ -9,7 +9,7 @@ use strongroom_api::list::Page;
 use strongroom_api::recovery_point::RecoveryPointResource;
 
 use crate::app::{App, Result, recovery_points};
-use crate::http::filter;
+use crate::http::filter::{self, Bound, TimeRange};
 use crate::http::pagination::{PageRequest, parameter, time_position};
 use crate::http::request::Target;
 
@@ -27,12 +27,12 @@ pub(super) async fn handle(
 }
 
 fn bounds(query: &str) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
-    let (mut from, mut until) = (None, None);
+    let mut range = TimeRange::default();
     let filter = parameter(query, "$filter").unwrap_or_default();
     for comparison in filter::parse(&filter)? {
         match comparison.field.as_str() {
-            "startdate" | "starttime" => from = Some(comparison.time()?),
-            "enddate" | "endtime" => until = Some(comparison.time()?),
+            "startdate" | "starttime" => range.narrow(&comparison, Bound::From)?,
+            "enddate" | "endtime" => range.narrow(&comparison, Bound::Until)?,
             // There is one store and every point is visible: these choose among nothing.
             "restorepointdatastoreid" | "isvisible" | "extendedinfo" => {}
             other => {
@@ -42,7 +42,7 @@ fn bounds(query: &str) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
             }
         }
     }
-    Ok((from, until))
+    Ok((range.from, range.until))
 }
 
 #[cfg(test)]

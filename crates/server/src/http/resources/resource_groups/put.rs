@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use strongroom_api::resource_group::ResourceGroup;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, resource_groups};
 use crate::http::request::{JsonBody, Target, written};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(group): JsonBody<ResourceGroup>,
 ) -> Result<(StatusCode, Json<ResourceGroup>)> {
-    let (group, created) = resource_groups::put(&app, &id, group, &preconditions).await?;
+    let (group, created) = resource_groups::put(&app, &id, group, &terms).await?;
     Ok((written(created), Json(group)))
 }
 
@@ -53,6 +53,43 @@ mod tests {
         );
         let moved = harness.put(&group, json!({"location": "eastus"})).await;
         assert_eq!(moved.refusal().1, "InvalidResourceLocation");
+    }
+
+    #[tokio::test]
+    async fn snapshot_classes_stay_with_a_client_that_does_not_know_them_and_go_when_told() {
+        let harness = Harness::new().await;
+        let group = format!("{SUBSCRIPTION}/resourceGroups/snapshots");
+        let classes = json!([
+            {"driver": "disk.csi.azure.com", "parameters": {"incremental": "true"}},
+            {"driver": "other.example.com", "parameters": {}},
+        ]);
+        let body = |classes| json!({"location": "l", "properties": {"snapshotClasses": classes}});
+        let made = harness.put(&group, body(classes.clone())).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert_eq!(made.json()["properties"]["snapshotClasses"], classes);
+        harness.put(&group, json!({"location": "l"})).await;
+        let read = harness.get(&group).await.json();
+        assert_eq!(read["properties"]["snapshotClasses"], classes);
+        for (bad, target) in [
+            (json!([{"driver": "not a driver"}]), "[0].driver"),
+            (
+                json!([{"driver": "d", "parameters": {"a": "x".repeat(4096)}}]),
+                "[0].parameters",
+            ),
+            (json!([{"driver": "d"}, {"driver": "d"}]), "[1].driver"),
+            (json!(vec![json!({"driver": "d"}); 33]), ""),
+        ] {
+            let refused = harness.put(&group, body(bad)).await;
+            assert_eq!(refused.refusal(), (400, "InvalidRequestContent".to_owned()));
+            assert_eq!(
+                refused.json()["error"]["target"],
+                format!("properties.snapshotClasses{target}")
+            );
+        }
+        let after = harness.get(&group).await.json();
+        assert_eq!(after, read, "nothing changed");
+        let emptied = harness.put(&group, body(json!([]))).await.json();
+        assert!(emptied["properties"].get("snapshotClasses").is_none());
     }
 
     #[tokio::test]

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, storage_accounts};
 use crate::http::request::{Target, deleted};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
 ) -> Result<StatusCode> {
     Ok(deleted(
-        storage_accounts::delete_container(&app, &id, &preconditions).await?,
+        storage_accounts::delete_container(&app, &id, &terms).await?,
     ))
 }
 

@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use strongroom_api::storage::BlobContainerResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, storage_accounts};
 use crate::http::request::{JsonBody, Target, written};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(document): JsonBody<BlobContainerResource>,
 ) -> Result<(StatusCode, Json<BlobContainerResource>)> {
-    let done = storage_accounts::put_container(&app, &id, document, &preconditions).await?;
+    let done = storage_accounts::put_container(&app, &id, document, &terms).await?;
     Ok((written(done.created), Json(done.resource)))
 }
 

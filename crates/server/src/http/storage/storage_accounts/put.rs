@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use strongroom_api::storage::StorageAccountResource;
 
-use crate::app::resources::Preconditions;
+use crate::app::resources::Terms;
 use crate::app::{App, Result, storage_accounts};
 use crate::http::request::{JsonBody, Target, written};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
-    preconditions: Preconditions,
+    terms: Terms,
     JsonBody(document): JsonBody<StorageAccountResource>,
 ) -> Result<(StatusCode, Json<StorageAccountResource>)> {
-    let done = storage_accounts::put(&app, &id, document, &preconditions).await?;
+    let done = storage_accounts::put(&app, &id, document, &terms).await?;
     Ok((written(done.created), Json(done.resource)))
 }
 
@@ -60,7 +60,7 @@ mod tests {
             .unwrap()
             .remove("secretAccessKey");
         assert_eq!(harness.put(&account, body).await.status, 200);
-        let database = std::fs::read(harness.dir.path().join("strongroom.db-wal")).unwrap();
+        let database = harness.stored_bytes().await;
         assert!(!database.windows(11).any(|bytes| bytes == b"very-secret"));
     }
 
@@ -101,7 +101,7 @@ mod tests {
                 "the key is kept"
             );
         }
-        let database = std::fs::read(harness.dir.path().join("strongroom.db-wal")).unwrap();
+        let database = harness.stored_bytes().await;
         assert!(!database.windows(11).any(|bytes| bytes == b"very-secret"));
     }
 

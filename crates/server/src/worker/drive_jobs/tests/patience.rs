@@ -47,6 +47,7 @@ async fn what_a_job_waits_in_the_queue_does_not_count_against_its_limits() {
     assert_eq!(it.only_job().await.status, "InProgress");
     it.harness.clusters.set_health(ExtensionHealth::Ready {
         version: "0.1.0".into(),
+        warning: None,
     });
     it.harness.clock.advance(Duration::from_secs(30));
     it.look_until_created().await;

@@ -1,10 +1,10 @@
 //! Long-running operations.
 
 use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
-use super::super::{OperationRow, OperationStatus, StoreError};
-use super::{Result, failed, json, micros, one_more, optional_time, time};
+use super::{Connection, Result, failed, json, micros, one_more, optional_time, time};
+use crate::store::{OperationRow, OperationStatus, StoreError};
 
 #[derive(FromRow)]
 struct Stored {
@@ -45,7 +45,7 @@ impl Stored {
     }
 }
 
-pub(super) async fn get(on: &mut SqliteConnection, id: &str) -> Result<Option<OperationRow>> {
+pub(super) async fn get(on: &mut Connection, id: &str) -> Result<Option<OperationRow>> {
     sqlx::query_as::<_, Stored>("SELECT * FROM operations WHERE id = $1")
         .bind(id)
         .fetch_optional(on)
@@ -55,7 +55,7 @@ pub(super) async fn get(on: &mut SqliteConnection, id: &str) -> Result<Option<Op
         .transpose()
 }
 
-pub(super) async fn insert(on: &mut SqliteConnection, row: &OperationRow) -> Result<()> {
+pub(super) async fn insert(on: &mut Connection, row: &OperationRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO operations (id, kind, scope_key, resource_id, location, status, job_id,
              result, error, created_at, ended_at, request)
@@ -79,7 +79,7 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &OperationRow) -> Res
     Ok(())
 }
 
-pub(super) async fn finish(on: &mut SqliteConnection, row: &OperationRow) -> Result<bool> {
+pub(super) async fn finish(on: &mut Connection, row: &OperationRow) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE operations SET status = $1, job_id = $2, result = $3, error = $4, ended_at = $5,
              request = 'null'
@@ -97,7 +97,7 @@ pub(super) async fn finish(on: &mut SqliteConnection, row: &OperationRow) -> Res
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn open(on: &mut SqliteConnection, limit: usize) -> Result<Vec<OperationRow>> {
+pub(super) async fn open(on: &mut Connection, limit: usize) -> Result<Vec<OperationRow>> {
     let stored = sqlx::query_as::<_, Stored>(
         "SELECT * FROM operations WHERE ended_at IS NULL ORDER BY created_at, id LIMIT $1",
     )
@@ -109,7 +109,7 @@ pub(super) async fn open(on: &mut SqliteConnection, limit: usize) -> Result<Vec<
 }
 
 pub(super) async fn delete_ended(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     before: Timestamp,
     limit: usize,
 ) -> Result<u64> {
@@ -125,7 +125,7 @@ pub(super) async fn delete_ended(
     Ok(done.rows_affected())
 }
 
-pub(super) async fn of_job(on: &mut SqliteConnection, job_id: &str) -> Result<Vec<OperationRow>> {
+pub(super) async fn of_job(on: &mut Connection, job_id: &str) -> Result<Vec<OperationRow>> {
     let stored = sqlx::query_as::<_, Stored>(
         "SELECT * FROM operations WHERE job_id = $1 ORDER BY created_at, id",
     )

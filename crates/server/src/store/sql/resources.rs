@@ -1,8 +1,12 @@
 //! Settings, resources, their edges and their secrets.
 
-use sqlx::{FromRow, SqliteConnection};
+use jiff::Timestamp;
+use sqlx::FromRow;
 
-use super::{ResourceRow, Result, Rows, UseRow, end_of, failed, json, micros, one_more, time};
+use super::{
+    Actor, Connection, ResourceRow, Result, Rows, StoreError, UseRow, end_of, failed, json, micros,
+    one_more, optional_time, time,
+};
 
 #[derive(FromRow)]
 struct Stored {
@@ -14,6 +18,9 @@ struct Stored {
     etag: String,
     created_at: i64,
     updated_at: i64,
+    created_by: String,
+    updated_by: String,
+    deleted_at: Option<i64>,
 }
 
 impl Stored {
@@ -27,11 +34,34 @@ impl Stored {
             etag: self.etag,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
+            created_by: actor(&self.created_by)?,
+            updated_by: actor(&self.updated_by)?,
+            deleted_at: optional_time(self.deleted_at)?,
         })
     }
 }
 
-pub(super) async fn setting(on: &mut SqliteConnection, name: &str) -> Result<Option<String>> {
+fn actor(text: &str) -> Result<Option<Actor>> {
+    serde_json::from_str(text).map_err(|error| StoreError::Malformed {
+        what: "actor",
+        detail: error.to_string(),
+    })
+}
+
+fn actor_text(actor: Option<&Actor>) -> String {
+    serde_json::json!(actor).to_string()
+}
+
+/// Which resources are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Which {
+    /// Those that are there.
+    Live,
+    /// Those that are deleted and can be brought back.
+    Deleted,
+}
+
+pub(super) async fn setting(on: &mut Connection, name: &str) -> Result<Option<String>> {
     sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
         .bind(name)
         .fetch_optional(on)
@@ -39,7 +69,7 @@ pub(super) async fn setting(on: &mut SqliteConnection, name: &str) -> Result<Opt
         .map_err(failed("read a setting"))
 }
 
-pub(super) async fn put_setting(on: &mut SqliteConnection, name: &str, value: &str) -> Result<()> {
+pub(super) async fn put_setting(on: &mut Connection, name: &str, value: &str) -> Result<()> {
     sqlx::query(
         "INSERT INTO settings (name, value) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -52,8 +82,16 @@ pub(super) async fn put_setting(on: &mut SqliteConnection, name: &str, value: &s
     Ok(())
 }
 
-pub(super) async fn get(on: &mut SqliteConnection, key: &str) -> Result<Option<ResourceRow>> {
-    sqlx::query_as::<_, Stored>("SELECT * FROM resources WHERE key = $1")
+pub(super) async fn get(
+    on: &mut Connection,
+    key: &str,
+    which: Which,
+) -> Result<Option<ResourceRow>> {
+    let sql = match which {
+        Which::Live => "SELECT * FROM resources WHERE key = $1 AND deleted_at IS NULL",
+        Which::Deleted => "SELECT * FROM resources WHERE key = $1 AND deleted_at IS NOT NULL",
+    };
+    sqlx::query_as::<_, Stored>(sql)
         .bind(key)
         .fetch_optional(on)
         .await
@@ -63,22 +101,31 @@ pub(super) async fn get(on: &mut SqliteConnection, key: &str) -> Result<Option<R
 }
 
 pub(super) async fn list(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     kind: &str,
     prefix: &str,
     after: Option<&str>,
     limit: usize,
+    which: Which,
 ) -> Result<Rows<ResourceRow>> {
-    let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM resources WHERE kind = $1 AND key > $2 AND key < $3 ORDER BY key LIMIT $4",
-    )
-    .bind(kind)
-    .bind(after.unwrap_or(prefix))
-    .bind(end_of(prefix))
-    .bind(one_more(limit))
-    .fetch_all(on)
-    .await
-    .map_err(failed("list resources"))?;
+    let sql = match which {
+        Which::Live => {
+            "SELECT * FROM resources WHERE kind = $1 AND key > $2 AND key < $3
+             AND deleted_at IS NULL ORDER BY key LIMIT $4"
+        }
+        Which::Deleted => {
+            "SELECT * FROM resources WHERE kind = $1 AND key > $2 AND key < $3
+             AND deleted_at IS NOT NULL ORDER BY key LIMIT $4"
+        }
+    };
+    let stored = sqlx::query_as::<_, Stored>(sql)
+        .bind(kind)
+        .bind(after.unwrap_or(prefix))
+        .bind(end_of(prefix))
+        .bind(one_more(limit))
+        .fetch_all(on)
+        .await
+        .map_err(failed("list resources"))?;
     let rows = stored
         .into_iter()
         .map(Stored::read)
@@ -87,7 +134,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn descendants(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     prefix: &str,
     limit: usize,
 ) -> Result<Vec<ResourceRow>> {
@@ -103,12 +150,13 @@ pub(super) async fn descendants(
     stored.into_iter().map(Stored::read).collect()
 }
 
-pub(super) async fn put(on: &mut SqliteConnection, row: &ResourceRow) -> Result<()> {
+pub(super) async fn put(on: &mut Connection, row: &ResourceRow) -> Result<()> {
     sqlx::query(
-        "INSERT INTO resources (key, kind, id, name, body, etag, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO resources (key, kind, id, name, body, etag, created_at, updated_at,
+             created_by, updated_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag,
-             updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at, updated_by = excluded.updated_by",
     )
     .bind(&row.key)
     .bind(&row.kind)
@@ -118,23 +166,37 @@ pub(super) async fn put(on: &mut SqliteConnection, row: &ResourceRow) -> Result<
     .bind(&row.etag)
     .bind(micros(row.created_at))
     .bind(micros(row.updated_at))
+    .bind(actor_text(row.created_by.as_ref()))
+    .bind(actor_text(row.updated_by.as_ref()))
     .execute(on)
     .await
     .map_err(failed("write a resource"))?;
     Ok(())
 }
 
-pub(super) async fn replace(
-    on: &mut SqliteConnection,
-    row: &ResourceRow,
-    etag: &str,
+pub(super) async fn set_deleted(
+    on: &mut Connection,
+    key: &str,
+    since: Option<Timestamp>,
 ) -> Result<bool> {
+    let done = sqlx::query("UPDATE resources SET deleted_at = $1 WHERE key = $2")
+        .bind(since.map(micros))
+        .bind(key)
+        .execute(on)
+        .await
+        .map_err(failed("put a resource aside"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn replace(on: &mut Connection, row: &ResourceRow, etag: &str) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE resources SET body = $1, etag = $2, updated_at = $3 WHERE key = $4 AND etag = $5",
+        "UPDATE resources SET body = $1, etag = $2, updated_at = $3, updated_by = $4
+         WHERE key = $5 AND etag = $6",
     )
     .bind(row.body.to_string())
     .bind(&row.etag)
     .bind(micros(row.updated_at))
+    .bind(actor_text(row.updated_by.as_ref()))
     .bind(&row.key)
     .bind(etag)
     .execute(on)
@@ -143,7 +205,7 @@ pub(super) async fn replace(
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn delete(on: &mut SqliteConnection, key: &str) -> Result<bool> {
+pub(super) async fn delete(on: &mut Connection, key: &str) -> Result<bool> {
     let done = sqlx::query("DELETE FROM resources WHERE key = $1")
         .bind(key)
         .execute(on)
@@ -152,7 +214,7 @@ pub(super) async fn delete(on: &mut SqliteConnection, key: &str) -> Result<bool>
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn put_use(on: &mut SqliteConnection, edge: &UseRow) -> Result<()> {
+pub(super) async fn put_use(on: &mut Connection, edge: &UseRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO uses (user_key, role, target_key) VALUES ($1, $2, $3)
          ON CONFLICT (user_key, role) DO UPDATE SET target_key = excluded.target_key",
@@ -166,8 +228,18 @@ pub(super) async fn put_use(on: &mut SqliteConnection, edge: &UseRow) -> Result<
     Ok(())
 }
 
+pub(super) async fn delete_use(on: &mut Connection, user_key: &str, role: &str) -> Result<()> {
+    sqlx::query("DELETE FROM uses WHERE user_key = $1 AND role = $2")
+        .bind(user_key)
+        .bind(role)
+        .execute(on)
+        .await
+        .map_err(failed("forget what a resource needs"))?;
+    Ok(())
+}
+
 pub(super) async fn users_of(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     target_key: &str,
     limit: usize,
 ) -> Result<Vec<UseRow>> {
@@ -183,7 +255,7 @@ pub(super) async fn users_of(
     Ok(rows.into_iter().map(edge).collect())
 }
 
-pub(super) async fn used_by(on: &mut SqliteConnection, user_key: &str) -> Result<Vec<UseRow>> {
+pub(super) async fn used_by(on: &mut Connection, user_key: &str) -> Result<Vec<UseRow>> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT user_key, role, target_key FROM uses WHERE user_key = $1 ORDER BY role",
     )
@@ -203,7 +275,7 @@ fn edge((user_key, role, target_key): (String, String, String)) -> UseRow {
 }
 
 pub(super) async fn secret(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     key: &str,
     purpose: &str,
 ) -> Result<Option<Vec<u8>>> {
@@ -216,7 +288,7 @@ pub(super) async fn secret(
 }
 
 pub(super) async fn put_secret(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     key: &str,
     purpose: &str,
     ciphertext: &[u8],

@@ -1,14 +1,14 @@
 //! Jobs.
 
 use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::super::FARTHEST_POLL;
 use super::{
-    JobFilter, JobRow, Result, Rows, TimeCursor, failed, json, micros, one_more, optional_time,
-    time, uuid,
+    Connection, JobFilter, JobRow, Result, Rows, TimeCursor, failed, json, micros, one_more,
+    optional_time, time, uuid,
 };
+use crate::store::FARTHEST_POLL;
 
 #[derive(FromRow)]
 struct Stored {
@@ -59,7 +59,7 @@ fn read_all(stored: Vec<Stored>) -> Result<Vec<JobRow>> {
     stored.into_iter().map(Stored::read).collect()
 }
 
-pub(super) async fn get(on: &mut SqliteConnection, id: Uuid) -> Result<Option<JobRow>> {
+pub(super) async fn get(on: &mut Connection, id: Uuid) -> Result<Option<JobRow>> {
     sqlx::query_as::<_, Stored>("SELECT * FROM jobs WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(on)
@@ -69,7 +69,7 @@ pub(super) async fn get(on: &mut SqliteConnection, id: Uuid) -> Result<Option<Jo
         .transpose()
 }
 
-pub(super) async fn insert(on: &mut SqliteConnection, row: &JobRow) -> Result<()> {
+pub(super) async fn insert(on: &mut Connection, row: &JobRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO jobs (id, vault_key, instance_key, cluster_key, operation, status, step,
              progress, resource_name, request, result, error, created_at, started_at, ended_at,
@@ -99,7 +99,7 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &JobRow) -> Result<()
     Ok(())
 }
 
-pub(super) async fn update(on: &mut SqliteConnection, row: &JobRow) -> Result<bool> {
+pub(super) async fn update(on: &mut Connection, row: &JobRow) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE jobs SET status = $1, step = $2, progress = $3, resource_name = $4, request = $5,
              result = $6, error = $7, started_at = $8, ended_at = $9, next_poll_at = $10,
@@ -125,7 +125,7 @@ pub(super) async fn update(on: &mut SqliteConnection, row: &JobRow) -> Result<bo
 }
 
 pub(super) async fn list(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     filter: &JobFilter,
     after: Option<TimeCursor>,
     limit: usize,
@@ -173,7 +173,7 @@ const OF_INSTANCE: &str = "SELECT * FROM jobs
      ORDER BY created_at DESC, id DESC LIMIT $8";
 
 pub(super) async fn due(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     now: Timestamp,
     except: &[String],
     in_hand: &[Uuid],
@@ -213,7 +213,7 @@ pub(super) async fn due(
     read_all(stored)
 }
 
-pub(super) async fn next_poll(on: &mut SqliteConnection) -> Result<Option<Timestamp>> {
+pub(super) async fn next_poll(on: &mut Connection) -> Result<Option<Timestamp>> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT min(next_poll_at) FROM jobs WHERE next_poll_at IS NOT NULL")
             .fetch_one(on)
@@ -223,7 +223,7 @@ pub(super) async fn next_poll(on: &mut SqliteConnection) -> Result<Option<Timest
 }
 
 pub(super) async fn open_of_instance(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     instance_key: &str,
 ) -> Result<Vec<JobRow>> {
     let stored = sqlx::query_as::<_, Stored>(
@@ -236,10 +236,7 @@ pub(super) async fn open_of_instance(
     read_all(stored)
 }
 
-pub(super) async fn open_of_cluster(
-    on: &mut SqliteConnection,
-    cluster_key: &str,
-) -> Result<Vec<JobRow>> {
+pub(super) async fn open_of_cluster(on: &mut Connection, cluster_key: &str) -> Result<Vec<JobRow>> {
     let stored = sqlx::query_as::<_, Stored>(
         "SELECT * FROM jobs WHERE cluster_key = $1 AND ended_at IS NULL ORDER BY created_at, id",
     )
@@ -250,8 +247,26 @@ pub(super) async fn open_of_cluster(
     read_all(stored)
 }
 
+pub(super) async fn count_open(on: &mut Connection, except_steps: &[&str]) -> Result<usize> {
+    let mut query = sqlx::QueryBuilder::new("SELECT count(*) FROM jobs WHERE ended_at IS NULL");
+    if !except_steps.is_empty() {
+        query.push(" AND step NOT IN (");
+        let mut steps = query.separated(", ");
+        for step in except_steps {
+            steps.push_bind(*step);
+        }
+        query.push(")");
+    }
+    let count: i64 = query
+        .build_query_scalar()
+        .fetch_one(on)
+        .await
+        .map_err(failed("count running jobs"))?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 pub(super) async fn waiting_of_instance(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     instance_key: &str,
 ) -> Result<Vec<JobRow>> {
     let stored = sqlx::query_as::<_, Stored>(
@@ -267,7 +282,7 @@ pub(super) async fn waiting_of_instance(
 }
 
 pub(super) async fn ended(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     before: Timestamp,
     after: Option<(Timestamp, Uuid)>,
     limit: usize,
@@ -291,7 +306,7 @@ pub(super) async fn ended(
     read_all(stored)
 }
 
-pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> {
+pub(super) async fn delete(on: &mut Connection, id: Uuid) -> Result<bool> {
     let done = sqlx::query("DELETE FROM jobs WHERE id = $1")
         .bind(id.to_string())
         .execute(on)

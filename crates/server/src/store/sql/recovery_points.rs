@@ -1,12 +1,12 @@
 //! Recovery points.
 
 use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    ExpiryCursor, RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed, json, micros,
-    one_more, optional_time, time, uuid,
+    Connection, ExpiryCursor, RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed,
+    json, micros, one_more, optional_time, time, uuid,
 };
 
 #[derive(FromRow)]
@@ -36,7 +36,7 @@ impl Stored {
     }
 }
 
-pub(super) async fn get(on: &mut SqliteConnection, id: Uuid) -> Result<Option<RecoveryPointRow>> {
+pub(super) async fn get(on: &mut Connection, id: Uuid) -> Result<Option<RecoveryPointRow>> {
     sqlx::query_as::<_, Stored>("SELECT * FROM recovery_points WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(on)
@@ -46,7 +46,7 @@ pub(super) async fn get(on: &mut SqliteConnection, id: Uuid) -> Result<Option<Re
         .transpose()
 }
 
-pub(super) async fn insert(on: &mut SqliteConnection, row: &RecoveryPointRow) -> Result<()> {
+pub(super) async fn insert(on: &mut Connection, row: &RecoveryPointRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO recovery_points
              (id, instance_key, vault_key, job_id, created_at, expires_at, body, expiring_since, sequence)
@@ -68,7 +68,7 @@ pub(super) async fn insert(on: &mut SqliteConnection, row: &RecoveryPointRow) ->
 }
 
 pub(super) async fn list(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     instance_key: &str,
     (from, until): (Option<Timestamp>, Option<Timestamp>),
     after: Option<TimeCursor>,
@@ -100,7 +100,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn put_body(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     id: Uuid,
     body: &serde_json::Value,
 ) -> Result<bool> {
@@ -113,7 +113,7 @@ pub(super) async fn put_body(
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn put_repository(on: &mut SqliteConnection, row: &RepositoryRow) -> Result<()> {
+pub(super) async fn put_repository(on: &mut Connection, row: &RepositoryRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO repositories (instance_key, container_id, prefix) VALUES ($1, $2, $3)
          ON CONFLICT (instance_key, container_id, prefix) DO NOTHING",
@@ -128,7 +128,7 @@ pub(super) async fn put_repository(on: &mut SqliteConnection, row: &RepositoryRo
 }
 
 pub(super) async fn repositories(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     instance_key: &str,
 ) -> Result<Vec<RepositoryRow>> {
     let found: Vec<(String, String)> = sqlx::query_as(
@@ -149,7 +149,7 @@ pub(super) async fn repositories(
         .collect())
 }
 
-pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> {
+pub(super) async fn delete(on: &mut Connection, id: Uuid) -> Result<bool> {
     let done = sqlx::query("DELETE FROM recovery_points WHERE id = $1")
         .bind(id.to_string())
         .execute(on)
@@ -158,10 +158,7 @@ pub(super) async fn delete(on: &mut SqliteConnection, id: Uuid) -> Result<bool> 
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn last_made(
-    on: &mut SqliteConnection,
-    instance_key: &str,
-) -> Result<Option<Uuid>> {
+pub(super) async fn last_made(on: &mut Connection, instance_key: &str) -> Result<Option<Uuid>> {
     let found: Option<String> = sqlx::query_scalar(
         "SELECT id FROM recovery_points WHERE instance_key = $1 ORDER BY sequence DESC LIMIT 1",
     )
@@ -173,7 +170,7 @@ pub(super) async fn last_made(
 }
 
 pub(super) async fn expired(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     now: Timestamp,
     after: Option<ExpiryCursor>,
     limit: usize,
@@ -197,7 +194,7 @@ pub(super) async fn expired(
 }
 
 pub(super) async fn expiring(
-    on: &mut SqliteConnection,
+    on: &mut Connection,
     after: Option<Uuid>,
     limit: usize,
 ) -> Result<Vec<RecoveryPointRow>> {
@@ -213,11 +210,7 @@ pub(super) async fn expiring(
     stored.into_iter().map(Stored::read).collect()
 }
 
-pub(super) async fn mark_expiring(
-    on: &mut SqliteConnection,
-    id: Uuid,
-    at: Timestamp,
-) -> Result<bool> {
+pub(super) async fn mark_expiring(on: &mut Connection, id: Uuid, at: Timestamp) -> Result<bool> {
     let done = sqlx::query(
         "UPDATE recovery_points SET expiring_since = $1 WHERE id = $2 AND expiring_since IS NULL",
     )

@@ -1,0 +1,23 @@
+//! `GET …/locations/{location}/deletedVaults`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use strongroom_api::list::Page;
+use strongroom_api::vault::DeletedBackupVaultResource;
+
+use crate::app::vaults::deleted;
+use crate::app::{App, Result};
+use crate::http::pagination::PageRequest;
+use crate::http::request::Target;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Target(collection): Target,
+    page: PageRequest,
+) -> Result<Json<Page<DeletedBackupVaultResource>>> {
+    let location = collection.without(1);
+    let (found, next) = deleted::list(&app, &location, page.after.as_deref(), page.limit).await?;
+    Ok(Json(page.page(found, next)))
+}

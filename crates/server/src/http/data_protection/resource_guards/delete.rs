@@ -1,0 +1,18 @@
+//! `DELETE …/resourceGuards/{guard}`: 200, or 204 when there was none; 409 while a vault is linked to it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::app::resources::Terms;
+use crate::app::{App, Result, guards};
+use crate::http::request::{Target, deleted};
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Target(id): Target,
+    terms: Terms,
+) -> Result<StatusCode> {
+    Ok(deleted(guards::delete(&app, &id, &terms).await?))
+}

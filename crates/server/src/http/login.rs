@@ -1,0 +1,75 @@
+//! *Where identity libraries sign in*: the token endpoint and what they read before it, with the addresses
+//! and answers of Entra, so that `azure-identity` and MSAL work when this server is their authority.
+//!
+//! Open, because who signs in has no token yet. Sources:
+//! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
+//! <https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>, RFC 6749 (4.4, 5.2).
+
+mod configuration;
+mod keys;
+mod protected_resource;
+mod token;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+use strongroom_api::administration::PROTECTED_RESOURCE;
+use strongroom_core::error::Code;
+
+use super::error::X_MS_ERROR_CODE;
+use super::route::{Access, Route};
+use crate::app::App;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::process("/{tenant}/oauth2/v2.0/token", Access::Open)
+            .post("Strongroom/login/token/action", token::handle),
+        Route::process("/{tenant}/oauth2/token", Access::Open)
+            .post("Strongroom/login/token/action", token::handle),
+        Route::process(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            Access::Open,
+        )
+        .get("Strongroom/login/configuration/read", configuration::handle),
+        Route::process("/{tenant}/discovery/v2.0/keys", Access::Open)
+            .get("Strongroom/login/keys/read", keys::handle),
+        Route::process(PROTECTED_RESOURCE, Access::Open).get(
+            "Strongroom/login/protectedResource/read",
+            protected_resource::handle,
+        ),
+    ]
+}
+
+/// A refusal as OAuth 2.0 has it, with Entra's number for it.
+fn refused(status: StatusCode, error: &str, number: u32, why: &str) -> Response {
+    let body = json!({
+        "error": error,
+        "error_description": format!("AADSTS{number}: {why}"),
+        "error_codes": [number],
+    });
+    // For our own clients, which know the code and its page.
+    let code = if status == StatusCode::UNAUTHORIZED {
+        Code::AuthenticationFailed
+    } else {
+        Code::InvalidRequestContent
+    };
+    let code = [(X_MS_ERROR_CODE, HeaderValue::from_static(code.as_str()))];
+    (status, code, Json(body)).into_response()
+}
+
+/// The refusal of another tenant than the one that this server is.
+fn other_tenant(app: &App, tenant: &str) -> Option<Response> {
+    let is_ours = tenant.eq_ignore_ascii_case(&app.tenant_id.to_string());
+    (!is_ours).then(|| {
+        let shown: String = tenant.chars().take(64).collect();
+        refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            90002,
+            &format!(
+                "Tenant '{shown}' not found. Check to make sure you have the correct tenant ID."
+            ),
+        )
+    })
+}
