@@ -11,21 +11,25 @@
 
 mod actions;
 pub mod collection;
+pub mod device;
 pub mod download;
 pub mod error;
 pub mod id;
 pub mod operation;
 pub mod paging;
+mod sign_in;
 mod transport;
 
 #[cfg(test)]
 mod tests;
 
 pub use collection::Collection;
+pub use device::DeviceSignIn;
 pub use download::Download;
 pub use error::{ApiError, ClientError};
 pub use operation::{LongRunning, Progress};
 pub use paging::Pages;
+pub use sign_in::SignedIn;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,6 +23,8 @@ pub const SETTING_STORAGE_ACCOUNT: &str = "storageAccount";
 pub const SETTING_STORAGE_ACCOUNT_RESOURCE_GROUP: &str = "storageAccountResourceGroup";
 /// Published configuration setting: the storage account's subscription.
 pub const SETTING_STORAGE_ACCOUNT_SUBSCRIPTION_ID: &str = "storageAccountSubscriptionId";
+/// Our configuration setting: how long an application may stand frozen, in seconds.
+pub const SETTING_FREEZE_BUDGET_SECONDS: &str = "freezeBudgetSeconds";
 /// Our configuration setting: another image than the server's default.
 pub const SETTING_IMAGE: &str = "image";
 

@@ -48,6 +48,46 @@ pub struct BackupInstance {
     pub object_type: String,
     /// Ours, read-only: what the policy's schedule does with this instance.
     pub schedule_status: Option<ScheduleStatus>,
+    /// Read-only, of a deleted instance (`DeletedBackupInstance`): until when it can be brought back.
+    pub deletion_info: Option<DeletionInfo>,
+}
+
+/// `DeletionInfo`.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionInfo {
+    /// When it was deleted.
+    pub deletion_time: Option<Timestamp>,
+    /// Nothing is billed here: when it is gone for good.
+    pub billing_end_date: Option<Timestamp>,
+    /// When it is gone for good.
+    pub scheduled_purge_time: Option<Timestamp>,
+    /// Correlates log lines. The published name has these capital letters.
+    #[serde(rename = "deleteActivityID")]
+    pub delete_activity_id: Option<String>,
+}
+
+/// `DeletedBackupInstanceResource`.
+pub type DeletedBackupInstanceResource = Resource<BackupInstance>;
+
+/// `SyncBackupInstanceRequest`.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncBackupInstanceRequest {
+    /// Only after a failure, or always.
+    pub sync_type: Option<SyncType>,
+}
+
+/// `SyncType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SyncType {
+    /// What failed is tried again.
+    #[default]
+    Default,
+    /// It is set up again, failed or not.
+    ForceResync,
 }
 
 /// Ours: what the policy's schedule does with an instance.
@@ -153,6 +193,24 @@ impl PolicyParameters {
         list.iter()
             .map(|BackupDatasourceParameters::KubernetesClusterBackupDatasourceParameters(own)| own)
             .next()
+    }
+}
+
+impl PolicyParameters {
+    /// The id of the snapshot resource group, when one is named.
+    #[must_use]
+    pub fn snapshot_group(&self) -> Option<&str> {
+        let list = self
+            .data_store_parameters_list
+            .as_deref()
+            .unwrap_or_default();
+        list.iter()
+            .find_map(
+                |DataStoreParameters::AzureOperationalStoreParameters(own)| {
+                    own.resource_group_id.as_deref()
+                },
+            )
+            .filter(|id| !id.is_empty())
     }
 }
 

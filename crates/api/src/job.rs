@@ -83,6 +83,21 @@ pub struct Job {
     pub destination_data_store_name: Option<String>,
 }
 
+/// `ExportJobsResult`: links to a vault's jobs as files; append the key to the address.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportJobsResult {
+    /// Address of the jobs as a JSON array.
+    pub blob_url: Option<String>,
+    /// What opens it.
+    pub blob_sas_key: Option<String>,
+    /// Address of the jobs as a table (CSV here).
+    pub excel_file_blob_url: Option<String>,
+    /// What opens it.
+    pub excel_file_blob_sas_key: Option<String>,
+}
+
 impl Job {
     /// Has it come to an end, whichever?
     #[must_use]

@@ -55,13 +55,47 @@ pub struct AzureBackupDiscreteRecoveryPoint {
     pub new_bytes: Option<u64>,
     /// Ours: volume snapshots in it.
     pub volumes: Option<u64>,
+    /// Ours: groups of them that hold one instant each; absent when there are none.
+    pub volume_groups: Option<u64>,
     /// Ours: the job that made it.
     pub job_id: Option<String>,
-    /// Ours: `cut at R` or `smeared A..B`: how consistent in time it is.
+    /// Ours: `cut at R` or `smeared from A to B (types)`: how consistent in time it is.
     pub consistency: Option<String>,
+    /// Ours: the cluster as it was when the objects were read. Its types are told of one point, not
+    /// in lists.
+    pub cluster: Option<ClusterAtBackup>,
     /// Ours: what the last verification found; absent until there was one. It lists the first few
     /// problems, the operation's own result more.
     pub verification: Option<Verification>,
+}
+
+/// Ours: the cluster that a recovery point was made of, as it was at that time.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterAtBackup {
+    /// Version of its API server, as in `v1.36.3`.
+    pub version: Option<String>,
+    /// What it ran on, as in `linux/amd64`.
+    pub platform: Option<String>,
+    /// The types that it served, by name; absent in lists.
+    pub served_types: Option<Vec<ServedType>>,
+}
+
+/// Ours: one type that a cluster served, whether or not the recovery point holds objects of it.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServedType {
+    /// As in `deployments.apps`; the plural alone in the core group.
+    pub resource: String,
+    /// The version that the API server preferred.
+    pub preferred_version: String,
+    /// All versions in which it was served, the preferred one first.
+    pub served_versions: Vec<String>,
+    /// The version in which its objects are in the recovery point, when there are any: for custom
+    /// types the one that the cluster stored them in. A restore needs a cluster that serves it.
+    pub held_version: Option<String>,
 }
 
 /// Ours: what the verification of a recovery point found, also the result of the operation.

@@ -1,5 +1,7 @@
 //! `/subscriptions/{id}/resourcegroups`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -20,8 +22,8 @@ pub struct ResourceGroup {
     /// The region; fixed once set.
     pub location: Option<String>,
     /// The caller's own labels.
-    pub tags: Option<std::collections::BTreeMap<String, String>>,
-    /// Read-only.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// What the group is.
     pub properties: Option<ResourceGroupProperties>,
 }
 
@@ -32,6 +34,23 @@ pub struct ResourceGroup {
 pub struct ResourceGroupProperties {
     /// Read-only.
     pub provisioning_state: Option<String>,
+    /// Ours: with which parameters the snapshots of backup instances are taken whose snapshot resource group
+    /// this is. Absent in a PUT means unchanged, so that a client that does not know it does not lose it.
+    pub snapshot_classes: Option<Vec<SnapshotClass>>,
+}
+
+/// Ours: the parameters of a CSI driver's snapshots.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotClass {
+    /// The driver, as in `disk.csi.azure.com`.
+    pub driver: String,
+    /// The parameters, as the driver understands them.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// The cluster's VolumeGroupSnapshotClass by which several volumes are snapshotted at one instant.
+    pub group_class: Option<String>,
 }
 
 /// Any resource in a list of a group's resources: no properties.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -42,6 +43,40 @@ pub struct BackupVault {
     pub secure_score: Option<String>,
     /// Read-only: `Poor`, `Fair`, `Good`, `Excellent`, `NotSupported`.
     pub bcdr_security_level: Option<String>,
+}
+
+/// `DeletedBackupVaultResource`.
+pub type DeletedBackupVaultResource = Resource<DeletedBackupVault>;
+
+/// `DeletedBackupVault`: a vault that was deleted with deleted instances in it, and can be brought back.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedBackupVault {
+    /// What it was set to.
+    #[serde(flatten)]
+    pub vault: BackupVault,
+    /// Its id while it was there.
+    pub original_backup_vault_id: String,
+    /// Its name while it was there.
+    pub original_backup_vault_name: String,
+    /// Where it was.
+    pub original_backup_vault_resource_path: String,
+    /// Until when it can be brought back.
+    pub resource_deletion_info: ResourceDeletionInfo,
+}
+
+/// `ResourceDeletionInfo`.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceDeletionInfo {
+    /// When it was deleted.
+    pub deletion_time: Option<Timestamp>,
+    /// When it is gone for good.
+    pub scheduled_purge_time: Option<Timestamp>,
+    /// Correlates log lines.
+    pub delete_activity_id: Option<String>,
 }
 
 /// `PatchResourceRequestInput`: the body of a vault PATCH. Absent fields stay as they are.

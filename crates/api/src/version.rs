@@ -42,7 +42,8 @@ pub fn is_supported(provider: &str, version: &str) -> bool {
 }
 
 /// What our own client sends for other providers: the versions whose shapes these types follow.
-const BY_PROVIDER: [(&str, &str); 4] = [
+const BY_PROVIDER: [(&str, &str); 5] = [
+    ("microsoft.authorization", "2022-04-01"),
     ("microsoft.kubernetes", "2024-01-01"),
     ("microsoft.containerservice", "2024-09-01"),
     ("microsoft.kubernetesconfiguration", "2023-05-01"),

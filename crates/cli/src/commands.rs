@@ -1,5 +1,6 @@
 //! The nouns. Each noun is a file with its verbs and columns, each verb a file below it.
 
+mod audit;
 mod backup;
 mod cluster;
 mod completions;
@@ -7,17 +8,21 @@ mod context;
 mod doctor;
 mod extension;
 mod group;
+mod guard;
 mod instance;
 pub(crate) mod job;
 mod login;
 mod policy;
 mod recovery_point;
 mod restore;
+mod role;
 mod selection;
+mod service_principal;
 mod storage;
 mod token;
 mod vault;
 mod version;
+mod whoami;
 
 use crate::error::CliError;
 use crate::session::Session;
@@ -51,8 +56,18 @@ pub enum Command {
     Job(Noun<job::Verb>),
     /// Resource groups
     Group(Noun<group::Verb>),
+    /// Roles: who may do what, and where
+    Role(Noun<role::Verb>),
+    /// Service principals: the identities of programs
+    ServicePrincipal(Noun<service_principal::Verb>),
     /// Store how to reach a server as a context, and check it
     Login(Leaf<login::Args>),
+    /// Tell as whom the server knows you
+    Whoami(Leaf<whoami::Args>),
+    /// Resource guards: critical operations need the approval of a second person
+    Guard(Noun<guard::Verb>),
+    /// The audit log: who did what, and what was denied
+    Audit(Noun<audit::Verb>),
     /// The administrator's token
     Token(Noun<token::Verb>),
     /// Contexts: stored servers and defaults
@@ -119,8 +134,13 @@ impl Command {
             Self::Restore(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Job(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Group(noun) => in_session(noun.global, noun.verb, terminal).await,
+            Self::Role(noun) => in_session(noun.global, noun.verb, terminal).await,
+            Self::ServicePrincipal(noun) => in_session(noun.global, noun.verb, terminal).await,
+            Self::Guard(noun) => in_session(noun.global, noun.verb, terminal).await,
+            Self::Audit(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Token(noun) => in_session(noun.global, noun.verb, terminal).await,
             Self::Login(leaf) => leaf.own.run(leaf.global, terminal).await,
+            Self::Whoami(leaf) => in_session(leaf.global, leaf.own, terminal).await,
             Self::Context(noun) => noun.verb.run(&noun.global, terminal),
             Self::Doctor(leaf) => leaf.own.run(leaf.global, terminal).await,
             Self::Version(args) => args.run(terminal),

@@ -33,6 +33,8 @@ pub(crate) enum CliError {
     Job(Box<Job>),
     /// A recovery point is not what was written; each problem is told already.
     Damaged { point: String, problems: u64 },
+    /// The audit log, or a copy of it, is not what was written.
+    Tampered(String),
     /// `doctor` found this many problems; they are told already.
     Unhealthy(usize),
     /// Whoever read our output has gone; nobody is left to tell.
@@ -79,6 +81,11 @@ impl CliError {
         }
     }
 
+    /// The audit log is broken here.
+    pub(crate) fn tampered(what: impl Into<String>) -> Self {
+        Self::Tampered(what.into())
+    }
+
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -89,7 +96,7 @@ impl CliError {
                 exit_code::JOB_CANCELLED
             }
             Self::Job(_) => exit_code::JOB_FAILED,
-            Self::Damaged { .. } => exit_code::CORRUPT,
+            Self::Damaged { .. } | Self::Tampered(_) => exit_code::CORRUPT,
             Self::Unhealthy(_) => exit_code::UNHEALTHY,
             Self::OutputClosed => exit_code::SUCCESS,
         }
@@ -123,6 +130,11 @@ impl Display for CliError {
                 let code = Code::RecoveryPointCorrupt.as_str();
                 let what = format!("the recovery point {point} is damaged, problems: {problems}");
                 headline(&mut text, code, &what)?;
+                page(&mut text, code)?;
+            }
+            Self::Tampered(what) => {
+                let code = Code::AuditLogBroken.as_str();
+                headline(&mut text, code, what)?;
                 page(&mut text, code)?;
             }
             Self::Unhealthy(count) => {

@@ -223,6 +223,18 @@ impl Settings {
         self.context.token.is_some()
     }
 
+    /// Takes another token than the one that was given.
+    pub(crate) fn set_token(&mut self, token: Secret) {
+        self.context.token = Some(token);
+    }
+
+    /// A client for whoever has no token yet.
+    pub(crate) fn client_without_token(&self) -> Result<Client, CliError> {
+        let mut anonymous = self.clone();
+        anonymous.context.token = None;
+        anonymous.client()
+    }
+
     /// A client for the server.
     pub(crate) fn client(&self) -> Result<Client, CliError> {
         let server = self.server().ok_or(CliError::NotLoggedIn)?;

@@ -189,6 +189,14 @@ fn account(job: &Job, name: &str, vault: &str) -> Vec<String> {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     let mut lines = Vec::new();
+    if let Some(millis) = details.get("snapshotWindowMillis") {
+        lines.push(format!("volume snapshots: all cut within {millis} ms"));
+    }
+    if let Some(millis) = details.get("frozenMillis") {
+        lines.push(format!(
+            "hooks: the application stood frozen for {millis} ms"
+        ));
+    }
     if !done.is_empty() {
         let what = if is_plan { "it would be" } else { "done" };
         lines.push(format!("{what}: {}", done.join(", ")));

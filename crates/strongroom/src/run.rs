@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use strongroom_cli::{Command, exit_code};
 use strongroom_extension::ExtensionOptions;
+use strongroom_server::app::tokens::SigningKeyError;
 use strongroom_server::data_dir::DataDirError;
 use strongroom_server::{RunError, ServerOptions};
 
@@ -74,16 +75,25 @@ fn be_extension(args: ExtensionRunArgs) -> ExitCode {
 /// What kind of trouble keeps a server from running, in the codes of the command line.
 fn server_exit_code(error: &RunError) -> u8 {
     match error {
-        RunError::Config(_) | RunError::Tls(_) => exit_code::USAGE,
+        RunError::Config(_)
+        | RunError::Tls(_)
+        | RunError::IdentityProvider(_)
+        | RunError::AuditReceiver(_) => exit_code::USAGE,
         RunError::DataDir(DataDirError::InUse { .. }) => exit_code::CONFLICT,
-        RunError::DataDir(DataDirError::TooOpen { .. }) => exit_code::DENIED,
+        RunError::DataDir(DataDirError::TooOpen { .. })
+        | RunError::TokenKey(SigningKeyError::DataDir(DataDirError::TooOpen { .. })) => {
+            exit_code::DENIED
+        }
         RunError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
             exit_code::CONFLICT
         }
         RunError::Listen { .. } => exit_code::USAGE,
-        RunError::MasterKey(_) | RunError::MasterKeyLost { .. } => exit_code::CORRUPT,
+        RunError::MasterKey(_)
+        | RunError::MasterKeyLost { .. }
+        | RunError::TokenKey(SigningKeyError::NotAKey) => exit_code::CORRUPT,
         RunError::DataDir(DataDirError::Io { .. })
         | RunError::Store(_)
+        | RunError::TokenKey(SigningKeyError::DataDir(_) | SigningKeyError::NotMade)
         | RunError::App(_)
         | RunError::DataPlane(_)
         | RunError::Serve(_) => exit_code::INTERNAL,
@@ -174,6 +184,7 @@ mod tests {
                 RunError::MasterKeyLost { path: "k".into() },
                 exit_code::CORRUPT,
             ),
+            (SigningKeyError::NotAKey.into(), exit_code::CORRUPT),
             (
                 RunError::Serve(ErrorKind::Other.into()),
                 exit_code::INTERNAL,

@@ -7,17 +7,20 @@ use serde::de::DeserializeOwned;
 use super::id::{ClusterKind, Group};
 use super::operation::{LongRunning, Outcome};
 use super::{Client, ClientError, Pages};
+use crate::authorization::{RoleAssignmentResource, RoleDefinitionResource};
 use crate::cluster::ClusterResource;
 use crate::extension::ExtensionResource;
-use crate::instance::BackupInstanceResource;
+use crate::guard::{ResourceGuardProxyResource, ResourceGuardResource};
+use crate::instance::{BackupInstanceResource, DeletedBackupInstanceResource};
 use crate::job::JobResource;
 use crate::policy::BackupPolicyResource;
 use crate::recovery_point::RecoveryPointResource;
 use crate::resource_group::ResourceGroup;
+use crate::service_principal::{self, ServicePrincipalResource};
 use crate::storage::{BlobContainerResource, StorageAccountResource};
 use crate::subscription::Subscription;
 use crate::trusted_access::TrustedAccessRoleBindingResource;
-use crate::vault::BackupVaultResource;
+use crate::vault::{BackupVaultResource, DeletedBackupVaultResource};
 
 /// Resources of one type under one parent.
 #[derive(Clone, Debug)]
@@ -123,6 +126,27 @@ impl Client {
         )
     }
 
+    /// The role assignments at a scope; the root is `/`.
+    #[must_use]
+    pub fn role_assignments(&self, scope: &str) -> Collection<RoleAssignmentResource> {
+        let scope = scope.trim_end_matches('/');
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+        Collection::new(self, path)
+    }
+
+    /// Ours: the service principals.
+    #[must_use]
+    pub fn service_principals(&self) -> Collection<ServicePrincipalResource> {
+        Collection::new(self, service_principal::COLLECTION.to_owned())
+    }
+
+    /// The role definitions (read-only).
+    #[must_use]
+    pub fn role_definitions(&self) -> Collection<RoleDefinitionResource> {
+        let path = "/providers/Microsoft.Authorization/roleDefinitions";
+        Collection::new(self, path.to_owned())
+    }
+
     /// The vaults of a resource group.
     #[must_use]
     pub fn vaults(&self, group: &Group) -> Collection<BackupVaultResource> {
@@ -135,6 +159,24 @@ impl Client {
         )
     }
 
+    /// The resource guards of a resource group.
+    #[must_use]
+    pub fn resource_guards(&self, group: &Group) -> Collection<ResourceGuardResource> {
+        Collection::new(
+            self,
+            format!(
+                "{}/providers/Microsoft.DataProtection/resourceGuards",
+                group.id()
+            ),
+        )
+    }
+
+    /// The link of a vault to its resource guard: one or none.
+    #[must_use]
+    pub fn resource_guard_proxies(&self, vault_id: &str) -> Collection<ResourceGuardProxyResource> {
+        Collection::new(self, format!("{vault_id}/backupResourceGuardProxies"))
+    }
+
     /// The policies of a vault.
     #[must_use]
     pub fn policies(&self, vault_id: &str) -> Collection<BackupPolicyResource> {
@@ -145,6 +187,25 @@ impl Client {
     #[must_use]
     pub fn instances(&self, vault_id: &str) -> Collection<BackupInstanceResource> {
         Collection::new(self, format!("{vault_id}/backupInstances"))
+    }
+
+    /// The deleted instances of a vault that can be brought back (read-only).
+    #[must_use]
+    pub fn deleted_instances(&self, vault_id: &str) -> Collection<DeletedBackupInstanceResource> {
+        Collection::new(self, format!("{vault_id}/deletedBackupInstances"))
+    }
+
+    /// The deleted vaults of a location that can be brought back (read-only).
+    #[must_use]
+    pub fn deleted_vaults(
+        &self,
+        subscription: &str,
+        location: &str,
+    ) -> Collection<DeletedBackupVaultResource> {
+        let path = format!(
+            "/subscriptions/{subscription}/providers/Microsoft.DataProtection/locations/{location}/deletedVaults"
+        );
+        Collection::new(self, path)
     }
 
     /// The jobs of a vault (read-only).

@@ -141,7 +141,8 @@ impl ApiError {
             code
         };
         let message = if error.message.is_empty() {
-            format!("the server answered {status} without saying why")
+            described(body)
+                .unwrap_or_else(|| format!("the server answered {status} without saying why"))
         } else {
             error.message
         };
@@ -204,4 +205,15 @@ pub(crate) fn root(error: &dyn std::error::Error) -> String {
         last = cause;
     }
     last.to_string()
+}
+
+/// What the refusal of a sign-in says, which has the form of OAuth 2.0 (RFC 6749, 5.2).
+fn described(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Refused {
+        error_description: String,
+    }
+    serde_json::from_slice::<Refused>(body)
+        .ok()
+        .map(|refused| refused.error_description)
 }

@@ -307,7 +307,7 @@ async fn patient_get(
             method: Method::GET,
             url: url.clone(),
             body: None,
-            if_match: None,
+            headers: &[],
         };
         match client.send(call).await {
             Err(error) if error.is_transient() && began.elapsed() < OUTAGE_TOLERANCE => {

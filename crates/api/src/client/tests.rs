@@ -1,5 +1,6 @@
 //! The client against a small server that plays the parts of ours, and those of a broken one.
 
+mod device;
 mod operations;
 mod trust;
 

@@ -28,7 +28,7 @@ pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<&'a [u8]>,
-    pub(crate) if_match: Option<&'a str>,
+    pub(crate) headers: &'a [(&'static str, &'a str)],
 }
 
 /// What came back, with a status below 400.
@@ -70,6 +70,18 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Answer, ClientError> {
+        self.call_with(method, path, query, &[], body).await
+    }
+
+    /// The same with headers of its own.
+    pub(crate) async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        headers: &[(&'static str, &str)],
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Answer, ClientError> {
         let url = self.url(path, query)?;
         let body = match body {
             Some(body) => Some(serde_json::to_vec(body).map_err(|error| {
@@ -81,7 +93,7 @@ impl Client {
             method,
             url,
             body: body.as_deref(),
-            if_match: None,
+            headers,
         })
         .await
     }
@@ -92,7 +104,7 @@ impl Client {
             method: Method::GET,
             url,
             body: None,
-            if_match: None,
+            headers: &[],
         })
         .await?
         .json()
@@ -168,14 +180,15 @@ impl Client {
             request = request.bearer_auth(token.expose());
         }
         if let Some(body) = call.body {
-            request = request
-                .header("content-type", "application/json")
-                .body(body.to_vec());
+            if !call.headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body.to_vec());
         } else if call.method == Method::POST {
             request = request.header("content-length", "0");
         }
-        if let Some(etag) = call.if_match {
-            request = request.header("if-match", etag);
+        for (name, value) in call.headers {
+            request = request.header(*name, *value);
         }
         let mut response = request
             .send()

@@ -269,7 +269,7 @@ async fn extension(
     let name = id::name(cluster_id);
     let check = format!("extension on {name}");
     let found = client.extensions(cluster_id).list()?.all().await?;
-    let Some(extension) = found.first() else {
+    let Some(listed) = found.into_iter().next() else {
         findings.problem(
             check,
             "not installed",
@@ -277,6 +277,10 @@ async fn extension(
         );
         return Ok(());
     };
+    // The list tells what was seen last; reading the extension itself asks it.
+    let named = listed.name.clone().unwrap_or_default();
+    let read = client.extensions(cluster_id).get(&named).await;
+    let extension = read.unwrap_or(listed);
     let own = &extension.properties;
     let state = own.provisioning_state.as_deref().unwrap_or("unknown");
     let statuses = own.statuses.as_deref().unwrap_or_default();
@@ -286,6 +290,18 @@ async fn extension(
             .as_deref()
             .is_some_and(|level| level.eq_ignore_ascii_case("Error"))
     });
+    for warning in statuses.iter().filter(|status| {
+        status
+            .level
+            .as_deref()
+            .is_some_and(|level| level.eq_ignore_ascii_case("Warning"))
+    }) {
+        findings.problem(
+            format!("volume snapshots on {name}"),
+            warning.message.as_deref().unwrap_or_default(),
+            "What is gone does not come back: take a new backup of these applications, and see in the storage's log who removed it.",
+        );
+    }
     match (&own.error_info, unwell) {
         (Some(error), _) => findings.problem(
             check,

@@ -11,8 +11,12 @@ super::verbs! {
     Show(show),
     /// Wait until a job has ended; its end is the command's
     Wait(wait),
+    /// End a job that runs or waits
+    Cancel(cancel),
     /// Show what became of each object
     Report(report),
+    /// Write the jobs of a vault to a file
+    Export(export),
 }
 
 /// The columns of a job.

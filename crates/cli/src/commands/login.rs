@@ -1,8 +1,13 @@
 //! `strongroom login`: stores a server as a context, after it has let us in.
 
+use std::path::{Path, PathBuf};
+
+use strongroom_api::client::{DeviceSignIn, SignedIn};
+
 use crate::context_file::ContextFile;
 use crate::error::CliError;
-use crate::settings::GlobalArgs;
+use crate::local_file;
+use crate::settings::{GlobalArgs, Settings};
 use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
@@ -10,23 +15,53 @@ pub struct Args {
     /// Name of the context
     #[arg(long, default_value = "default")]
     name: String,
+    /// Sign in as the service principal with this client id, for an hour
+    #[arg(long, value_name = "CLIENT_ID", requires_all = ["client_secret_file", "tenant"])]
+    service_principal: Option<String>,
+    /// File with the service principal's secret; `-` is standard input
+    #[arg(long, value_name = "FILE", requires = "service_principal")]
+    client_secret_file: Option<PathBuf>,
+    /// Tenant of the service principal, as `service-principal create` told it
+    #[arg(long, value_name = "ID", requires = "service_principal")]
+    tenant: Option<String>,
+    /// Sign in at the identity provider that the server believes, with a browser on any machine
+    #[arg(long, conflicts_with_all = ["service_principal", "token_file"])]
+    identity_provider: bool,
+    /// PEM file of the CA that signed the identity provider's certificate
+    #[arg(long, value_name = "FILE", requires = "identity_provider")]
+    identity_provider_ca_file: Option<PathBuf>,
 }
 
 impl Args {
     pub(super) async fn run(self, global: GlobalArgs, terminal: &Terminal) -> Result<(), CliError> {
         let path = global.context_path()?;
         let mut file = ContextFile::load(&path)?;
-        let settings = global.settings_for_login(&file, &self.name)?;
+        let mut settings = global.settings_for_login(&file, &self.name)?;
         if settings.server().is_none() {
             return Err(CliError::invalid(
                 "no server is given",
                 "Give --server URL.",
             ));
         }
+        let mut until = String::new();
+        if let Some((client, file, tenant)) = self.sign_in() {
+            let secret = local_file::read_secret(file)?;
+            let signed_in = settings
+                .client_without_token()?
+                .sign_in(tenant, client, &secret)
+                .await?;
+            until = format!(" for {} minutes", signed_in.expires_in / 60);
+            settings.set_token(signed_in.token);
+        }
+        if self.identity_provider {
+            let signed_in = self.by_code(&settings, terminal).await?;
+            until = format!(" for {} minutes", signed_in.expires_in / 60);
+            settings.set_token(signed_in.token);
+        }
         if !settings.has_token() {
             return Err(CliError::invalid(
                 "no token is given",
-                "Give --token-file FILE; the server writes its first one to DATA-DIR/admin.token.",
+                "Give --token-file FILE or --identity-provider; the server writes its first one to DATA-DIR/admin.token.",
             ));
         }
         let subscriptions = settings.client()?.subscriptions().list()?.all().await?;
@@ -53,8 +88,46 @@ impl Args {
         file.current = Some(self.name.clone());
         file.save(&path)?;
         if !global.quiet {
-            terminal.say(&format!("logged in to {server} as context '{}'", self.name));
+            terminal.say(&format!(
+                "logged in to {server} as context '{}'{until}",
+                self.name
+            ));
         }
         Ok(())
+    }
+
+    /// Signs a person in; they are told on the terminal what to do, also when that is to be quiet.
+    async fn by_code(
+        &self,
+        settings: &Settings,
+        terminal: &Terminal,
+    ) -> Result<SignedIn, CliError> {
+        let with = settings.client_without_token()?.sign_in_with().await?;
+        let with = with.ok_or_else(|| {
+            CliError::invalid(
+                "the server knows no identity provider",
+                "Give --token-file FILE, or have [identity_provider] configured on the server.",
+            )
+        })?;
+        let ca = self.identity_provider_ca_file.as_deref();
+        let ca = ca.map(local_file::read).transpose()?;
+        let begun = DeviceSignIn::begin(with, ca.as_deref()).await?;
+        terminal.say(&format!(
+            "open {} and enter the code {}",
+            begun.page, begun.user_code
+        ));
+        if let Some(whole) = &begun.whole_page {
+            terminal.say(&format!("or open {whole}"));
+        }
+        Ok(begun.wait().await?)
+    }
+
+    /// Client id, file of the secret and tenant, when it is a service principal that signs in.
+    fn sign_in(&self) -> Option<(&str, &Path, &str)> {
+        Some((
+            self.service_principal.as_deref()?,
+            self.client_secret_file.as_deref()?,
+            self.tenant.as_deref()?,
+        ))
     }
 }

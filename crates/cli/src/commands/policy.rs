@@ -13,6 +13,10 @@ super::verbs! {
     Show(show),
     /// List the policies of a vault
     List(list),
+    /// What a policy would make and keep in a span of time
+    Simulate(simulate),
+    /// What an edit of a policy would do to the recovery points that are there
+    Preview(preview),
     /// Delete a policy that no instance uses
     Delete(delete),
 }

@@ -30,6 +30,7 @@ pub(super) fn full(method: &str, path: &str) -> Option<Answer> {
             json!({"name": "a", "location": "westeurope", "properties": {"backend": {"kind": "Embedded"}, "provisioningState": "Succeeded"}}),
         ),
         ("PUT", path) if path.contains("/backupVaults/") => ok(vault()),
+        ("PATCH", VAULT) => ok(vault()),
         ("POST", path) if path.ends_with("/validateForBackup") => accepted(),
         ("GET", path) if path.ends_with("/trustedAccessRoleBindings") => {
             one(json!({"name": "v", "properties": {"sourceResourceId": VAULT, "roles": ["r"]}}))
@@ -161,6 +162,45 @@ fn the_spine_can_be_set_up() {
             .collect()
     };
     insta::assert_yaml_snapshot!(bodies);
+}
+
+#[test]
+fn snapshot_classes_of_a_group_are_changed_one_driver_at_a_time() {
+    let group = |classes: Value| {
+        ok(json!({"name": "rg", "location": "l", "tags": {"a": "b"},
+            "properties": {"snapshotClasses": classes}}))
+    };
+    let two =
+        json!([{"driver": "one", "parameters": {"a": "b"}}, {"driver": "two", "parameters": {}}]);
+    let stage = stage(move |method, path| match method {
+        "GET" if path.eq_ignore_ascii_case(GROUP) => group(two.clone()),
+        "PUT" if path.eq_ignore_ascii_case(GROUP) => group(json!([{"driver": "two"}])),
+        _ => full(method, path),
+    })
+    .logged_in();
+    let listed = stage.run("group snapshot-class list rg");
+    assert!(listed.out.contains("a=b"), "{listed}");
+    let sent = || {
+        let seen = stage.seen.lock().unwrap();
+        let (_, body) = seen
+            .iter()
+            .rfind(|(call, _)| call.starts_with("PUT"))
+            .unwrap();
+        serde_json::from_str::<Value>(body).unwrap()
+    };
+    let set =
+        stage.run("group snapshot-class set rg --driver one --parameter x=1 --parameter y=z=2");
+    assert_eq!(set.code, 0, "{set}");
+    assert_eq!(
+        sent(),
+        json!({"location": "l", "tags": {"a": "b"}, "properties": {"snapshotClasses": [
+            {"driver": "two", "parameters": {}},
+            {"driver": "one", "parameters": {"x": "1", "y": "z=2"}}]}})
+    );
+    let removed = stage.run("group snapshot-class remove rg --driver one");
+    assert_eq!(removed.code, 0, "{removed}");
+    let left = &sent()["properties"]["snapshotClasses"];
+    assert_eq!(left, &json!([{"driver": "two", "parameters": {}}]));
 }
 
 #[test]

@@ -66,6 +66,29 @@ fn the_newest_recovery_point_can_be_shown_by_its_place() {
 }
 
 #[test]
+fn a_recovery_point_is_shown_with_the_versions_that_its_cluster_served() {
+    let stage = stage(|method, path| {
+        let mut answer = full(method, path)?;
+        if path.ends_with("/recoveryPoints/new") {
+            answer.body["properties"]["cluster"] = json!({
+                "version": "v1.36.3", "platform": "linux/amd64", "servedTypes": [
+                    {"resource": "configmaps", "preferredVersion": "v1", "servedVersions": ["v1"], "heldVersion": "v1"},
+                    {"resource": "horizontalpodautoscalers.autoscaling", "preferredVersion": "v2", "servedVersions": ["v2", "v1"]},
+                    {"resource": "relics.example.com", "preferredVersion": "v2", "servedVersions": ["v2", "v1"], "heldVersion": "v1"},
+                ]});
+        }
+        Some(answer)
+    })
+    .logged_in();
+    let words = "recovery-point show new --instance i --vault v";
+    insta::assert_snapshot!(super::without_pages(stage.run(words).to_string()));
+    let json: Value = serde_json::from_str(&stage.run(&format!("{words} -o json")).out).unwrap();
+    let types = &json["properties"]["cluster"]["servedTypes"];
+    assert_eq!(types[0]["resource"], "configmaps");
+    assert_eq!(types[2]["heldVersion"], "v1");
+}
+
+#[test]
 fn what_a_validation_warns_of_is_told() {
     let stage = stage(|method, path| match (method, path) {
         ("GET", "/result") => ok(json!({

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use strongroom_api::client::id;
 use strongroom_api::extension::{
-    EXTENSION_NAME, EXTENSION_TYPE, Extension, ExtensionResource, SETTING_BLOB_CONTAINER, SETTING_IMAGE,
-    SETTING_STORAGE_ACCOUNT, SETTING_STORAGE_ACCOUNT_RESOURCE_GROUP, SETTING_STORAGE_ACCOUNT_SUBSCRIPTION_ID,
+    EXTENSION_NAME, EXTENSION_TYPE, Extension, ExtensionResource, SETTING_BLOB_CONTAINER,
+    SETTING_FREEZE_BUDGET_SECONDS, SETTING_IMAGE, SETTING_STORAGE_ACCOUNT, SETTING_STORAGE_ACCOUNT_RESOURCE_GROUP,
+    SETTING_STORAGE_ACCOUNT_SUBSCRIPTION_ID,
 };
 
 use crate::error::CliError;
@@ -28,6 +29,9 @@ pub struct Args {
     /// Container image instead of the server's default
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
+    /// How long hooks may keep an application frozen, in seconds (default 60)
+    #[arg(long, value_name = "SECONDS")]
+    freeze_budget: Option<u64>,
     /// Do not wait until it runs
     #[arg(long)]
     no_wait: bool,
@@ -45,6 +49,9 @@ impl Args {
         ]);
         if let Some(image) = &self.image {
             settings.insert(SETTING_IMAGE.to_owned(), image.clone());
+        }
+        if let Some(seconds) = self.freeze_budget {
+            settings.insert(SETTING_FREEZE_BUDGET_SECONDS.to_owned(), seconds.to_string());
         }
         let body = ExtensionResource::of(Extension {
             extension_type: Some(EXTENSION_TYPE.to_owned()),

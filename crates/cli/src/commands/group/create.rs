@@ -13,14 +13,23 @@ pub struct Args {
 
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
-        let location = session
-            .settings
-            .location()
-            .ok_or_else(|| CliError::invalid("no location is known", "Give -l LOCATION, any name of yours."))?;
-        let body = ResourceGroup { location: Some(location.to_owned()), ..ResourceGroup::default() };
-        let groups = session.client()?.resource_groups(session.settings.subscription()?);
+        let location = session.settings.location().ok_or_else(|| {
+            CliError::invalid(
+                "no location is known",
+                "Give -l LOCATION, any name of yours.",
+            )
+        })?;
+        let body = ResourceGroup {
+            location: Some(location.to_owned()),
+            ..ResourceGroup::default()
+        };
+        let groups = session
+            .client()?
+            .resource_groups(session.settings.subscription()?);
         let running = groups.put(&self.name, &body).await?;
-        let group = session.finish(&format!("resource group {}", self.name), running).await?;
+        let group = session
+            .finish(&format!("resource group {}", self.name), running)
+            .await?;
         session.show(super::COLUMNS, &group)
     }
 }

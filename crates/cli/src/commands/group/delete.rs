@@ -11,7 +11,13 @@ pub struct Args {
 
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
-        let running = session.client()?.resource_groups(session.settings.subscription()?).delete(&self.name).await?;
-        session.finish_delete(&format!("resource group {}", self.name), running).await
+        let running = session
+            .client()?
+            .resource_groups(session.settings.subscription()?)
+            .delete(&self.name)
+            .await?;
+        session
+            .finish_delete(&format!("resource group {}", self.name), running)
+            .await
     }
 }

@@ -4,12 +4,16 @@ use crate::error::CliError;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
-}
+pub struct Args {}
 
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
-        let found = session.client()?.resource_groups(session.settings.subscription()?).list()?.all().await?;
+        let found = session
+            .client()?
+            .resource_groups(session.settings.subscription()?)
+            .list()?
+            .all()
+            .await?;
         session.show_all(super::COLUMNS, &found)
     }
 }

@@ -11,7 +11,11 @@ pub struct Args {
 
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
-        let found = session.client()?.resource_groups(session.settings.subscription()?).get(&self.name).await?;
+        let found = session
+            .client()?
+            .resource_groups(session.settings.subscription()?)
+            .get(&self.name)
+            .await?;
         session.show(super::COLUMNS, &found)
     }
 }

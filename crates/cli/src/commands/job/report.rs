@@ -92,7 +92,7 @@ async fn pass_on(session: &Session<'_>, mut download: Download) -> Result<(), Cl
 
 /// Writes into a file beside the one that is wanted, and renames it at the end: a download that breaks
 /// off leaves nothing that looks like a whole report.
-async fn save(session: &Session<'_>, mut download: Download, path: &Path) -> Result<(), CliError> {
+pub(super) async fn save(session: &Session<'_>, mut download: Download, path: &Path) -> Result<(), CliError> {
     let failed = |error: std::io::Error| {
         CliError::file(format!("'{}' cannot be written: {error}", path.display()))
     };

@@ -47,7 +47,7 @@ impl Args {
     }
 }
 
-fn from_text(text: &str) -> Result<PolicyProperties, CliError> {
+pub(super) fn from_text(text: &str) -> Result<PolicyProperties, CliError> {
     let refused = |message: String| {
         CliError::invalid(
             format!("the file is not a policy: {message}"),

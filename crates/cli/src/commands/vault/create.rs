@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use strongroom_api::vault::{
     BackupVault, BackupVaultResource, DataStoreType, SecuritySettings, SoftDeleteSettings,
-    SoftDeleteState, StorageRedundancy, StorageSetting,
+    StorageRedundancy, StorageSetting,
 };
+
+use super::{Immutability, SoftDelete};
 
 use crate::error::CliError;
 use crate::session::Session;
@@ -20,6 +22,9 @@ pub struct Args {
     /// What a delete does
     #[arg(long, value_enum)]
     soft_delete: Option<SoftDelete>,
+    /// What may become of recovery points before their time
+    #[arg(long, value_enum)]
+    immutability: Option<Immutability>,
     /// A label of your own; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = super::super::key_value)]
     tags: Vec<(String, String)>,
@@ -36,14 +41,6 @@ enum Redundancy {
     Geo,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum SoftDelete {
-    /// Final
-    Off,
-    /// Can be undone for a while
-    On,
-}
-
 impl Args {
     pub(super) async fn run(self, session: &Session<'_>) -> Result<(), CliError> {
         let redundancy = match self.redundancy {
@@ -51,22 +48,20 @@ impl Args {
             Redundancy::Zone => StorageRedundancy::ZoneRedundant,
             Redundancy::Geo => StorageRedundancy::GeoRedundant,
         };
-        let soft_delete = self.soft_delete.map(|choice| match choice {
-            SoftDelete::Off => SoftDeleteState::Off,
-            SoftDelete::On => SoftDeleteState::On,
-        });
+        let security = SecuritySettings {
+            soft_delete_settings: self.soft_delete.map(|choice| SoftDeleteSettings {
+                state: Some(choice.into()),
+                retention_duration_in_days: None,
+            }),
+            immutability_settings: self.immutability.map(Into::into),
+            ..SecuritySettings::default()
+        };
         let properties = BackupVault {
             storage_settings: Some(vec![StorageSetting {
                 datastore_type: Some(DataStoreType::VaultStore),
                 redundancy: Some(redundancy),
             }]),
-            security_settings: soft_delete.map(|state| SecuritySettings {
-                soft_delete_settings: Some(SoftDeleteSettings {
-                    state: Some(state),
-                    retention_duration_in_days: None,
-                }),
-                ..SecuritySettings::default()
-            }),
+            security_settings: (security != SecuritySettings::default()).then_some(security),
             ..BackupVault::default()
         };
         let tags: BTreeMap<String, String> = self.tags.into_iter().collect();
