@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"os"
-	"sort"
-	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // defaultSize is the size of a volume whose claim names none.
@@ -32,14 +29,12 @@ func (d *driver) ControllerGetCapabilities(context.Context, *csi.ControllerGetCa
 }
 
 func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-
 	id, size := idOf(request.Name), request.GetCapacityRange().GetRequiredBytes()
 	if size == 0 {
 		size = defaultSize
 	}
-	v := d.store.Volumes[id]
+	defer d.store.lock(id)()
+	v := d.store.volume(id)
 	if v != nil && v.Size < size {
 		return nil, status.Errorf(codes.AlreadyExists, "volume %s exists and has %d bytes, not %d", id, v.Size, size)
 	}
@@ -52,8 +47,7 @@ func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeReques
 		if err := d.store.makeImage(v, source); err != nil {
 			return nil, err
 		}
-		d.store.Volumes[id] = v
-		if err := d.store.save(); err != nil {
+		if err := d.store.change(func() { d.store.Volumes[id] = v }); err != nil {
 			return nil, err
 		}
 	}
@@ -68,13 +62,16 @@ func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeReques
 // contentSource finds the image that a new volume starts from: none, a snapshot's or a volume's.
 func (s *store) contentSource(source *csi.VolumeContentSource) (path string, size int64, err error) {
 	if from := source.GetSnapshot(); from != nil {
-		if sn := s.Snapshots[from.SnapshotId]; sn != nil {
+		if sn := s.snapshot(from.SnapshotId); sn != nil {
+			if !sn.isReady() {
+				return "", 0, status.Error(codes.Unavailable, "not ready yet: snapshot "+sn.ID)
+			}
 			return s.snapshotPath(sn.ID), sn.Size, nil
 		}
 		return "", 0, status.Error(codes.NotFound, "no snapshot "+from.SnapshotId)
 	}
 	if from := source.GetVolume(); from != nil {
-		if v := s.Volumes[from.VolumeId]; v != nil {
+		if v := s.volume(from.VolumeId); v != nil {
 			return s.volumePath(v.ID), v.Size, nil
 		}
 		return "", 0, status.Error(codes.NotFound, "no volume "+from.VolumeId)
@@ -117,13 +114,11 @@ func wantsBlock(capabilities []*csi.VolumeCapability) bool {
 }
 
 func (d *driver) DeleteVolume(_ context.Context, request *csi.DeleteVolumeRequest) (*csi.DeleteVolumeResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	if d.store.Volumes[request.VolumeId] == nil {
+	defer d.store.lock(request.VolumeId)()
+	if d.store.volume(request.VolumeId) == nil {
 		return &csi.DeleteVolumeResponse{}, nil
 	}
-	delete(d.store.Volumes, request.VolumeId)
-	if err := d.store.save(); err != nil {
+	if err := d.store.change(func() { delete(d.store.Volumes, request.VolumeId) }); err != nil {
 		return nil, err
 	}
 	return &csi.DeleteVolumeResponse{}, removeImage(d.store.volumePath(request.VolumeId))
@@ -133,69 +128,4 @@ func (d *driver) ValidateVolumeCapabilities(_ context.Context, request *csi.Vali
 	return &csi.ValidateVolumeCapabilitiesResponse{
 		Confirmed: &csi.ValidateVolumeCapabilitiesResponse_Confirmed{VolumeCapabilities: request.VolumeCapabilities},
 	}, nil
-}
-
-func (d *driver) CreateSnapshot(_ context.Context, request *csi.CreateSnapshotRequest) (*csi.CreateSnapshotResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-
-	id := idOf(request.Name)
-	if sn := d.store.Snapshots[id]; sn != nil {
-		if sn.Volume != request.SourceVolumeId {
-			return nil, status.Errorf(codes.AlreadyExists, "snapshot %s is of volume %s", id, sn.Volume)
-		}
-		return &csi.CreateSnapshotResponse{Snapshot: sn.message()}, nil
-	}
-	v := d.store.Volumes[request.SourceVolumeId]
-	if v == nil {
-		return nil, status.Error(codes.NotFound, "no volume "+request.SourceVolumeId)
-	}
-	sn := &snapshot{ID: id, Volume: v.ID, Size: v.Size, Created: time.Now()}
-	thaw := freeze(d.store.volumePath(v.ID))
-	err := copyImage(d.store.volumePath(v.ID), d.store.snapshotPath(id))
-	thaw()
-	if err != nil {
-		return nil, err
-	}
-	d.store.Snapshots[id] = sn
-	return &csi.CreateSnapshotResponse{Snapshot: sn.message()}, d.store.save()
-}
-
-func (d *driver) DeleteSnapshot(_ context.Context, request *csi.DeleteSnapshotRequest) (*csi.DeleteSnapshotResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	if d.store.Snapshots[request.SnapshotId] == nil {
-		return &csi.DeleteSnapshotResponse{}, nil
-	}
-	delete(d.store.Snapshots, request.SnapshotId)
-	if err := d.store.save(); err != nil {
-		return nil, err
-	}
-	return &csi.DeleteSnapshotResponse{}, removeImage(d.store.snapshotPath(request.SnapshotId))
-}
-
-func (d *driver) ListSnapshots(_ context.Context, request *csi.ListSnapshotsRequest) (*csi.ListSnapshotsResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	response := &csi.ListSnapshotsResponse{}
-	for _, sn := range d.store.Snapshots {
-		if (request.SnapshotId == "" || request.SnapshotId == sn.ID) &&
-			(request.SourceVolumeId == "" || request.SourceVolumeId == sn.Volume) {
-			response.Entries = append(response.Entries, &csi.ListSnapshotsResponse_Entry{Snapshot: sn.message()})
-		}
-	}
-	sort.Slice(response.Entries, func(a, b int) bool {
-		return response.Entries[a].Snapshot.SnapshotId < response.Entries[b].Snapshot.SnapshotId
-	})
-	return response, nil
-}
-
-func (sn *snapshot) message() *csi.Snapshot {
-	return &csi.Snapshot{
-		SnapshotId:     sn.ID,
-		SourceVolumeId: sn.Volume,
-		SizeBytes:      sn.Size,
-		CreationTime:   timestamppb.New(sn.Created),
-		ReadyToUse:     true,
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -39,28 +40,29 @@ func detachUnused(image string) {
 }
 
 // freeze holds the writes to an image's file system, so that a copy of it is consistent, until the
-// function that it returns is called. An image that is not mounted, or has no file system, is only
-// flushed.
-func freeze(image string) (thaw func()) {
-	device, _ := attached(image)
+// function that it returns is called; held says whether nothing is written to it meanwhile. One that
+// somebody else has frozen stays so. A device without a file system that is used here is only flushed.
+func freeze(image string) (thaw func(), held bool) {
+	device, err := attached(image)
 	if device == "" {
-		return func() {}
+		return func() {}, err == nil
 	}
-	thaw = func() {}
+	thaw, held = func() {}, !boundSomewhere(device)
 	if mountPoint := mountPointOf(device); mountPoint != "" {
-		if root, err := os.Open(mountPoint); err == nil {
-			if unix.IoctlSetInt(int(root.Fd()), fiFreeze, 0) == nil {
-				thaw = func() {
+		root, err := os.Open(mountPoint)
+		if err == nil {
+			err = unix.IoctlSetInt(int(root.Fd()), fiFreeze, 0)
+			thaw = func() {
+				if err == nil {
 					_ = unix.IoctlSetInt(int(root.Fd()), fiThaw, 0)
-					root.Close()
 				}
-			} else {
 				root.Close()
 			}
 		}
+		held = err == nil || errors.Is(err, unix.EBUSY)
 	}
 	_ = exec.Command("blockdev", "--flushbufs", device).Run()
-	return thaw
+	return thaw, held
 }
 
 // mountPointOf is the first place where a device's file system is mounted; empty when it is not.

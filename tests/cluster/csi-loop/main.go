@@ -1,10 +1,11 @@
 // Command csi-loop is the CSI driver of the test cluster: volumes are sparse image files in one
 // folder, published through loop devices. One node, no attach step.
 //
-// It serves file systems (ext4) and raw blocks, snapshots, restore from a snapshot, clones, and the
-// SnapshotMetadata service (allocated and changed blocks). It registers itself with the kubelet, so
-// that no node-driver-registrar is needed. Volumes cannot be resized and there are no group
-// snapshots.
+// It serves file systems (ext4) and raw blocks, snapshots, group snapshots (groups.go), restore from a
+// snapshot, clones, and the SnapshotMetadata service (allocated and changed blocks). It registers itself with
+// the kubelet, so that no node-driver-registrar is needed. Volumes cannot be resized. A VolumeSnapshotClass
+// or VolumeGroupSnapshotClass can ask for faults (faults.go), and the calls for snapshots are noted in
+// calls.jsonl (calls.go).
 package main
 
 import (
@@ -30,6 +31,7 @@ import (
 type driver struct {
 	csi.UnimplementedIdentityServer
 	csi.UnimplementedControllerServer
+	csi.UnimplementedGroupControllerServer
 	csi.UnimplementedNodeServer
 	csi.UnimplementedSnapshotMetadataServer
 
@@ -61,6 +63,7 @@ func main() {
 	server := grpc.NewServer(grpc.UnaryInterceptor(logCall))
 	csi.RegisterIdentityServer(server, d)
 	csi.RegisterControllerServer(server, d)
+	csi.RegisterGroupControllerServer(server, d)
 	csi.RegisterNodeServer(server, d)
 	csi.RegisterSnapshotMetadataServer(server, d)
 	go serve(server, d.endpoint)

@@ -24,10 +24,8 @@ func (d *driver) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.Nod
 }
 
 func (d *driver) NodePublishVolume(_ context.Context, request *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-
-	v := d.store.Volumes[request.VolumeId]
+	defer d.store.lock(request.VolumeId)()
+	v := d.store.volume(request.VolumeId)
 	if v == nil {
 		return nil, status.Error(codes.NotFound, "no volume "+request.VolumeId)
 	}
@@ -79,8 +77,7 @@ func publishFileSystem(device, target string, readOnly bool) error {
 }
 
 func (d *driver) NodeUnpublishVolume(_ context.Context, request *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
+	defer d.store.lock(request.VolumeId)()
 	if isMountPoint(request.TargetPath) {
 		if _, err := run("umount", request.TargetPath); err != nil {
 			return nil, err

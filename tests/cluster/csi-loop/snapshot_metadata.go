@@ -36,9 +36,7 @@ func (d *driver) GetMetadataDelta(request *csi.GetMetadataDeltaRequest, stream c
 // changedRanges sends the ranges in which the target differs from the base, or from zeros when there
 // is no base, in ascending order and at most perMessage at a time. The last message may be empty.
 func (d *driver) changedRanges(base, target string, from int64, perMessage int32, send func(int64, []*csi.BlockMetadata) error) error {
-	d.store.mu.Lock()
-	t, b := d.store.Snapshots[target], d.store.Snapshots[base]
-	d.store.mu.Unlock()
+	t, b := d.store.snapshot(target), d.store.snapshot(base)
 	switch {
 	case t == nil:
 		return status.Error(codes.NotFound, "no snapshot "+target)

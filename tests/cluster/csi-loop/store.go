@@ -22,21 +22,27 @@ type snapshot struct {
 	Volume  string
 	Size    int64 // bytes
 	Created time.Time
+	Ready   time.Time // when volumes can be made from it
+	Never   bool      // they never can
+	Group   string    `json:",omitempty"` // the group snapshot that it is a member of
 }
 
 // store is the folder of image files and what is known about them (state.json). An entry is written
 // after its file is whole, and is removed before its file goes: a crash leaves at most a file that
-// the next call of the same name overwrites.
+// the next call of the same name overwrites. What takes long, such as copying, is done under the lock of
+// its volume, so that volumes do not wait for each other; mu is held for what is known only.
 type store struct {
-	mu  sync.Mutex // held during each change, the copying included
-	dir string
+	mu    sync.Mutex
+	locks map[string]*sync.Mutex // by volume; one is never removed
+	dir   string
 
 	Volumes   map[string]*volume
 	Snapshots map[string]*snapshot
+	Groups    map[string]*group
 }
 
 func openStore(dir string) (*store, error) {
-	s := &store{dir: dir, Volumes: map[string]*volume{}, Snapshots: map[string]*snapshot{}}
+	s := &store{dir: dir, locks: map[string]*sync.Mutex{}, Volumes: map[string]*volume{}, Snapshots: map[string]*snapshot{}, Groups: map[string]*group{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -48,6 +54,41 @@ func openStore(dir string) (*store, error) {
 		return nil, err
 	}
 	return s, json.Unmarshal(state, s)
+}
+
+// lock takes the lock of a volume, and returns what releases it.
+func (s *store) lock(volume string) (unlock func()) {
+	s.mu.Lock()
+	lock := s.locks[volume]
+	if lock == nil {
+		lock = &sync.Mutex{}
+		s.locks[volume] = lock
+	}
+	s.mu.Unlock()
+	lock.Lock()
+	return lock.Unlock
+}
+
+// volume is what is known of a volume; nil when there is none.
+func (s *store) volume(id string) *volume {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Volumes[id]
+}
+
+// snapshot is what is known of a snapshot; nil when there is none.
+func (s *store) snapshot(id string) *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Snapshots[id]
+}
+
+// change changes what is known and writes it down.
+func (s *store) change(change func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	return s.save()
 }
 
 // save replaces state.json in one step.
