@@ -218,12 +218,143 @@ def main():
         assert error.status_code == 400, error
         assert error.error.code, error
 
+    manage(dpp)
+    lock(dpp)
+    guard(dpp)
+    export(dpp)
+    ask(dpp)
+
     step("take everything down")
     dpp.backup_instances.begin_delete(GROUP, VAULT, INSTANCE).result()
     dpp.backup_policies.delete(GROUP, VAULT, POLICY)
     dpp.backup_vaults.begin_delete(GROUP, VAULT).result()
     assert all(v.name != VAULT for v in dpp.backup_vaults.get_in_resource_group(GROUP))
+    deleted = [v.properties for v in dpp.deleted_backup_vaults.list_by_location(LOCATION)]
+    assert [v.original_backup_vault_name for v in deleted] == [VAULT], deleted
     step("done")
+
+
+def state_of(dpp):
+    return dpp.backup_instances.get(GROUP, VAULT, INSTANCE).properties.current_protection_state
+
+
+def manage(dpp):
+    """Suspend, resume, stop, resume, delete and undelete, each as the published client does it."""
+    instances = dpp.backup_instances
+    step("suspend, stop and resume")
+    for begin, state in (
+        (instances.begin_suspend_backups, "BackupSchedulesSuspended"),
+        (instances.begin_resume_backups, "ProtectionConfigured"),
+        (instances.begin_stop_protection, "ProtectionStopped"),
+        (instances.begin_resume_protection, "ProtectionConfigured"),
+    ):
+        begin(GROUP, VAULT, INSTANCE).result()
+        assert state_of(dpp) == state, state_of(dpp)
+    instances.begin_sync_backup_instance(GROUP, VAULT, INSTANCE, m.SyncBackupInstanceRequest(sync_type="ForceResync")).result()
+    assert state_of(dpp) == "ProtectionConfigured", state_of(dpp)
+    body = m.ValidateForModifyBackupRequest(backup_instance=instances.get(GROUP, VAULT, INSTANCE).properties)
+    instances.begin_validate_for_modify_backup(GROUP, VAULT, INSTANCE, body).result()
+
+    step("delete and undelete")
+    instances.begin_delete(GROUP, VAULT, INSTANCE).result()
+    assert not list(instances.list(GROUP, VAULT))
+    deleted = dpp.deleted_backup_instances.get(GROUP, VAULT, INSTANCE)
+    assert deleted.properties.deletion_info.scheduled_purge_time, deleted
+    assert [d.name for d in dpp.deleted_backup_instances.list(GROUP, VAULT)] == [INSTANCE]
+    dpp.deleted_backup_instances.begin_undelete(GROUP, VAULT, INSTANCE).result()
+    assert state_of(dpp) == "ProtectionStopped", state_of(dpp)
+    assert len(list(dpp.recovery_points.list(GROUP, VAULT, INSTANCE))) == 1
+
+
+def immutability(dpp, state):
+    """Sets the vault's immutability and nothing else, as `az dataprotection backup-vault update` does."""
+    settings = m.SecuritySettings(immutability_settings=m.ImmutabilitySettings(state=state))
+    patch = m.PatchResourceRequestInput(properties=m.PatchBackupVaultInput(security_settings=settings))
+    return dpp.backup_vaults.begin_update(GROUP, VAULT, patch).result()
+
+
+def lock(dpp):
+    step("refuse what an immutable vault refuses")
+    vault = immutability(dpp, "Unlocked")
+    assert vault.properties.security_settings.immutability_settings.state == "Unlocked", vault
+    shorter = policy()
+    shorter.policy_rules[1].lifecycles[0].delete_after.duration = "P1D"
+    for refused in (
+        lambda: dpp.backup_instances.begin_delete(GROUP, VAULT, INSTANCE).result(),
+        lambda: dpp.backup_policies.create_or_update(
+            GROUP, VAULT, POLICY, m.BaseBackupPolicyResource(properties=shorter)
+        ),
+    ):
+        try:
+            refused()
+            raise AssertionError("an immutable vault let it pass")
+        except HttpResponseError as error:
+            assert error.error.code == "UserErrorOperationDeniedOnImmutableItem", error.error
+    immutability(dpp, "Disabled")
+
+
+def guard(dpp):
+    """Links the vault to a guard and away again; the administrator, who runs this, approves everything."""
+    step("guard the vault")
+    made = dpp.resource_guards.put(
+        GROUP, "guard", m.ResourceGuardResource(location=LOCATION, properties=m.ResourceGuard())
+    )
+    guarded = {o.vault_critical_operation for o in made.properties.resource_guard_operations}
+    assert "Microsoft.DataProtection/backupVaults/backupInstances/delete" in guarded, guarded
+    assert any(g.name == "guard" for g in dpp.resource_guards.get_resources_in_resource_group(GROUP))
+    proxies, name = dpp.dpp_resource_guard_proxy, "DppResourceGuardProxy"
+    body = m.ResourceGuardProxyBaseResource(properties=m.ResourceGuardProxyBase(resource_guard_resource_id=made.id))
+    linked = proxies.create_or_update(GROUP, VAULT, name, body)
+    requests = [d.default_resource_request for d in linked.properties.resource_guard_operation_details]
+    assert [p.name for p in proxies.list(GROUP, VAULT)] == [name]
+    assert dpp.backup_vaults.get(GROUP, VAULT).properties.is_vault_protected_by_resource_guard
+    unlock = m.UnlockDeleteRequest(
+        resource_guard_operation_requests=[r for r in requests if "/deleteResourceGuardProxyRequests/" in r],
+        resource_to_be_deleted=linked.id,
+    )
+    assert proxies.unlock_delete(GROUP, VAULT, name, unlock).unlock_delete_expiry_time
+    default = dpp.resource_guards.get_default_delete_resource_guard_proxy_requests_object(GROUP, "guard", "default")
+    assert default.name == "default", default
+    proxies.delete(GROUP, VAULT, name)
+    dpp.resource_guards.delete(GROUP, "guard")
+
+
+def export(dpp):
+    step("export the jobs")
+    import json
+    import ssl
+    import urllib.request
+
+    poller = dpp.export_jobs.begin_trigger(GROUP, VAULT)
+    poller.result()
+    operation = poller.polling_method()._initial_response.http_response.headers["Location"]
+    operation = operation.split("?")[0].rsplit("/", 1)[1]
+    links = dpp.export_jobs_operation_result.get(GROUP, VAULT, operation)
+    # What reads the link has no token.
+    tls = ssl.create_default_context(cafile=os.environ["CA_FILE"])
+    with urllib.request.urlopen(links.blob_url + links.blob_sas_key, context=tls) as answer:
+        jobs = json.load(answer)
+    assert len(jobs) == len(list(dpp.jobs.list(GROUP, VAULT))), jobs
+    with urllib.request.urlopen(links.excel_file_blob_url + links.excel_file_blob_sas_key, context=tls) as answer:
+        assert len(answer.read().decode().splitlines()) == len(jobs) + 1
+
+
+def ask(dpp):
+    step("ask what is asked before and beside")
+    name = m.CheckNameAvailabilityRequest(name=VAULT, type="Microsoft.DataProtection/BackupVaults")
+    assert dpp.backup_vaults.check_name_availability(GROUP, LOCATION, name).reason == "AlreadyExists"
+    feature = m.FeatureValidationRequest(
+        feature_type="DataSourceType", feature_name="Microsoft.ContainerService/managedClusters"
+    )
+    answer = dpp.data_protection.check_feature_support(LOCATION, feature)
+    assert answer.features[0].support_status == "GenerallyAvailable", answer
+    ranges = dpp.restorable_time_ranges.find(
+        GROUP, VAULT, INSTANCE, m.AzureBackupFindRestorableTimeRangesRequest(source_data_store_type=OPERATIONAL)
+    )
+    assert len(ranges.properties.restorable_time_ranges) == 1, ranges
+    of_cluster = dpp.backup_instances_extension_routing.list(CLUSTER_ID)
+    assert INSTANCE in [found.name for found in of_cluster]
+    assert any(found.name.endswith("stopProtection/action") for found in dpp.data_protection_operations.list())
 
 
 def with_trusted_access(dpp, vault):

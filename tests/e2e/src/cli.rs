@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::process::{self, StageError, StageResult};
+use crate::process::{self, Running, StageError, StageResult};
 
 /// The `strongroom` command with its own contexts, apart from those of the user's account.
 #[derive(Debug, Clone)]
@@ -73,28 +73,10 @@ impl Cli {
 
     /// Starts a command and lets it run beside the test; it is killed when the handle is dropped.
     pub fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<Running> {
-        let mut command = Command::new(&self.binary);
-        command.args(args).envs(self.env()).stdin(Stdio::null());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|source| StageError::Start {
-            program: self.binary.display().to_string(),
-            source,
-        })?;
-        Ok(Running(child))
+        process::start(&self.binary, args, &self.env())
     }
 
     fn env(&self) -> [(&str, &OsStr); 1] {
         [("STRONGROOM_CLI_CONFIG", self.config.as_os_str())]
-    }
-}
-
-/// A command that runs beside the test.
-#[derive(Debug)]
-pub struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_ended = self.0.kill();
-        let _reaped = self.0.wait();
     }
 }

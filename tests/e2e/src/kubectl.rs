@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::{self, StageError, StageResult};
+use crate::process::{self, Running, StageError, StageResult};
 
 /// A cluster that is up, and the kubectl that speaks to it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,12 @@ impl Kubectl {
     pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<String> {
         let env = [("KUBECONFIG", self.kubeconfig.as_os_str())];
         process::run(&self.program, args, &env)
+    }
+
+    /// Starts kubectl beside the test; it is killed when the handle is dropped.
+    pub fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<Running> {
+        let env = [("KUBECONFIG", self.kubeconfig.as_os_str())];
+        process::start(&self.program, args, &env)
     }
 
     /// Runs kubectl and tells only whether it succeeded.

@@ -5,9 +5,13 @@
 //! but the comparison of objects (`strongroom_core::equality`), which is the yardstick.
 
 pub mod azurite;
+pub mod bad_line;
 pub mod cli;
 pub mod cut;
+pub mod identity_provider;
 pub mod kubectl;
+pub mod load;
+pub mod postgres;
 pub mod process;
 pub mod s3;
 pub mod sample;

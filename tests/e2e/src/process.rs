@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What went wrong on the stage: the command or the condition, and all that it printed.
@@ -86,6 +86,34 @@ pub fn output<S: AsRef<OsStr>>(
             program: program.display().to_string(),
             source,
         })
+}
+
+/// Starts `program` and lets it run beside the test; it is killed when the handle is dropped.
+pub fn start<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    env: &[(&str, &OsStr)],
+) -> StageResult<Running> {
+    let mut command = Command::new(program);
+    command.args(args).envs(env.iter().copied());
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().map_err(|source| StageError::Start {
+        program: program.display().to_string(),
+        source,
+    })?;
+    Ok(Running(child))
+}
+
+/// A program that runs beside the test.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }
 
 /// Asks `probe` until it says `Ok(value)`; `Err(last)` is the observation told when time runs out.

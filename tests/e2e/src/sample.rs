@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::kubectl::Kubectl;
+use crate::load::{self, Bank};
 use crate::process::{StageError, StageResult};
 use crate::state::State;
 
@@ -18,6 +19,8 @@ pub struct Application {
     manifest: &'static str,
     /// What of it lies outside its namespace.
     cluster_scoped: &'static [&'static str],
+    /// Other namespaces that scenarios restore it into.
+    pub copies: &'static [&'static str],
     /// Whether losing it means losing its namespace, with all that takes.
     namespace_is_lost: bool,
     /// What no manifest can carry.
@@ -34,6 +37,7 @@ pub const SHOP: Application = Application {
         "clusterrole/shop-node-reader",
         "clusterrolebinding/shop-node-reader",
     ],
+    copies: &[],
     namespace_is_lost: true,
     finish: finish_shop,
 };
@@ -43,6 +47,7 @@ pub const LEDGER: Application = Application {
     namespace: "ledger",
     manifest: "ledger.yaml",
     cluster_scoped: &["customresourcedefinition/accounts.ledger.example.com"],
+    copies: &[],
     namespace_is_lost: false,
     finish: finish_ledger,
 };
@@ -52,9 +57,43 @@ pub const JOURNAL: Application = Application {
     namespace: "journal",
     manifest: "journal.yaml",
     cluster_scoped: &[],
+    copies: &[],
     namespace_is_lost: true,
     finish: finish_journal,
 };
+
+/// A pod that writes on two volumes of its own, on the one and then on the other.
+pub const PAIR: Application = Application {
+    namespace: "pair",
+    manifest: "pair.yaml",
+    cluster_scoped: &[],
+    copies: &[],
+    namespace_is_lost: true,
+    finish: finish_pair,
+};
+
+/// A bank in MariaDB, which [`crate::load`] keeps busy.
+pub const MARIADB: Application = Application {
+    namespace: "mariadb",
+    manifest: "mariadb.yaml",
+    cluster_scoped: &[],
+    copies: &["mariadb-bare"],
+    namespace_is_lost: true,
+    finish: finish_mariadb,
+};
+
+/// A bank in PostgreSQL, which [`crate::load`] keeps busy.
+pub const POSTGRES: Application = Application {
+    namespace: "postgres",
+    manifest: "postgres.yaml",
+    cluster_scoped: &[],
+    copies: &["postgres-frozen", "postgres-bare"],
+    namespace_is_lost: true,
+    finish: finish_postgres,
+};
+
+/// All of them.
+pub const ALL: [Application; 6] = [SHOP, LEDGER, JOURNAL, PAIR, MARIADB, POSTGRES];
 
 /// How long a cluster may take to accept an application, whose kinds it has to learn first.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(60);
@@ -200,4 +239,26 @@ fn finish_ledger(kubectl: &Kubectl) -> StageResult<()> {
 
 fn finish_journal(kubectl: &Kubectl) -> StageResult<()> {
     kubectl.wait_rolled_out("journal")
+}
+
+fn finish_pair(kubectl: &Kubectl) -> StageResult<()> {
+    kubectl.wait_rolled_out("pair")
+}
+
+fn finish_mariadb(kubectl: &Kubectl) -> StageResult<()> {
+    kubectl.wait_rolled_out("mariadb")?;
+    found_the_bank(kubectl, &load::MARIADB, "mariadb </bank/bank.sql")
+}
+
+fn finish_postgres(kubectl: &Kubectl) -> StageResult<()> {
+    kubectl.wait_rolled_out("postgres")?;
+    let words = "psql --quiet --set=ON_ERROR_STOP=1 --file=/bank/bank.sql";
+    found_the_bank(kubectl, &load::POSTGRES, words)
+}
+
+/// Makes the tables and their first rows; once, since a restore brings them back.
+fn found_the_bank(kubectl: &Kubectl, bank: &Bank, command: &str) -> StageResult<()> {
+    let namespace = bank.application.namespace;
+    bank.run(kubectl, namespace, &["bash", "-c", command])
+        .map(drop)
 }

@@ -238,11 +238,16 @@ impl Stage {
             ACCOUNT,
         ])?;
         self.cli.run(&["vault", "create", VAULT])?;
+        self.create_policy(POLICY)
+    }
+
+    /// Makes a policy whose schedule stays silent.
+    pub fn create_policy(&self, name: &str) -> StageResult<()> {
         self.cli
             .run(&[
                 "policy",
                 "create",
-                POLICY,
+                name,
                 "--vault",
                 VAULT,
                 "--interval",
@@ -344,12 +349,14 @@ impl Stage {
 
     /// Takes down what the stage made in the cluster: the extension and the sample applications.
     pub fn clear_cluster(&self) -> StageResult<()> {
-        let samples = [sample::SHOP, sample::LEDGER, sample::JOURNAL];
         let mut namespaces = vec!["dataprotection-microsoft"];
-        namespaces.extend(samples.iter().map(|application| application.namespace));
+        for application in &sample::ALL {
+            namespaces.push(application.namespace);
+            namespaces.extend(application.copies);
+        }
         // One command for all, since each namespace takes the cluster some seconds.
         self.kubectl.delete_namespaces(&namespaces)?;
-        samples
+        sample::ALL
             .iter()
             .try_for_each(|application| application.remove_cluster_scoped(&self.kubectl))
     }

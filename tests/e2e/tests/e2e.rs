@@ -12,18 +12,27 @@
 mod scenarios {
     mod azure_blob;
     mod bad_input;
+    mod databases;
     mod extension_killed;
+    mod hooks;
+    mod identity_provider;
+    mod keys;
     mod lost_cluster;
     mod main_job;
+    mod postgresql;
     mod preview;
+    mod protection;
     mod python_sdk;
     mod random_kills;
     mod s3;
     mod schedules;
     mod server_killed;
+    mod service_principals;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;
     mod traps;
+    mod two_vaults;
     mod verify;
+    mod volume_groups;
     mod volumes;
 }

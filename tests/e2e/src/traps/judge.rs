@@ -6,6 +6,8 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use strongroom_core::selection::SNAPSHOT_LABEL;
 
+use super::allowed::{self, ALLOWED};
+use super::noise::{self, NOISE};
 use super::rules::{MADE_BY_THE_CLUSTER, OF_THE_CLUSTER, RULES};
 use super::snapshot::{Identity, Snapshot};
 
@@ -20,8 +22,10 @@ pub struct Report {
 pub struct Judgement {
     /// Equal, explained and unexplained objects by kind.
     by_kind: BTreeMap<String, [usize; 3]>,
-    /// How many places each row of the written table explains.
+    /// How many places each row of the written tables explains.
     by_row: BTreeMap<String, usize>,
+    /// The rows of what reports may say that were needed.
+    allowed: BTreeSet<usize>,
     /// Each explained difference with its explanation.
     pub explained: Vec<String>,
     /// Each difference that nothing explains.
@@ -54,8 +58,9 @@ impl Report {
         Self { lines }
     }
 
-    /// Why an object is not there: the restore's or the backup's line on it or on its type.
-    fn on_loss(&self, object: &Identity) -> Option<String> {
+    /// Why an object is not there: the restore's or the backup's line on it or on its type, when a row
+    /// lets it say that. With the row.
+    fn on_loss(&self, object: &Identity) -> Option<(String, usize)> {
         let of_type = |namespace: &str| Identity {
             namespace: namespace.to_owned(),
             name: "*".to_owned(),
@@ -65,24 +70,37 @@ impl Report {
             .iter()
             .filter_map(|place| self.lines.get(place))
             .flatten()
-            .find(|line| line["outcome"] == "Skipped" || line["outcome"] == "Failed")
-            .map(|line| format!("{}: {}", line["outcome"], line["reason"]))
+            .filter(|line| line["outcome"] == "Skipped" || line["outcome"] == "Failed")
+            .find_map(|line| {
+                let row = allowed::row_of(object, line)?;
+                let why = ALLOWED.get(row).map(|row| row.why).unwrap_or_default();
+                let told = format!("{}: {}; {why}", line["outcome"], line["reason"]);
+                Some((told, row))
+            })
     }
 
-    /// Why a place of an object differs: a warning that names the place.
-    fn on_change(&self, object: &Identity, place: &str) -> Option<String> {
-        self.lines
-            .get(object)
-            .into_iter()
-            .flatten()
-            .filter(|line| line["code"].is_string())
-            .find(|line| {
-                let reason = line["reason"].as_str().unwrap_or_default();
-                let owners = line["code"] == "OwnerNotRestored"
-                    && place.starts_with("/metadata/ownerReferences");
-                owners || reason.contains(place)
-            })
-            .map(|line| format!("{}: {}", line["code"], line["reason"]))
+    /// The failures and findings that no row lets a report tell.
+    pub fn not_allowed(&self) -> Vec<String> {
+        let open = self.findings().filter(|(_, row)| row.is_none());
+        open.map(|(line, _)| line.to_string()).collect()
+    }
+
+    /// Rows that neither a loss nor a finding needed: they would hide what they no longer describe.
+    pub fn unused(&self, judgement: &Judgement) -> Vec<String> {
+        let found: BTreeSet<usize> = self.findings().filter_map(|(_, row)| row).collect();
+        let rows = ALLOWED.iter().enumerate();
+        rows.filter(|(row, _)| !judgement.allowed.contains(row) && !found.contains(row))
+            .map(|(_, row)| format!("{} {}: {}", row.kind, row.name, row.why))
+            .collect()
+    }
+
+    /// Every failure and finding, with its row.
+    fn findings(&self) -> impl Iterator<Item = (&Value, Option<usize>)> {
+        self.lines.iter().flat_map(|(object, lines)| {
+            let odd = |line: &&Value| line["outcome"] == "Failed" || line["code"].is_string();
+            let with_row = |line| (line, allowed::row_of(object, line));
+            lines.iter().filter(odd).map(with_row)
+        })
     }
 }
 
@@ -92,14 +110,46 @@ pub fn judge(before: &Snapshot, after: &Snapshot, report: &Report) -> Judgement 
     let all: BTreeSet<&Identity> = before.objects.keys().chain(after.objects.keys()).collect();
     for object in all {
         let found = match (before.objects.get(object), after.objects.get(object)) {
-            (Some(was), Some(is)) => changed(object, was, is, report, &mut judgement.by_row),
-            (Some(was), None) => lost(object, was, before, after, report),
+            (Some(was), Some(is)) => changed(object, was, is, &mut judgement.by_row),
+            (Some(was), None) => {
+                let told = report.on_loss(object);
+                judgement.allowed.extend(told.iter().map(|(_, row)| *row));
+                lost(object, was, before, after, told.map(|(why, _)| why))
+            }
             (None, Some(is)) => extra(object, is, before, after),
             (None, None) => continue,
         };
         judgement.add(object, found);
     }
+    judge_others(before, after, &mut judgement);
     judgement
+}
+
+/// What is none of the sample's is as it was, by the count of the API server, but for what is noise.
+fn judge_others(before: &Snapshot, after: &Snapshot, judgement: &mut Judgement) {
+    let all: BTreeSet<&Identity> = before.others.keys().chain(after.others.keys()).collect();
+    for object in all {
+        let mut places = Vec::new();
+        match (before.others.get(object), after.others.get(object)) {
+            (Some(was), Some(is)) => differences("", Some(was), Some(is), &mut places),
+            (was, is) => {
+                let there = |one: Option<&Value>| one.map_or("not there", |_| "there").to_owned();
+                places.push((String::new(), there(was), there(is)));
+            }
+        }
+        for (place, old, new) in places {
+            match noise::row_of(object, &place).and_then(|row| NOISE.get(row)) {
+                Some(row) => {
+                    let row = format!("{} {} {}: {}", row.kind, row.name, row.place, row.why);
+                    *judgement.by_row.entry(row).or_default() += 1;
+                }
+                None => {
+                    let told = format!("of others: {object}: {place}: {old} → {new}");
+                    judgement.unexplained.push(told);
+                }
+            }
+        }
+    }
 }
 
 /// A difference, with its explanation when there is one.
@@ -109,7 +159,6 @@ fn changed(
     object: &Identity,
     was: &BTreeMap<String, Value>,
     is: &BTreeMap<String, Value>,
-    report: &Report,
     by_row: &mut BTreeMap<String, usize>,
 ) -> Found {
     let mut found = Found::new();
@@ -132,8 +181,7 @@ fn changed(
                 *by_row.entry(row).or_default() += 1;
                 continue;
             }
-            let why = report.on_change(object, &place);
-            found.push((format!("{version} {place}: {old} → {new}"), why));
+            found.push((format!("{version} {place}: {old} → {new}"), None));
         }
     }
     found
@@ -144,11 +192,14 @@ fn lost(
     was: &BTreeMap<String, Value>,
     before: &Snapshot,
     after: &Snapshot,
-    report: &Report,
+    mut why: Option<String>,
 ) -> Found {
-    let mut why = report.on_loss(object);
     if object.kind == "IPAddress" || is_provisioned(object, was) {
         why = why.or_else(|| Some("the cluster assigns it anew".to_owned()));
+    }
+    if is_kept_snapshot(object, was) {
+        why =
+            Some("it was kept for a recovery point of an earlier stage, which is gone".to_owned());
     }
     let replaced = made_for(was)
         .is_none_or(|owner| count(before, object, &owner) == count(after, object, &owner));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Api, NAMESPACES, is_of_the_sample, items};
+use super::{Api, COPY, NAMESPACES, is_of_the_sample, items};
 use crate::process::StageResult;
 
 /// Which object, in whatever version.
@@ -30,12 +30,13 @@ impl std::fmt::Display for Identity {
 /// Objects by identity, each in every served version (by its `apiVersion`).
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// The objects.
+    /// The objects of the sample.
     pub objects: BTreeMap<Identity, BTreeMap<String, Value>>,
+    /// All others, each in one version.
+    pub others: BTreeMap<Identity, Value>,
 }
 
-/// Takes the objects of the sample's namespaces and of the cluster's scope, of every listable type, in
-/// every served version.
+/// Takes every object of every listable type: the sample's in every served version.
 pub fn snapshot(api: &Api) -> StageResult<Snapshot> {
     let mut snapshot = Snapshot::default();
     let mut versions = vec!["/api/v1".to_owned()];
@@ -79,14 +80,12 @@ impl Snapshot {
                 .to_owned()
         };
         let (namespace, name) = (text("namespace"), text("name"));
+        let of_its_types = api_version.starts_with("trap.example.com/");
         let chosen = if namespace.is_empty() {
-            is_of_the_sample(&name) || is_for_the_sample(kind, item)
+            is_of_the_sample(&name) || of_its_types || is_for_the_sample(kind, item)
         } else {
             NAMESPACES.contains(&namespace.as_str())
         };
-        if !chosen {
-            return;
-        }
         let group = api_version
             .split_once('/')
             .map_or("", |(group, _)| group)
@@ -97,19 +96,35 @@ impl Snapshot {
             namespace,
             name,
         };
+        if is_of_the_copy(kind, item) {
+            return;
+        }
+        if !chosen {
+            self.others.entry(identity).or_insert_with(|| item.clone());
+            return;
+        }
         let versions = self.objects.entry(identity).or_default();
         versions.insert(api_version.to_owned(), item.clone());
     }
 }
 
+/// What lies in the copy of the application, or was made for it by the cluster: it is there in one
+/// scenario only, which looks at the rest.
+fn is_of_the_copy(kind: &str, item: &Value) -> bool {
+    item["metadata"]["namespace"] == COPY || made_for(kind, item) == Some(COPY)
+}
+
 /// Volumes and contents whose names are made up, but that belong to a claim or snapshot of the sample.
 fn is_for_the_sample(kind: &str, item: &Value) -> bool {
+    made_for(kind, item).is_some_and(|namespace| NAMESPACES.contains(&namespace))
+}
+
+fn made_for<'a>(kind: &str, item: &'a Value) -> Option<&'a str> {
     let of = match kind {
         "PersistentVolume" => &item["spec"]["claimRef"]["namespace"],
         "VolumeSnapshotContent" => &item["spec"]["volumeSnapshotRef"]["namespace"],
         "IPAddress" => &item["spec"]["parentRef"]["namespace"],
-        _ => return false,
+        _ => return None,
     };
     of.as_str()
-        .is_some_and(|namespace| NAMESPACES.contains(&namespace))
 }

@@ -92,7 +92,7 @@ impl TestStage {
     }
 
     /// How often the container of the running extension pod has been started again.
-    fn extension_restarts(&self) -> u64 {
+    pub(super) fn extension_restarts(&self) -> u64 {
         let pods = self
             .kubectl
             .json(&["-n", "dataprotection-microsoft", "get", "pods"])

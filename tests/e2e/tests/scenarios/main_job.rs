@@ -26,6 +26,7 @@ fn a_lost_application_comes_back_object_by_object() {
     let backup = stage.back_up().unwrap();
     assert_eq!(status(&backup), "Completed", "{}", stage.told(&backup));
     stage.every_object_is_accounted_for(&backup);
+    stage.the_served_versions_are_told();
 
     SHOP.lose(&stage.kubectl).unwrap();
     let point = stage.recovery_points().unwrap().remove(0);
@@ -174,6 +175,25 @@ impl TestStage {
             .iter()
             .find(|line| line["reason"].as_str().is_none_or(str::is_empty));
         assert_eq!(without_reason, None);
+    }
+
+    fn the_served_versions_are_told(&self) {
+        let words = ["recovery-point", "show", "latest", "--instance", INSTANCE];
+        let point = self.cli.json(&[&words[..], &["--vault", VAULT]].concat());
+        let point = point.unwrap();
+        let cluster = &point["properties"]["cluster"];
+        let version = cluster["version"].as_str().unwrap_or_default();
+        assert!(version.starts_with("v1."), "{cluster:#}");
+        let told = |resource: &str| {
+            let types = cluster["servedTypes"].as_array().unwrap();
+            let found = types.iter().find(|one| one["resource"] == resource);
+            found.unwrap()
+        };
+        assert_eq!(told("deployments.apps")["heldVersion"], "v1");
+        let scalers = told("horizontalpodautoscalers.autoscaling");
+        assert_eq!(scalers["preferredVersion"], "v2");
+        let served = scalers["servedVersions"].as_array().unwrap();
+        assert!(served.len() > 1 && served[0] == "v2", "{scalers}");
     }
 
     fn the_finished_job_did_not_run_again(&self) {

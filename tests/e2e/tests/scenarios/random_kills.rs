@@ -1,20 +1,21 @@
 //! Server and extension are killed at random moments of backups and restores, over and over; every job
-//! ends with the truth, and nothing is left over: no custom resource, no pod, no object in the store.
+//! ends with the truth, and nothing is left over: no custom resource, no pod, no token, no journal, no
+//! object in the store that nothing names.
 //!
 //! `STRONGROOM_E2E_KILLS` sets how often (the bar is 200 over 20 jobs; the suite does a few), and
 //! `STRONGROOM_E2E_SEED` repeats a run: the seed is printed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use strongroom_e2e::cli::Running;
-use strongroom_e2e::process::{until_a_random_moment, wait_for};
+use strongroom_e2e::process::{Running, until_a_random_moment, wait_for};
 use strongroom_e2e::sample::LEDGER;
 use strongroom_e2e::stage::{ACCOUNT, CONTAINER, INSTANCE, VAULT};
 use strongroom_e2e::state::State;
 
+use super::keys::odd_keys;
 use super::stage_of_tests::{TestStage, status};
 
 /// Kills of one job. An extension gives a job up after 30 processes died over it.
@@ -39,6 +40,7 @@ fn jobs_end_with_the_truth_and_leave_nothing_whatever_is_killed_when() {
     };
     let mut stage = TestStage::protected(&LEDGER);
     let before = LEDGER.state(&stage.kubectl).unwrap();
+    let around = stage.around();
     let first = stage.jobs().len();
     let mut jobs = first;
     while killing.done < kills {
@@ -51,8 +53,12 @@ fn jobs_end_with_the_truth_and_leave_nothing_whatever_is_killed_when() {
         stage.restore_under(&mut killing, most, jobs, &before);
     }
     eprintln!("{} kills over {} jobs", killing.done, jobs - first);
-    stage.nothing_is_left();
+    stage.nothing_is_left(&around);
 }
+
+/// What jobs may leave behind in a cluster, wherever they do: what carries rights, secrets or notes.
+const KEEPSAKES: &str = "serviceaccounts,secrets,configmaps,roles,rolebindings,clusterroles,\
+    clusterrolebindings,persistentvolumeclaims,namespaces";
 
 /// Who kills, and how often it has.
 struct Killing {
@@ -174,9 +180,26 @@ impl TestStage {
             .unwrap()
     }
 
-    /// No custom resource, no pod but the extension's one, and in the store no manifest and no pack
-    /// that belongs to no recovery point, once the repository has been pruned.
-    fn nothing_is_left(&mut self) {
+    /// The names of all that jobs could leave behind, in the whole cluster.
+    fn around(&self) -> BTreeSet<String> {
+        let listed = ["get", KEEPSAKES, "--all-namespaces"];
+        let listed = self.kubectl.json(&listed).unwrap();
+        let items = listed["items"].as_array().into_iter().flatten();
+        items
+            .map(|item| {
+                let metadata = &item["metadata"];
+                let namespace = metadata["namespace"].as_str().unwrap_or_default();
+                let name = metadata["name"].as_str().unwrap_or_default();
+                let kind = item["kind"].as_str().unwrap_or_default();
+                format!("{kind} {namespace}/{name}")
+            })
+            .collect()
+    }
+
+    /// No custom resource, no pod but the extension's one, nothing in the cluster that was not there
+    /// `before`, and in the store, once it has been pruned, nothing but recovery points with their packs
+    /// and one report for each job.
+    fn nothing_is_left(&mut self, before: &BTreeSet<String>) {
         wait_for("the custom resources to be gone", ENDED_WITHIN, || {
             let left = self.leftover_jobs().map_err(|error| error.to_string())?;
             left.is_empty().then_some(()).ok_or(left.join(", "))
@@ -192,24 +215,15 @@ impl TestStage {
             }
         })
         .unwrap();
+        assert_eq!(&self.around(), before);
         self.prune_now();
         let points: BTreeSet<String> = self.recovery_points().unwrap().into_iter().collect();
         wait_for(
             "the store to hold recovery points only",
             ENDED_WITHIN,
             || {
-                let stored = self.stored("points");
-                if stored != points {
-                    return Err(format!(
-                        "manifests of {stored:?}, recovery points {points:?}"
-                    ));
-                }
-                let packed = self.stored("packs");
-                let orphans: Vec<_> = packed.difference(&points).collect();
-                orphans
-                    .is_empty()
-                    .then_some(())
-                    .ok_or(format!("packs of {orphans:?}"))
+                let odd = odd_keys(&self.keys(), &points, &self.job_ids());
+                odd.is_empty().then_some(()).ok_or(odd.join("\n"))
             },
         )
         .unwrap();
@@ -221,7 +235,7 @@ impl TestStage {
     }
 
     /// Starts the server anew as one that prunes each second, without a minimum age.
-    fn prune_now(&mut self) {
+    pub(super) fn prune_now(&mut self) {
         let path = self.dir().join("prune.toml");
         std::fs::write(
             &path,
@@ -232,18 +246,37 @@ impl TestStage {
         self.restart_server(&[]).unwrap();
     }
 
-    /// The names of the folders below a part of the one repository in the embedded storage.
-    fn stored(&self, part: &str) -> BTreeSet<String> {
-        let names = |folder: PathBuf| -> Vec<PathBuf> {
-            let entries = std::fs::read_dir(folder).into_iter().flatten();
-            entries.map(|entry| entry.unwrap().path()).collect()
-        };
-        let container = self.data_dir().join("blobs").join(ACCOUNT).join(CONTAINER);
-        names(container.join("instances"))
-            .into_iter()
-            .flat_map(|repository| names(repository.join(part)))
-            .filter(|folder| !names(folder.clone()).is_empty())
-            .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
-            .collect()
+    /// The ids of all jobs.
+    pub(super) fn job_ids(&self) -> BTreeSet<String> {
+        let jobs = self.jobs();
+        let names = jobs.iter().filter_map(|job| job["name"].as_str());
+        names.map(str::to_owned).collect()
     }
+
+    /// Every key below the prefix of the one repository in the embedded storage.
+    fn keys(&self) -> Vec<String> {
+        let container = self.data_dir().join("blobs").join(ACCOUNT).join(CONTAINER);
+        let repositories: Vec<PathBuf> = entries(&container.join("instances"));
+        assert_eq!(repositories.len(), 1, "{repositories:?}");
+        assert_eq!(entries(&container).len(), 1, "keys beside the repository");
+        let mut keys = Vec::new();
+        let mut folders = repositories.clone();
+        while let Some(folder) = folders.pop() {
+            for entry in entries(&folder) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else {
+                    let key = entry.strip_prefix(&repositories[0]).unwrap();
+                    keys.push(key.to_string_lossy().into_owned());
+                }
+            }
+        }
+        keys.sort();
+        keys
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(folder).into_iter().flatten();
+    found.map(|entry| entry.unwrap().path()).collect()
 }

@@ -4,11 +4,13 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
+use strongroom_e2e::bad_line::BadLine;
 use strongroom_e2e::process::wait_for;
 use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 use strongroom_e2e::sample::LEDGER;
 use strongroom_e2e::stage::{CONTAINER, GROUP, INSTANCE, VAULT};
 
+use super::keys::odd_keys;
 use super::stage_of_tests::{TestStage, status};
 
 /// Where a compressed frame begins (RFC 8878, 3.1.1): text hides in one from a search for it.
@@ -116,6 +118,39 @@ fn a_backup_waits_for_a_service_that_comes_back_and_fails_by_code_when_it_does_n
     assert_eq!(service.stage.leftover_jobs().unwrap(), Vec::<String>::new());
 }
 
+#[test]
+fn a_service_that_refuses_loses_answers_and_stalls_costs_time_and_nothing_else() {
+    let mut service = Service::start(TestStage::bare());
+    let stage = &service.stage;
+    LEDGER.deploy(&stage.kubectl).unwrap();
+    let line = BadLine::to(service.s3.port()).unwrap();
+    service.set_up_through(line.port());
+    stage.protect(&LEDGER).unwrap();
+    let before = LEDGER.state(&stage.kubectl).unwrap();
+
+    for _ in 0..2 {
+        let backup = stage.back_up().unwrap();
+        assert_eq!(status(&backup), "Completed", "{}", stage.told(&backup));
+    }
+    let points = stage.recovery_points().unwrap();
+    assert_eq!(points.len(), 2);
+    for point in &points {
+        let words = ["recovery-point", "verify", point, "--instance", INSTANCE];
+        let told = stage.cli.run(&[&words[..], &["--vault", VAULT]].concat());
+        told.unwrap();
+    }
+
+    LEDGER.lose(&stage.kubectl).unwrap();
+    let restore = stage.restore(&[]).unwrap();
+    assert_eq!(status(&restore), "Completed", "{}", stage.told(&restore));
+    let after = LEDGER.state(&stage.kubectl).unwrap();
+    assert_eq!(before.differences(&after), Vec::<String>::new());
+    assert_eq!(stage.leftover_jobs().unwrap(), Vec::<String>::new());
+    service.holds_nothing_odd();
+    let faults = line.faults();
+    assert!(faults.iter().all(|count| *count > 0), "{faults:?}");
+}
+
 /// How long a job may go on: a client's own retries, the extension's restart, and a slow machine.
 const ENDED_WITHIN: Duration = Duration::from_secs(300);
 
@@ -133,17 +168,22 @@ impl Service {
         Self { s3, stage }
     }
 
-    /// The vault on the bucket, and the cluster connected to it. Pods reach the service by another
-    /// address than the server.
+    /// The vault on the bucket, and the cluster connected to it.
     fn set_up(&self) {
+        self.set_up_through(self.s3.port());
+    }
+
+    /// The same, with the service behind this port of 127.0.0.1. Pods reach it by another address than the
+    /// server.
+    fn set_up_through(&self, port: u16) {
         let secret = self.secret_file(SECRET_ACCESS_KEY);
-        let pods = self.stage.props.reach.of_port(self.s3.port()).unwrap();
+        let pods = self.stage.props.reach.of_port(port).unwrap();
         self.stage
             .create_vault_on(&[
                 "--backend",
                 "s3",
                 "--endpoint",
-                &self.s3.endpoint(),
+                &format!("http://127.0.0.1:{port}"),
                 "--extension-endpoint",
                 &format!("http://{pods}"),
                 "--access-key-id",
@@ -227,6 +267,33 @@ impl Service {
             }
             assert!(!finds(&COMPRESSED), "{key} holds a compressed frame");
         }
+    }
+
+    /// Fails when the bucket holds a key that belongs to no recovery point and no job's report, once what
+    /// may be pruned is.
+    fn holds_nothing_odd(&mut self) {
+        self.stage.prune_now();
+        let points = self.stage.recovery_points().unwrap().into_iter().collect();
+        let jobs = self.stage.job_ids();
+        wait_for(
+            "the bucket to hold recovery points only",
+            ENDED_WITHIN,
+            || {
+                let objects = self
+                    .s3
+                    .objects(CONTAINER)
+                    .map_err(|error| error.to_string())?;
+                let named = || objects.iter().map(|(key, _)| key.as_str());
+                let root = named().find_map(|key| key.strip_suffix("format"));
+                let root = root.ok_or("there is no repository")?;
+                let keys: Vec<String> = named()
+                    .map(|key| key.strip_prefix(root).unwrap_or(key).to_owned())
+                    .collect();
+                let odd = odd_keys(&keys, &points, &jobs);
+                odd.is_empty().then_some(()).ok_or(odd.join("\n"))
+            },
+        )
+        .unwrap();
     }
 
     /// Starts a backup and returns its job's name.

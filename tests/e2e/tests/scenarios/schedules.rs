@@ -136,7 +136,27 @@ impl TestStage {
         let words = [
             "policy", "create", POLICY, "--vault", VAULT, "--file", &file,
         ];
+        self.policy_says_what_it_would_do(first, &file);
         self.cli.run(&words).unwrap();
+    }
+
+    /// Before it is written: a day of it, and what it would change.
+    fn policy_says_what_it_would_do(&self, first: Timestamp, file: &str) {
+        let (from, to) = (first - 1.seconds(), first + 24.hours());
+        let (from, to) = (from.to_string(), to.to_string());
+        let of_policy = |verb| ["policy", verb, POLICY, "--vault", VAULT, "--file", file];
+        let span = ["--from", &from, "--to", &to];
+        let words = [&of_policy("simulate")[..], &span].concat();
+        let told = self.cli.json(&words).unwrap();
+        assert_eq!(told["made"], 24 * 12 + 1, "{told:#}");
+        assert_eq!(told["recoveryPoints"][0]["tag"], "Daily");
+        let preview = self.cli.json(&of_policy("preview")).unwrap();
+        assert_eq!(preview["scheduleChanges"], true, "{preview:#}");
+        // It keeps by default for a day what was promised a week.
+        assert_eq!(
+            (&preview["recoveryPoints"], &preview["unchanged"]),
+            (&json!(1), &json!(1))
+        );
     }
 
     fn schedule(&self) -> Value {
@@ -180,7 +200,7 @@ impl TestStage {
 
     /// Puts back when recovery points were made and when their time ends, as if so many days had passed since.
     /// The server is not running.
-    fn make_older(&self, points: &[&str], days: i64) {
+    pub(super) fn make_older(&self, points: &[&str], days: i64) {
         let script = "
 import sqlite3, sys
 file, days, points = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
@@ -205,7 +225,7 @@ db.commit()
     }
 
     /// Manifests of a recovery point in the server's own storage.
-    fn manifests_of(&self, point: &str) -> Vec<PathBuf> {
+    pub(super) fn manifests_of(&self, point: &str) -> Vec<PathBuf> {
         let ending = format!("/points/{point}/manifest");
         let mut folders = vec![self.data_dir().join("blobs")];
         let mut found = Vec::new();

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
+use strongroom_core::selection::SNAPSHOT_LABEL;
 use strongroom_e2e::process::StageResult;
 use strongroom_e2e::sample::Application;
 use strongroom_e2e::stage::{Props, Stage, VAULT};
@@ -13,9 +14,14 @@ pub(crate) struct TestStage(Stage);
 impl TestStage {
     /// A server on the test cluster; nothing is configured yet.
     pub(crate) fn bare() -> Self {
-        let stage = Stage::open(Props::from_environment().unwrap(), &[]).unwrap();
-        stage.clear_cluster().unwrap();
-        Self(stage)
+        Self::with(&[])
+    }
+
+    /// The same with a server that finds these variables.
+    pub(crate) fn with(env: &[(&str, &str)]) -> Self {
+        let stage = Self(Stage::open(Props::from_environment().unwrap(), env).unwrap());
+        stage.clear().unwrap();
+        stage
     }
 
     /// The sample application is there and protected.
@@ -36,6 +42,41 @@ impl TestStage {
             "{job:#}\n{}",
             report.unwrap_or_else(|error| error.to_string())
         )
+    }
+
+    /// Takes down all that scenarios make in the cluster.
+    fn clear(&self) -> StageResult<()> {
+        self.0.clear_cluster()?;
+        self.remove_kept_snapshots()
+    }
+
+    /// Removes the volume snapshots of recovery points, which outlive their namespaces: the extension of
+    /// the next scenario would find them, and take them for those of its own instance. Groups first, with
+    /// which the driver's snapshots of their members go.
+    fn remove_kept_snapshots(&self) -> StageResult<()> {
+        let of_groups = "groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-being-deleted=yes";
+        self.remove_kept("volumegroupsnapshotcontents", of_groups)?;
+        let of_snapshots = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted=yes";
+        self.remove_kept("volumesnapshotcontents", of_snapshots)
+    }
+
+    /// Removes contents as the snapshot controller does it when what they were made for is deleted.
+    fn remove_kept(&self, plural: &str, deleted: &str) -> StageResult<()> {
+        let kept = |verb: &[&str], options: &[&str]| {
+            let of_points = [plural, "-l", SNAPSHOT_LABEL];
+            self.kubectl.run(&[verb, &of_points, options].concat())
+        };
+        if kept(&["get"], &["-o", "name"])?.trim().is_empty() {
+            return Ok(());
+        }
+        kept(&["annotate", "--overwrite"], &[deleted])?;
+        let names = kept(&["get"], &["-o", "name"])?;
+        for name in names.lines() {
+            let policy = r#"{"spec":{"deletionPolicy":"Delete"}}"#;
+            self.kubectl
+                .run(&["patch", name, "--type", "merge", "-p", policy])?;
+        }
+        kept(&["delete"], &["--timeout=60s"]).map(drop)
     }
 
     /// Names of custom resources of jobs that are left in the cluster.
@@ -65,7 +106,7 @@ impl DerefMut for TestStage {
 
 impl Drop for TestStage {
     fn drop(&mut self) {
-        if let Err(error) = self.0.clear_cluster() {
+        if let Err(error) = self.clear() {
             eprintln!("the scenario leaves the cluster unclean: {error}");
         }
     }

@@ -28,6 +28,7 @@ fn nothing_is_lost_changed_or_extra_but_what_a_rule_or_the_report_explains() {
         before.objects.len()
     );
     let backup = sample.stage.back_up().unwrap();
+    assert_eq!(status(&backup), "CompletedWithWarnings");
     let told = sample.report(&backup);
     traps::lose(&sample.api, &sample.stage.kubectl).unwrap();
 
@@ -39,6 +40,9 @@ fn nothing_is_lost_changed_or_extra_but_what_a_rule_or_the_report_explains() {
         eprintln!("explained: {explained}");
     }
     judgement.must_be_clear();
+    assert_eq!(report.not_allowed(), Vec::<String>::new());
+    assert_eq!(report.unused(&judgement), Vec::<String>::new());
+    sample.a_job_that_was_half_done_has_not_begun_anew();
 
     sample.an_equal_restore_writes_nothing();
     sample.a_copy_takes_nothing_from_the_original();
@@ -73,7 +77,7 @@ impl Sample {
     fn restored(&self, options: &[&str]) -> Value {
         let restore = self.stage.restore(options).unwrap();
         let told = || self.stage.told(&restore);
-        assert_ne!(status(&restore), "Failed", "{}", told());
+        assert_eq!(status(&restore), "CompletedWithWarnings", "{}", told());
         traps::wait_at_rest(&self.api).unwrap();
         self.report(&restore)
     }
@@ -98,6 +102,15 @@ impl Sample {
     fn judged(&self, before: &Snapshot, report: &Report) -> Judgement {
         let after = traps::snapshot(&self.api).unwrap();
         traps::judge(before, &after, report)
+    }
+
+    /// Its status is observed, which the judgement forgives; but what it had done it has not done again.
+    fn a_job_that_was_half_done_has_not_begun_anew(&self) {
+        let path = "/apis/batch/v1/namespaces/trap-runs/jobs/half-done";
+        let job = self.api.get(path).unwrap();
+        let status = &job["status"];
+        assert_eq!(status["completedIndexes"], "0", "{status}");
+        assert_eq!(status["succeeded"], 1, "{status}");
     }
 
     /// What was restored is equal to what is stored, in the eyes of the product as well: every object
