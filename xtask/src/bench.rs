@@ -8,12 +8,14 @@ mod job;
 mod machine;
 mod metrics;
 mod mix;
+mod outside;
 mod processes;
 mod raw;
 mod report;
 mod resources;
 mod setting;
 mod velero;
+mod volumes;
 
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -40,6 +42,8 @@ pub(crate) struct Arguments {
 enum What {
     /// Backup and restore of many objects, beside what the API server allows
     Resources(Options),
+    /// Backups of volumes, beside what their driver takes, and what is left under kills
+    Volumes(VolumeOptions),
     /// Moves into a cgroup and becomes a program (started by the benchmark)
     #[command(hide = true)]
     Inside {
@@ -57,13 +61,18 @@ enum Peer {
     Velero,
 }
 
+/// Objects up to which the peer is measured: at the 25 to 40 a second that Velero restores, 100,000 would
+/// take most of an hour.
+const PEER_OBJECTS: usize = 10_000;
+
 /// What the benchmark of resources can be told.
 #[derive(Args)]
 struct Options {
     /// How many objects; several times for several sizes
     #[arg(long, default_values_t = [10_000])]
     objects: Vec<usize>,
-    /// Measure this product too, in the same run (the first time it is built, which takes minutes)
+    /// Measure this product too, in the same run, up to 10,000 objects (the first time it is built, which
+    /// takes minutes)
     #[arg(long, value_enum)]
     peer: Option<Peer>,
     /// Write the figures to this file as JSON
@@ -86,6 +95,29 @@ struct Options {
     without_lto: bool,
 }
 
+/// What the benchmark of volumes can be told.
+#[derive(Args)]
+struct VolumeOptions {
+    /// How often server and extension are killed (the bar of issue 5 is for 500)
+    #[arg(long, default_value_t = 40)]
+    kills: u32,
+    /// Write the figures to this file as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Leave the cluster up
+    #[arg(long)]
+    keep: bool,
+    /// Write the section of docs/benchmarks.md
+    #[arg(long)]
+    write_docs: bool,
+    /// Measure this binary instead of building one in the release profile
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// How much of it to measure
+    #[arg(long, value_enum, default_value = "all", conflicts_with = "write_docs")]
+    part: volumes::Part,
+}
+
 impl Options {
     /// The command that measures the same again.
     fn command(&self) -> String {
@@ -104,13 +136,14 @@ impl Options {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.what {
         What::Resources(options) => bench_resources(&options),
+        What::Volumes(options) => bench_volumes(&options),
         What::Inside { cgroup, program } => Err(processes::become_inside(&cgroup, &program)),
     }
 }
 
 fn bench_resources(options: &Options) -> Result<ExitCode> {
     let Some(binary) = &options.binary else {
-        return Err(hand_over(options)?);
+        return Err(hand_over(options.without_lto)?);
     };
     // Clients of TLS need one cryptography for the process; nothing else here installs one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -120,6 +153,37 @@ fn bench_resources(options: &Options) -> Result<ExitCode> {
         setting::clear()?;
     }
     measured.map(|()| ExitCode::SUCCESS)
+}
+
+fn bench_volumes(options: &VolumeOptions) -> Result<ExitCode> {
+    let Some(binary) = &options.binary else {
+        return Err(hand_over(false)?);
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _lock = lock()?;
+    let measured = measure_volumes(options, binary);
+    if !options.keep {
+        volumes::clear()?;
+    }
+    measured.map(|()| ExitCode::SUCCESS)
+}
+
+fn measure_volumes(options: &VolumeOptions, binary: &Path) -> Result<()> {
+    let mut machine = Machine::look(false).measuring(binary);
+    let mut place = volumes::Place::open(binary)?;
+    machine.ask(&place.raw);
+    let all = [volumes::run(&mut place, options.part, options.kills)?];
+    report::print(&volumes::SHEET, &all);
+    if let Some(file) = &options.json {
+        report::write_json(&all, file)?;
+    }
+    if options.write_docs {
+        let command = format!("{} --kills {}", volumes::SHEET.command, options.kills);
+        let about = volumes::about(&machine.sentence(&command));
+        let section = report::markdown(&volumes::SHEET, &all, &about);
+        report::write_markdown(&volumes::SHEET, &section)?;
+    }
+    Ok(())
 }
 
 /// Keeps two benchmarks from running at once: they would share a cluster, and measure each other. Held
@@ -147,8 +211,10 @@ fn measure(options: &Options, binary: &Path) -> Result<()> {
         let mut setting = Setting::open(binary)?;
         machine.ask(&setting.raw);
         let mut peer = match options.peer {
-            Some(Peer::Velero) => Some(velero::Velero::prepare(setting.folder())?),
-            None => None,
+            Some(Peer::Velero) if *objects <= PEER_OBJECTS => {
+                Some(velero::Velero::prepare(setting.folder())?)
+            }
+            _ => None,
         };
         all.push(resources::run(
             &mut setting,
@@ -159,21 +225,24 @@ fn measure(options: &Options, binary: &Path) -> Result<()> {
         say(format_args!("== {objects} objects: {}", watch.words()));
     }
     report::compare_sizes(&mut all);
-    report::print(&all);
+    report::print(&report::RESOURCES, &all);
     if let Some(file) = &options.json {
         report::write_json(&all, file)?;
     }
     if options.write_docs {
         let about = machine.sentence(&options.command());
-        report::write_markdown(&report::markdown(&all, &about))?;
+        report::write_markdown(
+            &report::RESOURCES,
+            &report::markdown(&report::RESOURCES, &all, &about),
+        )?;
     }
     Ok(())
 }
 
 /// Builds product and benchmark in the release profile and becomes the latter; returns only when that
 /// fails.
-fn hand_over(options: &Options) -> Result<Failure> {
-    let (binary, own) = build(options.without_lto)?;
+fn hand_over(without_lto: bool) -> Result<Failure> {
+    let (binary, own) = build(without_lto)?;
     let mut command = Command::new(own);
     command.args(std::env::args_os().skip(1));
     command.arg("--binary").arg(binary);

@@ -31,12 +31,13 @@ use clap::Subcommand;
 
 use self::place::Place;
 use self::settings::Settings;
-use crate::failure::{Failure, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::{talk, tool, workspace};
 
 pub(crate) use self::build::{cache, velero};
 pub(crate) use self::down::down;
 pub(crate) use self::images::{Recipe, make as make_image};
+pub(crate) use self::packages::ensure_tool;
 pub(crate) use self::settings::Tier;
 pub(crate) use self::up::up;
 
@@ -225,6 +226,19 @@ impl Cluster {
         let image = images::make(Recipe::Strongroom, binary)?;
         self.load_image(&image.archive)?;
         Ok(image.reference)
+    }
+
+    /// Makes the image of the databases and loads it, unless the node has had it already.
+    pub(crate) fn load_databases(&self) -> Result<()> {
+        let image = images::make(Recipe::Databases, Path::new(""))?;
+        let loaded = self.place.state.join("databases.loaded");
+        let name = image.archive.to_string_lossy();
+        if tool::text_of(&loaded) == name {
+            return Ok(());
+        }
+        self.load_image(&image.archive)?;
+        std::fs::write(&loaded, name.as_bytes())
+            .doing(|| format!("remember what was loaded in {}", loaded.display()))
     }
 
     /// The folder of all that the cluster keeps.

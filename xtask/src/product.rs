@@ -9,25 +9,46 @@ use crate::workspace;
 
 /// Builds the `strongroom` binary and returns its path.
 pub(crate) fn build() -> Result<PathBuf> {
+    built(&["--package", "strongroom"])
+}
+
+/// The same out of what the tests are built of: a package by itself would have all dependencies built once
+/// more, without the features that only tests ask for. This command itself is not among it: it runs.
+pub(crate) fn build_with_tests() -> Result<PathBuf> {
+    built(&["--workspace", "--bin", "strongroom", "--tests"])
+}
+
+fn built(what: &[&str]) -> Result<PathBuf> {
     let watch = Stopwatch::start();
     say("building strongroom (the first time takes some minutes) …");
+    let binary = build_of(what, "strongroom", false)?;
+    say(format_args!("{:>7}  strongroom is built", watch.words()));
+    Ok(binary)
+}
+
+/// The unit tests of a crate of the workspace, as a program.
+pub(crate) fn unit_tests(library: &str) -> Result<PathBuf> {
+    build_of(
+        &["--workspace", "--bin", "strongroom", "--tests"],
+        library,
+        true,
+    )
+}
+
+/// Builds `what` and returns the path of one target in it: of itself, or of the tests in it.
+fn build_of(what: &[&str], target: &str, tests: bool) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args([
-        "build",
-        "--package",
-        "strongroom",
-        "--message-format=json-render-diagnostics",
-    ]);
+    command.args(["build", "--message-format=json-render-diagnostics"]);
+    command.args(what);
     command.stderr(std::process::Stdio::inherit());
     let output = command.output().doing(|| "start cargo".to_owned())?;
     if !output.status.success() {
-        return Err(Failure::new("build strongroom", output.status));
+        return Err(Failure::new(format!("build {target}"), output.status));
     }
-    let binary = executable(&String::from_utf8_lossy(&output.stdout));
-    say(format_args!("{:>7}  strongroom is built", watch.words()));
+    let binary = executable(&String::from_utf8_lossy(&output.stdout), target, tests);
     binary.ok_or_else(|| {
         Failure::new(
-            "find the binary that was built",
+            format!("find {target}, which was built"),
             "cargo named no executable",
         )
     })
@@ -51,14 +72,16 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// The last executable that cargo's messages name.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// The executable of a target among what cargo's messages name.
+fn executable(messages: &str, target: &str, tests: bool) -> Option<PathBuf> {
     let parsed = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     parsed
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back()
+        .filter(|message| {
+            message["target"]["name"] == target && message["profile"]["test"] == tests
+        })
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 #[cfg(test)]
@@ -67,7 +90,26 @@ mod tests {
 
     #[test]
     fn the_executable_is_read_from_cargos_messages() {
-        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n{\"executable\":\"/x/strongroom\"}\n{\"reason\":\"build-finished\"}";
-        assert_eq!(executable(messages), Some(PathBuf::from("/x/strongroom")));
+        let artifact = |name: &str, test: bool, executable: Option<&str>| {
+            let target = serde_json::json!({"name": name});
+            serde_json::json!({"reason": "compiler-artifact", "target": target,
+                "profile": {"test": test}, "executable": executable})
+        };
+        let messages = [
+            artifact("strongroom_core", false, None),
+            artifact("strongroom", true, Some("/x/deps/strongroom-1")),
+            artifact("strongroom", false, Some("/x/strongroom")),
+            artifact("xtask", false, Some("/x/xtask")),
+            serde_json::json!({"reason": "build-finished"}),
+        ];
+        let messages = messages.map(|message| message.to_string()).join("\n");
+        let of = |target: &str, tests| executable(&messages, target, tests);
+        assert_eq!(
+            of("strongroom", false),
+            Some(PathBuf::from("/x/strongroom"))
+        );
+        let tests = PathBuf::from("/x/deps/strongroom-1");
+        assert_eq!(of("strongroom", true), Some(tests));
+        assert_eq!(of("strongroom_core", false), None);
     }
 }

@@ -3,21 +3,25 @@
 mod npm;
 pub(crate) mod pypi;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Args, ValueEnum};
 use strongroom_e2e::azurite::{ACCOUNT, ACCOUNT_KEY, Azurite};
+use strongroom_e2e::postgres::{self, Postgres};
 use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 
-use crate::cluster::{self, Tier, UpOptions};
+use crate::cluster::{self, Cluster, Recipe, Tier, UpOptions};
 use crate::failure::{Doing, Failure, Result};
 use crate::product;
-use crate::talk::{Stopwatch, say};
+use crate::talk::{Stopwatch, data, say};
 use crate::tidy;
+use crate::workspace;
 
-/// The cluster that the tests share.
-const CLUSTER: &str = "test";
+/// The cluster that the end-to-end tests share.
+const END_TO_END_CLUSTER: &str = "test";
+/// The cluster of the tests of what speaks to an API server.
+const API_SERVER_CLUSTER: &str = "test-api";
 
 /// What the tests can be told.
 #[derive(Args)]
@@ -43,6 +47,8 @@ enum Stage {
     Unit,
     /// The repository's contract suite, against a real S3 and a real Azure Blob service
     Storage,
+    /// The server's tests once more, with its store in a real PostgreSQL
+    Database,
     /// What speaks to a Kubernetes API server, against a real one
     Cluster,
     /// End to end: the command line, the server, the extension in a real cluster
@@ -51,6 +57,17 @@ enum Stage {
 
 /// Runs all stages, or those that were named; ends at the first that fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    std::thread::scope(|scope| {
+        if arguments.only.is_empty() {
+            // The image of databases takes minutes on a new machine, most of them waiting for packages.
+            // Where it is needed it is asked for again: that waits for this, and tells what failed.
+            scope.spawn(|| cluster::make_image(Recipe::Databases, Path::new("")));
+        }
+        stages(arguments)
+    })
+}
+
+fn stages(arguments: &Arguments) -> Result<ExitCode> {
     let wanted = |stage: Stage| arguments.only.is_empty() || arguments.only.contains(&stage);
     let total = Stopwatch::start();
     if wanted(Stage::Tidy) {
@@ -61,18 +78,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if wanted(Stage::Unit) {
         stage("unit", || {
-            cargo(&["test", "--workspace", "--exclude", "strongroom-e2e"], &[])
+            cargo(
+                &["test", "--workspace", "--exclude", "strongroom-e2e"],
+                &[],
+                Output::Shown,
+            )
         })?;
     }
     if wanted(Stage::Storage) {
         stage("real object stores", storage)?;
     }
+    if wanted(Stage::Database) {
+        stage("real database", database)?;
+    }
     if wanted(Stage::Cluster) || wanted(Stage::E2e) {
-        let tested = on_a_cluster(arguments, wanted(Stage::Cluster), wanted(Stage::E2e));
-        if !arguments.keep {
-            cluster::down(CLUSTER, true)?;
-        }
-        tested?;
+        on_clusters(arguments, wanted(Stage::Cluster), wanted(Stage::E2e))?;
     }
     say(format_args!("all stages passed in {}", total.words()));
     Ok(ExitCode::SUCCESS)
@@ -89,7 +109,7 @@ fn tidied() -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["fmt", "--all", "--check"], &[], Output::Shown)?;
     cargo(
         &[
             "clippy",
@@ -100,6 +120,7 @@ fn lint() -> Result<()> {
             "warnings",
         ],
         &[],
+        Output::Shown,
     )
 }
 
@@ -130,98 +151,203 @@ fn storage() -> Result<()> {
         "accountKey": ACCOUNT_KEY,
         "endpoint": azurite.endpoint(),
     }});
-    cargo(
+    unit_tests(
+        "strongroom_repository",
+        &["tests::contract"],
         &[
-            "test",
-            "-p",
-            "strongroom-repository",
-            "--lib",
-            "--",
-            "tests::contract",
-        ],
-        &[
-            ("STRONGROOM_TEST_S3", config.to_string().into()),
-            ("STRONGROOM_TEST_AZURE_BLOB", azure.to_string().into()),
+            ("STRONGROOM_TEST_S3", config.to_string()),
+            ("STRONGROOM_TEST_AZURE_BLOB", azure.to_string()),
         ],
     )
 }
 
-fn on_a_cluster(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
-    let up = stage("start a real cluster", || {
+fn database() -> Result<()> {
+    if postgres::programs().is_none() {
+        cluster::ensure_tool("pg_ctlcluster", "postgresql", "is a database of the tests")?;
+    }
+    let dir = tempfile::tempdir().doing(|| "make a directory for PostgreSQL".to_owned())?;
+    let started = Postgres::start(&dir.path().join("postgresql"));
+    let service = started.doing(|| "start PostgreSQL".to_owned())?;
+    unit_tests(
+        "strongroom_server",
+        &[],
+        &[("STRONGROOM_TEST_POSTGRES", service.url())],
+    )
+}
+
+/// Runs the unit tests of one crate, or those that match, with services that they ask for by variables.
+fn unit_tests(library: &str, filters: &[&str], env: &[(&str, String)]) -> Result<()> {
+    let program = product::unit_tests(library)?;
+    let mut command = Command::new(&program);
+    command.args(filters).current_dir(workspace::root());
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let status = command
+        .status()
+        .doing(|| format!("start {}", program.display()))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("pass the tests of {library}"), status))
+}
+
+/// What needs a cluster. Both stages run beside each other, each on a cluster of its own: most of their
+/// time is waiting for it.
+fn on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
+    let tested = test_on_clusters(arguments, api_server, end_to_end);
+    if !arguments.keep {
+        if api_server {
+            cluster::down(API_SERVER_CLUSTER, true)?;
+        }
+        if end_to_end {
+            cluster::down(END_TO_END_CLUSTER, true)?;
+        }
+    }
+    tested
+}
+
+fn test_on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    let both = api_server && end_to_end;
+    let one = api_server.then(|| up(API_SERVER_CLUSTER)).transpose()?;
+    let other = end_to_end.then(|| up(END_TO_END_CLUSTER)).transpose()?;
+    if both {
+        // What both need is built before either measures its patience.
+        cargo(&["test", "--workspace", "--no-run"], &[], Output::Shown)?;
+    }
+    let output = if both {
+        Output::AtTheEnd
+    } else {
+        Output::Shown
+    };
+    std::thread::scope(|scope| {
+        let one = one.map(|up| scope.spawn(move || on_an_api_server(&up, filter, output)));
+        let second = other.map_or(Ok(()), |up| end_to_end_on_a_node(&up, filter));
+        let first = one.map_or(Ok(()), |stage| {
+            stage.join().unwrap_or_else(|_panicked| {
+                Err(Failure::new("test on a real API server", "it panicked"))
+            })
+        });
+        if let (Err(first), Err(_)) = (&first, &second) {
+            say(format_args!("error: {first}"));
+        }
+        second.and(first)
+    })
+}
+
+fn up(name: &str) -> Result<Cluster> {
+    stage(&format!("start a real cluster, {name}"), || {
         cluster::up(&UpOptions {
-            name: CLUSTER.to_owned(),
+            name: name.to_owned(),
             tier: Some(Tier::Node),
             port: None,
         })
-    })?;
-    let filter = arguments.filter.as_deref().unwrap_or_default();
-    if api_server {
-        let env = [("STRONGROOM_TEST_KUBECONFIG", up.kubeconfig.clone())];
-        stage("real API server", || {
-            cargo(
-                &[
-                    "test",
-                    "-p",
-                    "strongroom-kubernetes",
-                    "-p",
-                    "strongroom-extension",
-                    "--test",
-                    "real_api_server",
-                    "--",
-                    "--test-threads=1",
-                    filter,
-                ],
-                &env,
-            )
-        })?;
-    }
-    if end_to_end {
-        let binary = product::build()?;
-        let image = up.load_strongroom(&binary)?;
-        let env = [
-            ("STRONGROOM_E2E_BINARY", binary),
-            ("STRONGROOM_E2E_IMAGE", image.into()),
-            ("STRONGROOM_E2E_KUBECTL", up.kubectl().get_program().into()),
-            ("STRONGROOM_E2E_KUBECONFIG", up.kubeconfig),
-            (
-                "STRONGROOM_E2E_XTASK",
-                std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
-            ),
-            ("STRONGROOM_E2E_CLUSTER", CLUSTER.into()),
-            ("STRONGROOM_E2E_PYTHON", pypi::python_sdk()?),
-            ("STRONGROOM_E2E_SEAWEEDFS", pypi::seaweedfs()?),
-            ("STRONGROOM_E2E_AZURITE", npm::azurite()?),
-        ];
-        stage("end to end", || {
-            cargo(
-                &[
-                    "test",
-                    "-p",
-                    "strongroom-e2e",
-                    "--",
-                    "--test-threads=1",
-                    "--nocapture",
-                    filter,
-                ],
-                &env,
-            )
-        })?;
-    }
-    Ok(())
+    })
 }
 
-fn cargo(words: &[&str], env: &[(&str, PathBuf)]) -> Result<()> {
+fn on_an_api_server(up: &Cluster, filter: &str, output: Output) -> Result<()> {
+    let env = [
+        ("STRONGROOM_TEST_KUBECONFIG", up.kubeconfig.clone()),
+        (
+            "STRONGROOM_TEST_XTASK",
+            std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
+        ),
+        ("STRONGROOM_TEST_CLUSTER", API_SERVER_CLUSTER.into()),
+    ];
+    stage("real API server", || {
+        cargo(
+            &[
+                "test",
+                "--workspace",
+                "--test",
+                "real_api_server",
+                "--",
+                "--test-threads=1",
+                filter,
+            ],
+            &env,
+            output,
+        )
+    })
+}
+
+fn end_to_end_on_a_node(up: &Cluster, filter: &str) -> Result<()> {
+    let binary = product::build_with_tests()?;
+    let image = up.load_strongroom(&binary)?;
+    stage("image of databases", || up.load_databases())?;
+    let env = [
+        ("STRONGROOM_E2E_BINARY", binary),
+        ("STRONGROOM_E2E_IMAGE", image.into()),
+        ("STRONGROOM_E2E_KUBECTL", up.kubectl().get_program().into()),
+        ("STRONGROOM_E2E_KUBECONFIG", up.kubeconfig.clone()),
+        (
+            "STRONGROOM_E2E_XTASK",
+            std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
+        ),
+        ("STRONGROOM_E2E_CLUSTER", END_TO_END_CLUSTER.into()),
+        ("STRONGROOM_E2E_PYTHON", pypi::python_sdk()?),
+        ("STRONGROOM_E2E_SEAWEEDFS", pypi::seaweedfs()?),
+        ("STRONGROOM_E2E_AZURITE", npm::azurite()?),
+        ("STRONGROOM_E2E_NODE_PACKAGES", npm::packages()?),
+    ];
+    stage("end to end", || {
+        cargo(
+            &[
+                "test",
+                "--workspace",
+                "--test",
+                "e2e",
+                "--",
+                "--test-threads=1",
+                filter,
+            ],
+            &env,
+            Output::Shown,
+        )
+    })
+}
+
+/// When a command's output is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// As it comes.
+    Shown,
+    /// In one piece once it has ended, because another command talks meanwhile.
+    AtTheEnd,
+}
+
+fn cargo(words: &[&str], env: &[(&str, PathBuf)], output: Output) -> Result<()> {
     let mut command: Command = product::cargo();
     command.args(words.iter().filter(|word| !word.is_empty()));
     command.envs(env.iter().map(|(name, value)| (name, value)));
-    let status = command.status().doing(|| "start cargo".to_owned())?;
+    let doing = || "start cargo".to_owned();
+    let mut failures = String::new();
+    let status = match output {
+        Output::Shown => command.status().doing(doing)?,
+        Output::AtTheEnd => {
+            let told = command.output().doing(doing)?;
+            let printed = String::from_utf8_lossy(&told.stdout);
+            say(String::from_utf8_lossy(&told.stderr));
+            data(&printed);
+            failures = failures_of(&printed).to_owned();
+            told.status
+        }
+    };
     if status.success() {
         return Ok(());
     }
     Err(Failure::new(
         format!("pass `cargo {}`", words.join(" ")),
-        status,
+        format_args!("{status}{failures}"),
     ))
+}
+
+/// What the test harness says of the tests that failed: it is told again where it can be found.
+fn failures_of(printed: &str) -> &str {
+    const HEADING: &str = "\nfailures:\n";
+    printed
+        .find(HEADING)
+        .and_then(|start| printed.get(start..))
+        .unwrap_or_default()
 }
 
 fn stage<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -230,4 +356,19 @@ fn stage<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let done = run()?;
     say(format_args!("== {name}: {}", watch.words()));
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failures_of;
+
+    #[test]
+    fn what_failed_is_told_with_its_reason() {
+        let printed = "test a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nwhy\n";
+        assert_eq!(
+            failures_of(printed),
+            "\nfailures:\n\n---- b stdout ----\nwhy\n"
+        );
+        assert_eq!(failures_of("test a ... ok\n"), "");
+    }
 }

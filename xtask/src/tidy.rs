@@ -4,6 +4,7 @@
 mod edges;
 mod machine_paths;
 mod pages;
+mod samples;
 mod sources;
 
 use std::fmt;
@@ -77,6 +78,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut files = Vec::new();
     read_files(&root, &root, &mut files)?;
     let mut violations = edges::check(&root)?;
+    violations.extend(samples::check(&files));
     for file in &files {
         violations.extend(sources::check(file));
         violations.extend(machine_paths::check(file));

@@ -8,9 +8,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::metrics::Counted;
+use super::outside::NAMESPACE;
 use super::processes::{self, Cpu};
 use super::raw::Seen;
-use super::setting::{NAMESPACE, Setting};
+use super::setting::Setting;
 use crate::failure::{Failure, Result};
 use crate::talk::{Stopwatch, say};
 
@@ -171,7 +172,7 @@ fn timeline(seen: &[Seen]) -> String {
 }
 
 /// The steps in the order in which they began; the last ends with the job.
-fn steps(states: &[Value]) -> Vec<(String, f64)> {
+pub(super) fn steps(states: &[Value]) -> Vec<(String, f64)> {
     let mut began: Vec<(String, Value)> = Vec::new();
     let mut end = Value::Null;
     for status in states {
@@ -192,7 +193,7 @@ fn steps(states: &[Value]) -> Vec<(String, f64)> {
 }
 
 /// Seconds between two times of one day, or over one midnight, as RFC 3339 writes them in UTC.
-fn between(from: &Value, to: &Value) -> f64 {
+pub(super) fn between(from: &Value, to: &Value) -> f64 {
     let seconds = |time: &Value| -> Option<f64> {
         let clock = time.as_str()?.split_once('T')?.1.trim_end_matches('Z');
         let mut parts = clock.split(':').map(|part| part.parse::<f64>().ok());

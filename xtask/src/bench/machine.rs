@@ -16,6 +16,8 @@ pub(crate) struct Machine {
     load: String,
     kubernetes: String,
     without_lto: bool,
+    /// Whether the binary that is measured is a debug build.
+    debug: bool,
 }
 
 impl Machine {
@@ -28,7 +30,14 @@ impl Machine {
             load: load.split(' ').next().unwrap_or_default().to_owned(),
             kubernetes: String::new(),
             without_lto,
+            debug: false,
         }
+    }
+
+    /// Looks at the binary that is measured: where cargo puts debug builds, there is one.
+    pub(crate) fn measuring(self, binary: &Path) -> Self {
+        let debug = binary.components().any(|part| part.as_os_str() == "debug");
+        Self { debug, ..self }
     }
 
     /// Asks the cluster for its version.
@@ -40,7 +49,9 @@ impl Machine {
 
     /// The sentence above the figures.
     pub(crate) fn sentence(&self, command: &str) -> String {
-        let profile = if self.without_lto {
+        let profile = if self.debug {
+            "debug build"
+        } else if self.without_lto {
             "release profile without link-time optimisation"
         } else {
             "release profile"

@@ -21,9 +21,11 @@ use crate::talk::Stopwatch;
 use crate::tool;
 
 /// Objects of one page: what the extension asks for, and `kubectl get`.
-const PAGE: usize = 500;
+pub(crate) const PAGE: usize = 500;
 /// How long one request may take. The API server's own limit is 60 s.
 const REQUEST_LIMIT: Duration = Duration::from_secs(65);
+/// Bytes at either end of a page in which the list's metadata is looked for.
+const META_BYTES: usize = 4_096;
 /// How often a create is tried again when the API server asks for it or the connection breaks.
 const TRIES: usize = 5;
 /// Threads of the client: the machine has two cores, and one thread carries all bytes of a list.
@@ -284,16 +286,19 @@ async fn one_list(client: Client, url: String) -> Result<(u64, u64)> {
     }
 }
 
-/// Reads a page to its last byte. The token stands in the list's metadata, before the items.
+/// Reads a page to its last byte. The token stands in the list's metadata: before the items in lists of
+/// built-in types, behind them in lists of custom ones.
 async fn read_page(mut response: Response, url: &str) -> Result<(u64, Option<String>)> {
     let status = response.status();
-    let (mut bytes, mut head) = (0, Vec::new());
+    let (mut bytes, mut head, mut tail) = (0, Vec::new(), Vec::new());
     let doing = || format!("read a page of {url}");
     while let Some(chunk) = response.chunk().await.doing(doing)? {
         bytes += chunk.len() as u64;
-        if head.len() < 4_096 {
+        if head.len() < META_BYTES {
             head.extend_from_slice(&chunk);
         }
+        tail.extend_from_slice(&chunk);
+        tail.drain(..tail.len().saturating_sub(META_BYTES));
     }
     if !status.is_success() {
         return Err(Failure::new(
@@ -301,10 +306,11 @@ async fn read_page(mut response: Response, url: &str) -> Result<(u64, Option<Str
             format!("{status}: {}", String::from_utf8_lossy(&head)),
         ));
     }
-    Ok((bytes, continue_token(&head)))
+    let token = token_before_items(&head).or_else(|| token_behind_items(&tail));
+    Ok((bytes, token))
 }
 
-fn continue_token(head: &[u8]) -> Option<String> {
+fn token_before_items(head: &[u8]) -> Option<String> {
     const MARK: &[u8] = b"\"continue\":\"";
     let end = head
         .windows(9)
@@ -316,6 +322,16 @@ fn continue_token(head: &[u8]) -> Option<String> {
         + MARK.len();
     let length = head[start..].iter().position(|byte| *byte == b'"')?;
     let token = std::str::from_utf8(&head[start..start + length]).ok()?;
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+/// The last metadata in the text, if the document ends with it: then it is the list's own.
+fn token_behind_items(tail: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b"\"metadata\":{";
+    let at = tail.windows(MARK.len()).rposition(|bytes| bytes == MARK)?;
+    let document = [b"{", &tail[at..]].concat();
+    let meta: Value = serde_json::from_slice(&document).ok()?;
+    let token = meta["metadata"]["continue"].as_str()?;
     (!token.is_empty()).then(|| token.to_owned())
 }
 
@@ -374,9 +390,14 @@ mod tests {
 
     #[test]
     fn the_token_is_found_in_the_lists_metadata_and_nowhere_else() {
-        let page = br#"{"kind":"L","metadata":{"resourceVersion":"5","continue":"abc=","remainingItemCount":3},"items":[{"a":1}]}"#;
-        assert_eq!(continue_token(page), Some("abc=".to_owned()));
-        let last = br#"{"kind":"L","metadata":{"resourceVersion":"5"},"items":[{"data":{"continue":"x"}},{"continue":"x"}]}"#;
-        assert_eq!(continue_token(last), None);
+        let built_in = br#"{"kind":"L","metadata":{"resourceVersion":"5","continue":"abc=","remainingItemCount":3},"items":[{"a":1}]}"#;
+        assert_eq!(token_before_items(built_in), Some("abc=".to_owned()));
+        let custom = b"{\"apiVersion\":\"x/v1\",\"items\":[{\"metadata\":{\"continue\":\"x\"}}],\"kind\":\"L\",\"metadata\":{\"continue\":\"abc=\",\"resourceVersion\":\"5\"}}\n";
+        assert_eq!(token_before_items(custom), None);
+        assert_eq!(token_behind_items(custom), Some("abc=".to_owned()));
+        assert_eq!(token_behind_items(&custom[40..]), Some("abc=".to_owned()));
+        let last = br#"{"kind":"L","metadata":{"resourceVersion":"5"},"items":[{"data":{"continue":"x"}},{"metadata":{"continue":"x"}}]}"#;
+        assert_eq!(token_before_items(last), None);
+        assert_eq!(token_behind_items(last), None);
     }
 }

@@ -10,24 +10,45 @@ use crate::failure::{Doing, Failure, Result};
 use crate::talk::data;
 use crate::workspace;
 
-/// The figures of one number of objects, by name.
+/// The figures of one run, by name: of one number of objects, for example.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
-    objects: usize,
+    /// What they are of, as a column's head.
+    column: String,
+    /// What they are of, as a key.
+    key: String,
+    /// By which columns are sorted.
+    rank: usize,
     values: BTreeMap<String, f64>,
 }
 
-/// What a figure must reach, and where that is said.
-struct Bar {
-    name: &'static str,
-    what: &'static str,
-    limit: Limit,
+/// What a benchmark tells: its bars, and what is behind them.
+pub(crate) struct Sheet {
+    /// The command, as in the marks of its section of `docs/benchmarks.md`.
+    pub(crate) command: &'static str,
+    pub(crate) bars: &'static [Bar],
+    /// Further figures: in words, and by name.
+    pub(crate) behind: &'static [(&'static str, &'static str)],
 }
 
-enum Limit {
+/// What a figure must reach, and where that is said.
+pub(crate) struct Bar {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) limit: Limit,
+}
+
+pub(crate) enum Limit {
     Most(f64),
     Least(f64),
 }
+
+/// The benchmark of many objects.
+pub(crate) const RESOURCES: Sheet = Sheet {
+    command: "cargo xtask bench resources",
+    bars: &BARS,
+    behind: &BEHIND,
+};
 
 /// The bars of issue 4.
 const BARS: [Bar; 8] = [
@@ -92,13 +113,27 @@ impl Bar {
 impl Figures {
     /// No figures yet.
     pub(crate) fn of(objects: usize) -> Self {
-        let values = BTreeMap::from([("objects".to_owned(), objects as f64)]);
-        Self { objects, values }
+        Self {
+            column: format!("{} objects", grouped(objects)),
+            key: objects.to_string(),
+            rank: objects,
+            values: BTreeMap::from([("objects".to_owned(), objects as f64)]),
+        }
+    }
+
+    /// No figures yet, of the one run that there is.
+    pub(crate) fn of_one_run() -> Self {
+        Self {
+            column: "measured".to_owned(),
+            key: "measured".to_owned(),
+            rank: 0,
+            values: BTreeMap::new(),
+        }
     }
 
     /// A name for a backup instance of this run.
     pub(crate) fn instance(&self, what: &str) -> String {
-        format!("bench-{}-{what}", self.objects)
+        format!("bench-{}-{what}", self.key)
     }
 
     /// Sets a figure.
@@ -148,7 +183,7 @@ impl Figures {
 
 /// Sets what only two sizes together can say: how memory grows.
 pub(crate) fn compare_sizes(all: &mut [Figures]) {
-    all.sort_by_key(|figures| figures.objects);
+    all.sort_by_key(|figures| figures.rank);
     let peak =
         |figures: Option<&Figures>| figures.map_or(f64::NAN, |f| f.get("extension_peak_rss_mib"));
     let growth = peak(all.last()) / peak(all.first()) - 1.0;
@@ -160,10 +195,11 @@ pub(crate) fn compare_sizes(all: &mut [Figures]) {
 }
 
 /// Prints the ratios with their bars.
-pub(crate) fn print(all: &[Figures]) {
+pub(crate) fn print(sheet: &Sheet, all: &[Figures]) {
     for figures in all {
-        data(format_args!("\n{} objects", figures.objects));
-        for (bar, value) in bars_of(figures) {
+        data(format_args!("\n{}", figures.column));
+        for bar in sheet.bars {
+            let value = figures.get(bar.name);
             data(format_args!(
                 "  {:<8} {:<32} {:>10} (bar {})  {}",
                 verdict(bar, value),
@@ -176,50 +212,44 @@ pub(crate) fn print(all: &[Figures]) {
     }
 }
 
-/// The figures as JSON: an object for each size, and those of the largest on top.
+/// The figures as JSON: an object for each column, and those of the last on top.
 pub(crate) fn write_json(all: &[Figures], file: &Path) -> Result<()> {
     let mut top = all.last().map(Figures::to_json).unwrap_or_default();
     for figures in all {
-        top.insert(
-            figures.objects.to_string(),
-            Value::Object(figures.to_json()),
-        );
+        top.insert(figures.key.clone(), Value::Object(figures.to_json()));
     }
     let doing = || format!("write {}", file.display());
     let text = serde_json::to_string_pretty(&Value::Object(top)).doing(doing)?;
     std::fs::write(file, text + "\n").doing(doing)
 }
 
-/// Where the generated part of `docs/benchmarks.md` begins and ends.
-const BEGIN: &str = "<!-- begin: cargo xtask bench resources -->";
-const END: &str = "<!-- end: cargo xtask bench resources -->";
-
-/// Writes the section into `docs/benchmarks.md`, between its marks.
-pub(crate) fn write_markdown(section: &str) -> Result<()> {
+/// Writes the benchmark's section into `docs/benchmarks.md`, between its marks.
+pub(crate) fn write_markdown(sheet: &Sheet, section: &str) -> Result<()> {
     let file = workspace::root().join("docs/benchmarks.md");
     let doing = || "write docs/benchmarks.md".to_owned();
     let text = std::fs::read_to_string(&file).doing(doing)?;
-    let replaced = replaced(&text, section)
+    let replaced = replaced(&text, sheet.command, section)
         .ok_or_else(|| Failure::new(doing(), "it has no marks of this benchmark"))?;
     std::fs::write(&file, replaced).doing(doing)
 }
 
-fn replaced(text: &str, section: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{}\n{END}{after}", section.trim()))
+/// Puts a section between the marks of its command.
+fn replaced(text: &str, command: &str, section: &str) -> Option<String> {
+    let begin = format!("<!-- begin: {command} -->");
+    let end = format!("<!-- end: {command} -->");
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{}\n{end}{after}", section.trim()))
 }
 
 /// The section: a table of the bars, a column for each size, and one of what is behind them.
-pub(crate) fn markdown(all: &[Figures], about: &str) -> String {
+pub(crate) fn markdown(sheet: &Sheet, all: &[Figures], about: &str) -> String {
     let mut text = format!("{about}\n\n");
-    let sizes = || all.iter().map(|figures| grouped(figures.objects));
-    let head = sizes()
-        .map(|size| format!(" {size} objects |"))
-        .collect::<String>();
+    let heads = all.iter().map(|figures| format!(" {} |", figures.column));
+    let head: String = heads.collect();
     let rule = all.iter().map(|_| " --- |").collect::<String>();
     text.push_str(&format!("| what | bar |{head}\n| --- | --- |{rule}\n"));
-    for bar in &BARS {
+    for bar in sheet.bars {
         let cells = all.iter().map(|figures| {
             let value = figures.get(bar.name);
             match verdict(bar, value) {
@@ -236,7 +266,7 @@ pub(crate) fn markdown(all: &[Figures], about: &str) -> String {
         ));
     }
     text.push_str(&format!("\n| behind them |{head}\n| --- |{rule}\n"));
-    for (what, name) in BEHIND {
+    for (what, name) in sheet.behind {
         if all.iter().all(|figures| figures.get(name).is_nan()) {
             continue;
         }
@@ -369,10 +399,6 @@ const BEHIND: [(&str, &str); 25] = [
     ("kills for want of memory", "extension_out_of_memory_kills"),
 ];
 
-fn bars_of(figures: &Figures) -> impl Iterator<Item = (&'static Bar, f64)> {
-    BARS.iter().map(|bar| (bar, figures.get(bar.name)))
-}
-
 fn verdict(bar: &Bar, value: f64) -> &'static str {
     if value.is_nan() {
         "–"
@@ -413,10 +439,12 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_marks_is_replaced() {
-        let text = format!("# A\n{BEGIN}\nold\n{END}\n## B\n");
-        let expected = format!("# A\n{BEGIN}\nnew\n{END}\n## B\n");
-        assert_eq!(replaced(&text, "new\n\n"), Some(expected));
-        assert_eq!(replaced("# A", "new"), None);
+        let text = |own: &str| {
+            let other = "<!-- begin: b -->\nother\n<!-- end: b -->";
+            format!("# A\n{other}\n<!-- begin: a -->\n{own}\n<!-- end: a -->\n## B\n")
+        };
+        assert_eq!(replaced(&text("old"), "a", "new\n\n"), Some(text("new")));
+        assert_eq!(replaced("# A", "a", "new"), None);
     }
 
     #[test]
@@ -424,7 +452,7 @@ mod tests {
         let mut figures = Figures::of(10_000);
         figures.set("backup_over_raw_list", 1.3);
         figures.set("equal_restore_writes", 0.0);
-        let text = markdown(&[figures], "About.");
+        let text = markdown(&RESOURCES, &[figures], "About.");
         assert!(text.contains("| ≤ 1.25 | 1.30 **missed** |"), "{text}");
         assert!(
             text.contains("`[equal_restore_writes]` | ≤ 0 | 0 |"),

@@ -8,6 +8,7 @@ use strongroom_e2e::stage::VAULT;
 use super::job::{Measured, measure};
 use super::mix;
 use super::processes;
+use super::raw::PAGE;
 use super::report::Figures;
 use super::setting::Setting;
 use super::velero::Velero;
@@ -148,6 +149,10 @@ fn raw_list(setting: &Setting, objects: usize) -> Result<RawList> {
     let client = || processes::cpu_seconds(std::process::id());
     let (server_before, client_before) = (setting.cpu(), client());
     let listed = setting.raw.list(&paths, LISTS_AT_ONCE)?;
+    if (listed.pages as usize) < objects.div_ceil(PAGE) {
+        let cause = format!("{} pages cannot hold {objects} objects", listed.pages);
+        return Err(Failure::new("list all objects of the mix", cause));
+    }
     let raw = RawList {
         time: listed.time,
         api_server_cpu: setting.cpu().since(server_before).api_server,
@@ -309,7 +314,7 @@ fn peak(jobs: &[Measured]) -> f64 {
 }
 
 /// The middle one; of an even number the mean of the two in the middle.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;

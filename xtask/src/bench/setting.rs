@@ -4,20 +4,19 @@
 //! The extension is not a pod, since the cluster has no node: its Deployment is told to be rolled out,
 //! and the process that stands for its pod gets a token of its service account.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use strongroom_e2e::kubectl::Kubectl;
-use strongroom_e2e::server::free_port;
 use strongroom_e2e::stage::{CLUSTER, Props, Reach, Stage, VAULT};
 
 use super::metrics;
 use super::mix;
+use super::outside::{self, ACCOUNT, Extension, NAMESPACE, account, deployment};
 use super::processes::{self, Cpu, MemoryLimit, Parts};
 use super::raw::Raw;
 use crate::cluster::{self, Cluster, Tier, UpOptions};
@@ -27,9 +26,6 @@ use crate::workspace;
 
 /// The cluster of the benchmark.
 const NAME: &str = "bench";
-/// The extension's namespace and account, as its installation makes them.
-pub(crate) const NAMESPACE: &str = "dataprotection-microsoft";
-const ACCOUNT: &str = "backup-extension";
 /// The memory that the extension is held to, in MiB: the bar of issue 4.
 pub(crate) const MEMORY_MIB: u64 = 128;
 /// How long the extension's objects may take to appear, or the extension to say that it is ready.
@@ -47,16 +43,6 @@ pub(crate) struct Setting {
     extension: Option<Extension>,
     binary: PathBuf,
     folder: PathBuf,
-}
-
-/// The extension's process. Killed when it is dropped.
-struct Extension(Child);
-
-impl Drop for Extension {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _reaped = self.0.wait();
-    }
 }
 
 impl Setting {
@@ -124,9 +110,8 @@ impl Setting {
 
     /// Waits for the extension's objects, starts its process, and tells its Deployment so.
     fn play_the_pod(&self) -> Result<Extension> {
-        let account = format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}");
         let found = talk::poll(INSTALL_LIMIT, PAUSE, || {
-            let account = self.raw.ask(Method::GET, &account, None);
+            let account = self.raw.ask(Method::GET, &account(), None);
             let deployment = self.raw.ask(Method::GET, &deployment(), None);
             Ok::<_, Failure>(account.and(deployment).ok())
         })?;
@@ -136,7 +121,7 @@ impl Setting {
                 "its objects were not made",
             ));
         }
-        self.write_kubeconfig(&account)?;
+        outside::write_kubeconfig(&self.raw, &self.kubeconfig())?;
         let extension = self.start_extension()?;
         self.tell_rolled_out()?;
         Ok(extension)
@@ -156,47 +141,14 @@ impl Setting {
             .map(drop)
     }
 
-    /// A kubeconfig of the extension's own service account, with a token for a day.
-    fn write_kubeconfig(&self, account: &str) -> Result<()> {
-        let wanted = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "spec": {"expirationSeconds": 86_400}});
-        let path = format!("{account}/token");
-        let token = self.raw.ask(Method::POST, &path, Some(&wanted))?;
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "bench",
-            "clusters": [{"name": "bench", "cluster": {
-                "server": self.raw.server(), "certificate-authority-data": self.raw.ca}}],
-            "users": [{"name": "bench", "user": {"token": token["status"]["token"]}}],
-            "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
-        });
-        let file = self.kubeconfig();
-        fs::write(&file, kubeconfig.to_string()).doing(|| format!("write {}", file.display()))
-    }
-
     fn kubeconfig(&self) -> PathBuf {
         self.folder.join("extension.kubeconfig")
     }
 
     fn start_extension(&self) -> Result<Extension> {
-        let doing = || "start the extension".to_owned();
+        let command = self.memory.command(&self.binary)?;
         let log = self.folder.join("extension.log");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .doing(doing)?;
-        let port = free_port().doing(doing)?;
-        let deployed = self.raw.ask(Method::GET, &deployment(), None)?;
-        let mut command = self.memory.command(&self.binary)?;
-        command
-            .envs(environment(&deployed))
-            .args(["extension", "--kubeconfig"])
-            .arg(self.kubeconfig())
-            .args(["--health-listen", &format!("127.0.0.1:{port}")])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().doing(doing)?)
-            .stderr(log);
-        command.spawn().doing(doing).map(Extension)
+        Extension::start(&self.raw, command, &self.kubeconfig(), &log)
     }
 
     /// Keeps what etcd holds now, for [`Setting::empty_again`].
@@ -252,9 +204,7 @@ impl Setting {
 
     /// The extension's process id.
     pub(crate) fn extension_pid(&self) -> u32 {
-        self.extension
-            .as_ref()
-            .map_or(0, |extension| extension.0.id())
+        self.extension.as_ref().map_or(0, Extension::id)
     }
 
     /// CPU seconds of all that takes part, until now.
@@ -340,21 +290,6 @@ impl Setting {
     }
 }
 
-/// The variables that a Deployment gives to its container, but for those that name a field.
-fn environment(deployment: &Value) -> Vec<(String, String)> {
-    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    let variables = container["env"].as_array().into_iter().flatten();
-    let value = |variable: &Value| {
-        let text = |field: &str| variable[field].as_str().map(str::to_owned);
-        Some((text("name")?, text("value")?))
-    };
-    variables.filter_map(value).collect()
-}
-
-fn deployment() -> String {
-    format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{ACCOUNT}")
-}
-
 fn up() -> Result<Cluster> {
     cluster::up(&UpOptions {
         name: NAME.to_owned(),
@@ -396,22 +331,5 @@ fn sum_files(folder: &Path, of_reports: bool, sums: &mut (u64, u64)) {
         } else {
             sums.0 += metadata.len();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_process_gets_the_values_that_the_deployment_names() {
-        let variables = json!([
-            {"name": "A", "value": "1"},
-            {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-        ]);
-        let container = json!({"env": variables});
-        let deployment = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
-        assert_eq!(environment(&deployment), [("A".to_owned(), "1".to_owned())]);
-        assert!(environment(&Value::Null).is_empty());
     }
 }

@@ -23,6 +23,8 @@ use crate::tool;
 pub(crate) const PAUSE: &str = "localhost/pause:1";
 /// The image of test workloads.
 pub(crate) const BUSYBOX: &str = "localhost/busybox:1";
+/// The image of databases.
+pub(crate) const DATABASES: &str = "localhost/databases:1";
 /// Where containerd listens, inside of a node.
 pub(crate) const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
@@ -35,10 +37,9 @@ pub(crate) enum Recipe {
     Busybox,
     /// What holds a pod's namespaces open
     Pause,
-    /// Debian with a MariaDB server (2 minutes, 450 MB; made only when asked for)
-    Mariadb,
-    /// Debian with a PostgreSQL server (2 minutes; made only when asked for)
-    Postgres,
+    /// Debian with a MariaDB and a PostgreSQL server (2 to 3 minutes; made when asked for, and for the
+    /// end-to-end tests)
+    Databases,
 }
 
 /// A made image.
@@ -64,8 +65,7 @@ pub(crate) fn make(recipe: Recipe, binary: &Path) -> Result<Image> {
         Recipe::Strongroom => strongroom::make(binary),
         Recipe::Busybox => busybox::make(),
         Recipe::Pause => pause::make(&build::ensure(super::Tier::Node)?),
-        Recipe::Mariadb => debian::make(&debian::MARIADB),
-        Recipe::Postgres => debian::make(&debian::POSTGRES),
+        Recipe::Databases => debian::make(),
     }
 }
 

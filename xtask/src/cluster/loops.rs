@@ -9,8 +9,9 @@ use serde::Deserialize;
 use crate::failure::{Doing, Failure, Result};
 use crate::{talk, tool};
 
-/// How long the kernel may take to let go of a device that is unmounted with its namespace.
-const RELEASE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the kernel may take to let go of a device that is unmounted with its namespace: what is not
+/// written yet goes to the disk first, which took more than 10 s on a busy machine.
+const RELEASE_LIMIT: Duration = Duration::from_secs(60);
 
 /// One attached loop device, as losetup tells it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

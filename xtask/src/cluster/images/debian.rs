@@ -1,42 +1,58 @@
-//! Images of test applications that are more than one program: a minimal Debian with some packages,
-//! made by debootstrap from the package source that this machine uses itself.
+//! The image `localhost/databases:1`: a minimal Debian with a MariaDB and a PostgreSQL server, made by
+//! debootstrap from the package source that this machine uses itself.
+//!
+//! One image for both, since what they share is most of what it costs. It is kept in the user's cache
+//! under a hash of its recipe: another recipe is made anew.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::archive::{Layer, Run};
-use super::{Image, cached};
+use super::{DATABASES, Image, cached};
 use crate::cluster::packages;
 use crate::failure::{Doing, Result};
 use crate::{talk, tool};
 
-/// The release that the images are made of.
+/// The release that the image is made of.
 const RELEASE: &str = "bookworm";
 /// The mirror network of Debian itself.
 const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";
+/// `mariadbd`, `mariadb-install-db`, `mariadb`; `postgres`, `initdb`, `psql`; `fsfreeze`.
+const PACKAGES: &str = "mariadb-server,postgresql,procps,util-linux";
+/// Folders that stay empty: what only a package manager or a reader needs, and the databases that the
+/// packages make when they are installed.
+const EMPTY: [&str; 8] = [
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "var/lib/mysql",
+    "var/lib/postgresql",
+    "usr/share/doc",
+    "usr/share/i18n",
+    "usr/share/locale",
+    "usr/share/man",
+];
+/// A quarter of all bytes, which PostgreSQL needs only to compile queries (`jit`).
+const LEFT_OUT: [&str; 3] = [
+    "usr/lib/postgresql/15/lib/llvmjit.so",
+    "usr/lib/x86_64-linux-gnu/libLLVM-14.so.1",
+    "usr/lib/x86_64-linux-gnu/libz3.so.4",
+];
+/// PostgreSQL's own programs come before Debian's wrapper of the same names, which is a Perl script.
+const POSTGRES_PROGRAMS: &str = "usr/lib/postgresql/15/bin";
+const FIRST_IN_PATH: &str = "usr/local/bin";
 
-/// One application.
-pub(super) struct Application {
-    name: &'static str,
-    packages: &'static str,
-}
-
-/// A MariaDB server: `mariadbd`, `mariadb-install-db`, `mariadb`.
-pub(super) const MARIADB: Application = Application {
-    name: "mariadb",
-    packages: "mariadb-server,procps,util-linux",
-};
-
-/// A PostgreSQL server: `/usr/lib/postgresql/15/bin/{initdb,postgres}`, `psql`.
-pub(super) const POSTGRES: Application = Application {
-    name: "postgres",
-    packages: "postgresql,procps,util-linux",
-};
-
-/// Makes an application's image, unless it is there already.
-pub(super) fn make(application: &Application) -> Result<Image> {
-    let reference = format!("localhost/{}:1", application.name);
-    let archive = cached(&format!("{}-{RELEASE}.tar", application.name));
+/// Makes the image, unless it is there already.
+pub(super) fn make() -> Result<Image> {
+    let reference = DATABASES.to_owned();
+    let archive = cached(&format!("databases-{}.tar", recipe()));
+    let doing = || format!("make the image {DATABASES}");
+    let parent = cached("");
+    fs::create_dir_all(&parent).doing(doing)?;
+    let lock = File::create(cached("databases.lock")).doing(doing)?;
+    lock.lock().doing(doing)?;
     if archive.is_file() {
         return Ok(Image { reference, archive });
     }
@@ -45,15 +61,14 @@ pub(super) fn make(application: &Application) -> Result<Image> {
         "debootstrap",
         "makes a minimal Debian for an image",
     )?;
-    let doing = || format!("make the image {reference}");
-    talk::say(format_args!("making {reference}, once: about 2 minutes"));
-    let parent = cached("");
-    fs::create_dir_all(&parent).doing(doing)?;
+    talk::say(format_args!(
+        "making {reference}, once: 2 to 3 minutes, and 60 MB to download"
+    ));
     let root = tempfile::Builder::new()
         .prefix("debian-")
         .tempdir_in(&parent)
         .doing(doing)?;
-    let include = format!("--include={}", application.packages);
+    let include = format!("--include={PACKAGES}");
     let target = root.path().as_os_str();
     let mirror = mirror();
     let options = ["--variant=minbase", &include, RELEASE];
@@ -64,20 +79,47 @@ pub(super) fn make(application: &Application) -> Result<Image> {
             .map(AsRef::as_ref)
             .chain([target, mirror.as_ref()]),
     )?;
-    for folder in [
-        "var/cache/apt/archives",
-        "var/lib/apt/lists",
-        "usr/share/doc",
-        "usr/share/man",
-        "usr/share/locale",
-    ] {
-        empty(&root.path().join(folder)).doing(doing)?;
-    }
+    trim(root.path()).doing(doing)?;
     let run = Run {
         command: vec!["bash".to_owned()],
         ..Run::default()
     };
-    Layer::of_folder(root.path(), &archive)?.into_image(reference.clone(), &run, &archive)
+    Layer::of_folder(root.path(), &archive)?.into_image(reference, &run, &archive)
+}
+
+/// A short hash of all that decides what is in the image.
+fn recipe() -> String {
+    let parts = [RELEASE, PACKAGES, POSTGRES_PROGRAMS, FIRST_IN_PATH];
+    let mut hash = Sha256::new();
+    for part in parts.iter().chain(&EMPTY).chain(&LEFT_OUT) {
+        hash.update(part);
+        hash.update("\0");
+    }
+    let digest = hash.finalize();
+    digest[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Takes out what is not needed, and brings PostgreSQL's programs into the path.
+fn trim(root: &Path) -> std::io::Result<()> {
+    for folder in EMPTY {
+        empty(&root.join(folder))?;
+    }
+    for file in LEFT_OUT {
+        match fs::remove_file(root.join(file)) {
+            // Another architecture has it elsewhere; then the image is larger.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    for program in fs::read_dir(root.join(POSTGRES_PROGRAMS))? {
+        let name = program?.file_name();
+        let inside = Path::new("/").join(POSTGRES_PROGRAMS).join(&name);
+        symlink(inside, root.join(FIRST_IN_PATH).join(&name))?;
+    }
+    Ok(())
 }
 
 fn empty(folder: &Path) -> std::io::Result<()> {
@@ -115,6 +157,20 @@ fn debian_source(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_root_is_trimmed_and_finds_the_programs_of_postgres_first() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for folder in [POSTGRES_PROGRAMS, FIRST_IN_PATH, "usr/share/doc/bash"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        fs::write(at(POSTGRES_PROGRAMS).join("psql"), "a program").unwrap();
+        trim(root.path()).unwrap();
+        let psql = fs::read_link(at("usr/local/bin/psql")).unwrap();
+        assert_eq!(psql, Path::new("/usr/lib/postgresql/15/bin/psql"));
+        assert_eq!(fs::read_dir(at("usr/share/doc")).unwrap().count(), 0);
+    }
 
     #[test]
     fn the_debian_mirror_is_found_in_both_forms_and_among_others() {
