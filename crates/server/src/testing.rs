@@ -153,7 +153,7 @@ impl Harness {
         let dir = tempfile::tempdir().unwrap();
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let clock = Arc::new(SteppedClock(AtomicI64::new(start.as_microsecond())));
-        let database = postgres::new_database().await;
+        let database = postgres::new_catalogue().await;
         let store = store(dir.path(), database.as_deref()).await;
         let blobs = dir.path().join("blobs");
         std::fs::create_dir(&blobs).unwrap();

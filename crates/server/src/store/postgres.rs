@@ -1,8 +1,8 @@
 //! The store in a PostgreSQL database.
 //!
 //! Contract: there is one writer at a time, as with the embedded store: all writing is done on one connection,
-//! which has to hold the database's seat, an advisory lock of its session. A second server of the same
-//! database cannot write, and does not start, until the first one is gone; one whose connection breaks
+//! which has to hold the catalogue's seat, an advisory lock of its session. A second server of the same
+//! schema of the same database cannot write, and does not start, until the first one is gone; one whose connection breaks
 //! writes nothing until it has the seat again. Reading sessions are snapshots that never wait for the
 //! writer. The statements are those of every database, see `sql/session.rs`.
 //! Source: <https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS>.
@@ -41,7 +41,8 @@ const READERS: u32 = 16;
 /// Prepared statements kept by a connection; the store has fewer than this.
 const STATEMENTS: usize = 100;
 
-/// The advisory lock that is the seat: "strongrm" in ASCII, so that no other program takes it by accident.
+/// The advisory lock that is the seat: "strongrm" in ASCII, so that no other program takes it by accident,
+/// and by exclusive or the hash of the schema's name, because one database may hold several catalogues.
 const SEAT: i64 = 0x7374_726f_6e67_726d;
 
 /// The connections to a database.
@@ -86,7 +87,7 @@ impl PostgresDatabase {
 
 /// Takes the seat, or says that another server has it; the pool asks again until its patience ends.
 async fn take_seat(connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
-    let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+    let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1 # hashtext(current_schema())::bigint)")
         .bind(SEAT)
         .fetch_one(connection)
         .await?;

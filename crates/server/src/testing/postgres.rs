@@ -1,11 +1,12 @@
-//! For tests: databases on the PostgreSQL server that `STRONGROOM_TEST_POSTGRES` names.
+//! For tests: catalogues on the PostgreSQL server that `STRONGROOM_TEST_POSTGRES` names, each in a schema of
+//! its own. A database for each would be hundreds of files more, which takes minutes to make and remove.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-/// The URL of a server whose user may make databases.
+/// The URL of a server whose user may make schemas.
 const VARIABLE: &str = "STRONGROOM_TEST_POSTGRES";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -19,22 +20,23 @@ pub(crate) fn is_absent() -> bool {
     absent
 }
 
-/// The URL of an empty database of its own; none when no server was named.
-pub(crate) async fn new_database() -> Option<String> {
-    let server: url::Url = std::env::var(VARIABLE).ok()?.parse().unwrap();
+/// The URL of an empty schema of its own; none when no server was named.
+pub(crate) async fn new_catalogue() -> Option<String> {
+    let mut server: url::Url = std::env::var(VARIABLE).ok()?.parse().unwrap();
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("strongroom_test_{}_{number}", std::process::id());
     let options = PgConnectOptions::from_url(&server).unwrap();
     let mut connection = options.connect().await.unwrap();
-    let statement = format!("CREATE DATABASE {name}");
+    let statement = format!("CREATE SCHEMA {name}");
     sqlx::query(sqlx::AssertSqlSafe(statement))
         .execute(&mut connection)
         .await
         .unwrap();
     connection.close().await.unwrap();
-    let mut database = server;
-    database.set_path(&name);
-    Some(database.into())
+    server
+        .query_pairs_mut()
+        .append_pair("options[search_path]", &name);
+    Some(server.into())
 }
 
 /// Does something to a database that the store does not do.

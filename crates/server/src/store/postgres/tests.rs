@@ -1,5 +1,5 @@
 //! PostgreSQL keeps the contract of all stores. `STRONGROOM_TEST_POSTGRES` names a server whose user may
-//! make databases; `cargo xtask test` starts one. Without it these tests say that they were left out.
+//! make schemas; `cargo xtask test` starts one. Without it these tests say that they were left out.
 
 use super::*;
 use crate::store::{Store, suite};
@@ -11,7 +11,7 @@ async fn postgres_does_what_every_store_must() {
         return;
     }
     suite::run_all(async || {
-        let url = postgres::new_database().await.unwrap();
+        let url = postgres::new_catalogue().await.unwrap();
         Store::new(PostgresDatabase::open(&url).await.unwrap())
     })
     .await;
@@ -22,7 +22,7 @@ async fn a_second_server_has_no_seat_until_the_first_is_gone() {
     if postgres::is_absent() {
         return;
     }
-    let url = postgres::new_database().await.unwrap();
+    let url = postgres::new_catalogue().await.unwrap();
     let first = Store::new(PostgresDatabase::open(&url).await.unwrap());
     let mut session = first.begin().await.unwrap();
     session.put_setting("a", "1").await.unwrap();
@@ -41,7 +41,7 @@ async fn a_server_whose_connection_breaks_goes_on_with_another_one() {
     if postgres::is_absent() {
         return;
     }
-    let url = postgres::new_database().await.unwrap();
+    let url = postgres::new_catalogue().await.unwrap();
     let database = PostgresDatabase::open(&url).await.unwrap();
     let broken: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
         .fetch_one(&database.writer)
@@ -63,7 +63,7 @@ async fn a_reader_waits_for_no_writer_and_sees_what_was_committed() {
     if postgres::is_absent() {
         return;
     }
-    let url = postgres::new_database().await.unwrap();
+    let url = postgres::new_catalogue().await.unwrap();
     let store = Store::new(PostgresDatabase::open(&url).await.unwrap());
     let mut writing = store.begin().await.unwrap();
     writing.put_setting("a", "1").await.unwrap();
