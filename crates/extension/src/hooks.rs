@@ -256,6 +256,7 @@ pub(crate) fn hook_named(of: HookKind, hook: &str) -> ObjectRef {
 struct Freeze<'h, 'a> {
     hooks: &'h mut Hooks<'a>,
     entered: Entered,
+    /// When the first command was begun.
     began: Instant,
 }
 
@@ -317,8 +318,11 @@ impl<'h, 'a> Freeze<'h, 'a> {
     async fn stages(&mut self, plan: &Plan) -> Result<(), JobFailure> {
         let attempt = self.hooks.attempt;
         let environment = &attempt.environment;
-        for stage in &plan.freeze {
+        for (at, stage) in plan.freeze.iter().enumerate() {
             self.entered.begin(environment, &by(attempt)).await?;
+            if at == 0 {
+                self.began = Instant::now();
+            }
             let hook = self.hooks.name(stage.hook).to_owned();
             let ran = run::freeze(&environment.cluster, &hook, stage).await;
             reach(attempt, "freeze", Moment::During).await;
@@ -358,9 +362,12 @@ impl<'h, 'a> Freeze<'h, 'a> {
         let environment = &attempt.environment;
         let snapshots = self.began.elapsed();
         reach(attempt, "thaw", Moment::Before).await;
-        // What this process has frozen it thaws, also when the journal is another's by now.
-        let claimed = self.entered.claim(environment, &by(attempt)).await;
-        let ran = keeper::thaw(environment, &self.entered).await?;
+        // What this process has frozen it thaws, also when the journal is another's by now; so the thaw need
+        // not wait for that to be known.
+        let (due, by) = (self.entered.clone(), by(attempt));
+        let claiming = self.entered.claim(environment, &by);
+        let (claimed, ran) = tokio::join!(claiming, keeper::thaw(environment, &due));
+        let ran = ran?;
         reach(attempt, "thaw", Moment::During).await;
         let frozen = self.began.elapsed();
         let again = keeper::finish(environment, &self.entered).await?;

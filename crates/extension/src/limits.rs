@@ -271,15 +271,16 @@ pub const GROUP_MEMBERS_NAMED: usize = 8;
 pub const SNAPSHOT_GONE_WAIT: Duration = Duration::from_secs(120);
 
 /// The first wait between two looks at snapshots that are being taken; it doubles. While an application
-/// stands frozen it stays so: two small lists each time, for a minute at most.
+/// stands frozen and no watch tells what happens it stays so: two small lists each time, for a minute at
+/// most.
 pub const SNAPSHOT_FIRST_LOOK: Duration = Duration::from_millis(50);
 
-/// The longest wait between two such looks while one is not cut and nothing is frozen. The window that is
-/// told is this much longer than the real one at most.
+/// The longest wait between two such looks while one is not cut. What a watch tells is heard at once; without
+/// one the window that is told is this much longer than the real one at most.
 pub const SNAPSHOT_LOOK: Duration = Duration::from_millis(250);
 
-/// The wait before a content that is not there yet is asked for again under the name that it will have. The
-/// snapshot controller says so when it has made it; this is for one that is too busy to say it.
+/// The wait before a content is asked for under the name that it will have, when nothing says that its driver
+/// is at work, and before one that was not there yet is asked for again.
 pub const SNAPSHOT_KEEP_AGAIN: Duration = Duration::from_millis(500);
 
 /// The first wait once all are cut, which doubles: many drivers have finished a snapshot when it is cut.

@@ -113,3 +113,13 @@ pub const EXEC_OUTPUT_BYTES: usize = 64 * 1024;
 /// The bytes that are read of such a stream at once. The kubelet sends 32 KiB a message
 /// (`io.Copy`'s buffer).
 pub const EXEC_BUFFER_BYTES: usize = 32 * 1024;
+
+/// Seconds after which the API server ends a watch of volume snapshots: as long as it may be (kube refuses
+/// 295 and more). A snapshot that takes longer is watched by the next one.
+pub const NEWS_WATCH: u32 = 290;
+
+/// The wait before a watch that was ended or interrupted is begun again. Lists tell the same meanwhile.
+pub const NEWS_AGAIN: Duration = Duration::from_secs(1);
+
+/// News that wait to be read. Each is about 1 KiB; when there is no room the watch is read later.
+pub const NEWS_WAITING: usize = 64;

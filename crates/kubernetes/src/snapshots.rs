@@ -13,6 +13,7 @@
 
 mod class;
 pub mod group;
+mod news;
 pub mod provision;
 mod state;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use strongroom_core::volumes::SnapshotClass;
 use uuid::Uuid;
 
 pub use self::class::{MadeClass, list_made, make_class, remove_class};
+pub use self::news::News;
 pub use self::state::{ContentState, GroupContentState, GroupState, SnapshotState};
 use crate::apply::{self, Created, Propagation};
 use crate::cluster::{Cluster, ClusterError, Failure};
@@ -60,6 +62,10 @@ pub const GROUP_ANNOTATION: &str = "clusterbackup.dataprotection.microsoft.com/g
 
 /// An annotation whose change is to be noticed.
 const NUDGE_ANNOTATION: &str = "clusterbackup.dataprotection.microsoft.com/look-again-after";
+
+/// The sidecar has asked the driver for the snapshot, or is about to.
+/// Source: `AnnVolumeSnapshotBeingCreated`, `pkg/utils/util.go`.
+const BEING_CREATED: &str = "snapshot.storage.kubernetes.io/volumesnapshot-being-created";
 
 /// With it the sidecar acts on the deletion of a content: `Delete` removes the driver's snapshot.
 /// Source: `AnnVolumeSnapshotBeingDeleted`, `pkg/utils/util.go`.
@@ -211,7 +217,10 @@ pub async fn list_classes(cluster: &Cluster) -> Result<Vec<SnapshotClass>, Clust
     Ok(all)
 }
 
-/// Makes a content the recovery point's: marked, and kept when its VolumeSnapshot goes.
+/// Makes a content the recovery point's: marked, and kept when its VolumeSnapshot goes. Best once the
+/// sidecar is at work ([`ContentState::at_work`]): when it begins, it replaces all annotations by those that
+/// it knew a moment before.
+/// Source: `setAnnVolumeSnapshotBeingCreated`, `pkg/sidecar-controller/snapshot_controller.go`.
 pub async fn keep(
     cluster: &Cluster,
     owner: &Owner,

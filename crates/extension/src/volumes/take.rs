@@ -5,6 +5,7 @@
 //! snapshots are asked for before anything else is waited for, up to [`SNAPSHOTS_AT_ONCE`] at a time.
 
 mod groups;
+mod keep;
 mod settled;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use strongroom_core::volumes::{GivenClass, SnapshotClass, Verdict, name};
 use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::snapshots::group::GroupApi;
-use strongroom_kubernetes::snapshots::{self, Claim, ContentState, Owner, SnapshotState};
+use strongroom_kubernetes::snapshots::{self, Claim, ContentState, News, Owner, SnapshotState};
 use strongroom_kubernetes::{ClusterError, apply};
 use tokio::time::Instant;
 
@@ -29,8 +30,8 @@ use crate::crash::Moment;
 use crate::hooks::Gate;
 use crate::job::{Attempt, JobFailure, Step, is_unreachable, object_code};
 use crate::limits::{
-    SNAPSHOT_CALLS_AT_ONCE, SNAPSHOT_CUT_LOOK, SNAPSHOT_FIRST_LOOK, SNAPSHOT_KEEP_AGAIN,
-    SNAPSHOT_LOOK, SNAPSHOT_SLOW_LOOK, SNAPSHOTS_AT_ONCE,
+    SNAPSHOT_CALLS_AT_ONCE, SNAPSHOT_CUT_LOOK, SNAPSHOT_FIRST_LOOK, SNAPSHOT_LOOK,
+    SNAPSHOT_SLOW_LOOK, SNAPSHOTS_AT_ONCE,
 };
 use crate::point::volumes::{SnapshotRecord, Without};
 
@@ -98,8 +99,9 @@ pub(super) async fn take(
     if attempt.number > 1 {
         taking.adopt().await?;
     }
+    let mut news = taking.begin_news().await;
     gate.enter().await;
-    taking.run().await?;
+    taking.run(&mut news).await?;
     gate.all_cut();
     let records = taking.records(offered).await?;
     let ledger = taking.settle(ledger, &records).await?;
@@ -203,16 +205,19 @@ impl Taking<'_> {
     }
 
     /// Waits until each snapshot is ready or given up.
-    async fn run(&mut self) -> Result<(), JobFailure> {
+    async fn run(&mut self, news: &mut Option<News>) -> Result<(), JobFailure> {
         let began = Instant::now();
-        let mut pause = SNAPSHOT_FIRST_LOOK;
+        let (mut look_at, mut pause) = (began, SNAPSHOT_FIRST_LOOK);
         let mut cut_before = false;
         while !self.wishes.iter().all(Wish::is_over) {
             self.heed_the_gate();
             self.ask_for_groups().await?;
             self.ask().await?;
             self.attempt.reach(Step::Snapshot, Moment::During).await;
-            self.look(began).await?;
+            let looks = Instant::now() >= look_at;
+            if looks {
+                self.look(began).await?;
+            }
             self.keep_groups().await?;
             self.keep().await?;
             let all_cut = self.wishes.iter().all(Wish::is_cut_or_lost);
@@ -224,17 +229,26 @@ impl Taking<'_> {
                 self.window = self.measured(began.elapsed());
                 pause = SNAPSHOT_CUT_LOOK;
             }
+            if looks {
+                look_at = Instant::now() + pause;
+                pause = (pause * 2).min(self.longest_pause(all_cut, news.as_ref()));
+            }
             if !self.wishes.iter().all(Wish::is_over) {
-                tokio::time::sleep(pause).await;
-                let longest = match (all_cut, self.gate.freezes()) {
-                    (true, _) => SNAPSHOT_SLOW_LOOK,
-                    (false, true) => SNAPSHOT_FIRST_LOOK,
-                    (false, false) => SNAPSHOT_LOOK,
-                };
-                pause = (pause * 2).min(longest);
+                self.wait(news, look_at).await;
             }
         }
         Ok(())
+    }
+
+    /// The longest pause between two looks.
+    fn longest_pause(&self, all_cut: bool, news: Option<&News>) -> Duration {
+        // Of groups there are no news.
+        let told = news.is_some_and(News::come) && self.groups.is_empty();
+        match (all_cut, self.gate.freezes() && !told) {
+            (true, _) => SNAPSHOT_SLOW_LOOK,
+            (false, true) => SNAPSHOT_FIRST_LOOK,
+            (false, false) => SNAPSHOT_LOOK,
+        }
     }
 
     /// Gives up what is not cut once the application is about to be thawed.
@@ -409,55 +423,6 @@ impl Taking<'_> {
             if let Some(wish) = wish.filter(is_same_way) {
                 wish.adopt(content);
                 self.resumed = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes contents stand by themselves as soon as there are any: from then on a snapshot survives the
-    /// deletion of its claim's namespace.
-    async fn keep(&mut self) -> Result<(), JobFailure> {
-        let (cluster, owner) = (&self.attempt.environment.cluster, self.owner);
-        let now = Instant::now();
-        let mut keeping = Vec::new();
-        for (at, wish) in self.wishes.iter().enumerate() {
-            let Some(content) = wish.content.as_deref() else {
-                continue;
-            };
-            let is_due = wish.keep_after.is_none_or(|after| now >= after);
-            if !wish.kept && wish.failed.is_none() && is_due {
-                let call = async move {
-                    (
-                        at,
-                        snapshots::keep(cluster, owner, &claim_of(wish), content).await,
-                    )
-                };
-                keeping.push(call.boxed());
-            }
-        }
-        let keeping = stream::iter(keeping).buffer_unordered(SNAPSHOT_CALLS_AT_ONCE);
-        let kept: Vec<_> = keeping.collect().await;
-        self.heed_the_gate();
-        for (at, outcome) in kept {
-            let Some(wish) = self.wishes.get_mut(at) else {
-                continue;
-            };
-            match outcome {
-                Ok(content) if content.volume_handle == wish.volume_handle => {
-                    wish.kept = true;
-                    // Often it is cut by now, and the answer says so before the next look does.
-                    wish.learn(&content);
-                }
-                Ok(_) => {
-                    let reason = "the claim was replaced by another one while the backup ran";
-                    wish.fail(Code::VolumeSnapshotFailed, reason);
-                }
-                // It is not there yet, or went with its VolumeSnapshot; the next look says so.
-                Err(error) if error.is_not_found() => {
-                    wish.keep_after = Some(now + SNAPSHOT_KEEP_AGAIN)
-                }
-                Err(error) if is_unreachable(&error) => return Err(error.into()),
-                Err(error) => refuse(wish, &error),
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use strongroom_kubernetes::snapshots::{ContentState, SnapshotState, content_name
 use tokio::time::Instant;
 
 use super::Waits;
+use crate::limits::SNAPSHOT_KEEP_AGAIN;
 use crate::point::volumes::Without;
 
 /// A snapshot that is wanted of a claim.
@@ -32,9 +33,12 @@ pub(super) struct Wish {
     pub(super) asked_at: Option<Timestamp>,
     /// Its content, once there is one.
     pub(super) content: Option<String>,
+    /// Whether its driver was asked for it, or is about to be: from then on the sidecar leaves what we write
+    /// on the content.
+    pub(super) at_work: bool,
     /// Whether the content stands by itself.
     pub(super) kept: bool,
-    /// The content is not there yet, although its name is known: before this it is not asked for again.
+    /// When that is asked for at the latest, when nothing says that the driver is at work.
     pub(super) keep_after: Option<Instant>,
     /// The instant whose state it holds.
     pub(super) cut: Option<Timestamp>,
@@ -96,8 +100,27 @@ impl Wish {
         self.content = Some(content.name.clone());
     }
 
+    /// Takes in news of its content, which may not be marked yet.
+    pub(super) fn hear(&mut self, content: &ContentState) {
+        self.content = Some(content.name.clone());
+        self.learn(content);
+    }
+
+    /// Whether its content is to be made to stand by itself now.
+    pub(super) fn is_to_keep(&self, now: Instant) -> bool {
+        let is_due = self.at_work || self.keep_after.is_some_and(|after| now >= after);
+        is_due && self.content.is_some() && !self.kept && self.failed.is_none()
+    }
+
+    /// Takes in that its content was not there.
+    pub(super) fn keep_again(&mut self, now: Instant) {
+        self.at_work = false;
+        self.keep_after = Some(now + SNAPSHOT_KEEP_AGAIN);
+    }
+
     /// Takes in how far its content is.
     pub(super) fn learn(&mut self, content: &ContentState) {
+        self.at_work |= content.at_work;
         self.cut = self.cut.or(content.cut);
         self.ready |= content.ready;
     }
@@ -119,12 +142,12 @@ impl Wish {
         }
         if let Some(snapshot) = snapshot {
             self.asked_at = snapshot.asked;
+            // A member is made when its group is cut.
+            self.at_work |= snapshot.group.is_some() || snapshot.cut.is_some();
             if snapshot.group.is_some() {
                 self.member = Some(snapshot.name.clone());
             }
-            if snapshot.content.is_some() {
-                self.keep_after = None;
-            }
+            self.keep_after.get_or_insert(now + SNAPSHOT_KEEP_AGAIN);
             // The content of a member has a name that nobody has published.
             let predicted = || {
                 snapshot
@@ -231,6 +254,33 @@ mod tests {
         wish.see(Some(&troubled), None, began + Duration::from_secs(50));
         wish.judge("d", began + Duration::from_secs(61), began, &WAITS);
         assert_eq!(code(&wish), "VolumeSnapshotFailed");
+    }
+
+    #[tokio::test]
+    async fn a_content_is_kept_once_its_driver_is_at_work_or_nothing_says_so_for_a_while() {
+        let began = Instant::now();
+        let snapshot = SnapshotState {
+            uid: "u".to_owned(),
+            ..SnapshotState::default()
+        };
+        let mut wish = asked();
+        wish.see(Some(&snapshot), None, began);
+        assert_eq!(wish.content.as_deref(), Some("snapcontent-u"));
+        assert!(!wish.is_to_keep(began));
+        let mut silent = wish.clone();
+        silent.see(Some(&snapshot), None, began + SNAPSHOT_KEEP_AGAIN);
+        assert!(silent.is_to_keep(began + SNAPSHOT_KEEP_AGAIN));
+        silent.keep_again(began + SNAPSHOT_KEEP_AGAIN);
+        assert!(!silent.is_to_keep(began + SNAPSHOT_KEEP_AGAIN));
+        let mut content = ContentState {
+            name: "snapcontent-u".to_owned(),
+            ..ContentState::default()
+        };
+        wish.hear(&content);
+        assert!(!wish.is_to_keep(began), "the sidecar has yet to begin");
+        content.at_work = true;
+        wish.hear(&content);
+        assert!(wish.is_to_keep(began));
     }
 
     #[tokio::test]

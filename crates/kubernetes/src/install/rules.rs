@@ -40,6 +40,14 @@ pub const CLUSTER_RULES: &[Rule] = &[
                  tell them apart.",
     },
     Rule {
+        groups: &["snapshot.storage.k8s.io"],
+        resources: &["volumesnapshotcontents"],
+        verbs: &["watch"],
+        reason: "While a backup takes snapshots it learns from a watch that one is cut, so that an \
+                 application stands frozen no longer than it must. Without it the extension asks \
+                 again and again.",
+    },
+    Rule {
         groups: &["groupsnapshot.storage.k8s.io"],
         resources: &["volumegroupsnapshots", "volumegroupsnapshotcontents"],
         verbs: &["delete"],

@@ -9,8 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    CLAIM_ANNOTATION, CLAIM_UID_ANNOTATION, EXTENSION_LABEL, GROUP_ANNOTATION, INSTANCE_ANNOTATION,
-    JOB_ANNOTATION, POINT_LABEL,
+    BEING_CREATED, CLAIM_ANNOTATION, CLAIM_UID_ANNOTATION, EXTENSION_LABEL, GROUP_ANNOTATION,
+    INSTANCE_ANNOTATION, JOB_ANNOTATION, POINT_LABEL,
 };
 
 /// Annotations of a content that name the secrets with which the driver is asked.
@@ -100,6 +100,8 @@ pub struct ContentState {
     pub handle: Option<String>,
     /// The name under which the driver knows the volume that it is of; empty when it was not made from one.
     pub volume_handle: String,
+    /// Whether the driver was asked for the snapshot, or is about to be.
+    pub at_work: bool,
     /// The instant whose state it holds.
     pub cut: Option<Timestamp>,
     /// Whether volumes can be made from it.
@@ -152,6 +154,7 @@ impl ContentState {
             handle: some_text(&status["snapshotHandle"])
                 .or_else(|| some_text(&spec["source"]["snapshotHandle"])),
             volume_handle: text(&spec["source"]["volumeHandle"]),
+            at_work: annotations[BEING_CREATED].is_string() || status.is_object(),
             ready: status["readyToUse"].as_bool().unwrap_or_default(),
             cut: status["creationTime"]
                 .as_i64()

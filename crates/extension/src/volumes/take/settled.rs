@@ -6,8 +6,8 @@ use strongroom_core::Code;
 use strongroom_core::volumes::{SnapshotClass, Verdict};
 use strongroom_kubernetes::snapshots::{self, ContentState};
 
-use super::Taking;
-use crate::job::JobFailure;
+use super::{Taking, claim_of, refuse};
+use crate::job::{JobFailure, is_unreachable};
 use crate::point::volumes::{GroupRecord, SnapshotRecord, Without};
 use crate::volumes::ledger::{self, Entry, Ledger};
 use crate::volumes::remove;
@@ -33,6 +33,7 @@ impl Taking<'_> {
             .into_iter()
             .map(|content| (content.name.clone(), content))
             .collect();
+        self.mark_again(&contents).await?;
         for wish in self.wishes.iter_mut().filter(|wish| wish.failed.is_none()) {
             let name = wish.content.clone().unwrap_or_default();
             let content = contents.remove(&name);
@@ -67,6 +68,29 @@ impl Taking<'_> {
             records.insert(wish.name.clone(), record);
         }
         Ok(records)
+    }
+
+    /// Marks contents again that have lost what says whose they are. When the sidecar begins it replaces all
+    /// annotations by those that it knew a moment before.
+    /// Source: `setAnnVolumeSnapshotBeingCreated`, external-snapshotter v8.6,
+    /// `pkg/sidecar-controller/snapshot_controller.go`.
+    async fn mark_again(
+        &mut self,
+        contents: &BTreeMap<String, ContentState>,
+    ) -> Result<(), JobFailure> {
+        let (cluster, owner) = (&self.attempt.environment.cluster, self.owner);
+        for wish in self.wishes.iter_mut().filter(|wish| wish.failed.is_none()) {
+            let content = wish.content.as_ref().and_then(|name| contents.get(name));
+            let Some(content) = content.filter(|content| content.claim_uid != wish.uid) else {
+                continue;
+            };
+            match snapshots::keep(cluster, owner, &claim_of(wish), &content.name).await {
+                Ok(_marked) => {}
+                Err(error) if is_unreachable(&error) => return Err(error.into()),
+                Err(error) => refuse(wish, &error),
+            }
+        }
+        Ok(())
     }
 
     /// Removes what is no part of the recovery point, and brings the ledger to what is left. None when nothing

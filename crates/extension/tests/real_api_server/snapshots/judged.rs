@@ -1,4 +1,5 @@
-//! What a reconciliation judges, it judges by what holds when it acts.
+//! What a reconciliation judges, it judges by what holds when it acts; and what says whose a snapshot is stays
+//! on it.
 
 use serde_json::json;
 use strongroom_extension::crash::CrashPoints;
@@ -7,7 +8,9 @@ use strongroom_kubernetes::apply as objects;
 use strongroom_kubernetes::crd::{BackupSpec, JobState};
 use strongroom_kubernetes::jobs;
 use strongroom_kubernetes::snapshots::{self, ContentState};
+use uuid::Uuid;
 
+use super::super::faults::Faults;
 use super::super::killed_at;
 use super::super::stage::{PATIENCE, Stage};
 use super::shop::Shop;
@@ -44,6 +47,28 @@ impl Shop<'_> {
         tokio::time::timeout(PATIENCE, held)
             .await
             .expect("a content to hold");
+    }
+
+    /// Takes our annotations from the one content of a recovery point, once it is marked.
+    async fn lose_annotations(&self, point: Uuid) {
+        let lost = async {
+            loop {
+                if let Some(content) = self.contents(point).await.first() {
+                    let (cluster, kind) = (&self.stage.cluster, snapshots::contents());
+                    let changes = json!({"metadata": {"annotations": {
+                        snapshots::INSTANCE_ANNOTATION: null, snapshots::JOB_ANNOTATION: null,
+                        snapshots::CLAIM_ANNOTATION: null, snapshots::CLAIM_UID_ANNOTATION: null}}});
+                    objects::patch_merge(cluster, &kind, None, &content.name, &changes)
+                        .await
+                        .unwrap();
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, lost)
+            .await
+            .expect("a content that is marked");
     }
 
     async fn until_one_is_going(&self) {
@@ -103,5 +128,32 @@ async fn a_recovery_point_that_is_sealed_while_another_is_removed_keeps_its_snap
     assert_eq!(shop.reconcile().await, Reconciled::default());
     assert_eq!(stage.forget(&going_on).await.volumes, 1);
     assert_eq!(shop.all().await, (vec![], vec![]));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_content_that_loses_its_annotations_while_it_is_made_says_again_whose_it_is() {
+    let Some(stage) = Stage::new("snapshots-marks").await else {
+        return;
+    };
+    let Some(shop) = Shop::open(&stage, "marks", 1).await else {
+        return;
+    };
+    let _faults = Faults::of_driver(&stage.cluster, &json!({"cutMillis": "2000"})).await;
+    let backup = shop.backup();
+    let process = stage.start(CrashPoints::none());
+    let (status, ()) = tokio::join!(
+        stage.back_up_with(&backup),
+        shop.lose_annotations(backup.recovery_point_id)
+    );
+    assert_eq!(status.state, JobState::Completed, "{status:#?}");
+    drop(process);
+    let contents = shop.contents(backup.recovery_point_id).await;
+    let [content] = &contents[..] else {
+        panic!("one content, not {contents:#?}");
+    };
+    assert_eq!(content.job, Some(backup.job_id), "{content:#?}");
+    assert_eq!(content.claim, format!("{}/data-0", shop.namespace));
+    assert_eq!(stage.forget(&backup).await.volumes, 1);
     shop.close().await;
 }
