@@ -227,18 +227,6 @@ db.commit()
     /// Manifests of a recovery point in the server's own storage.
     pub(super) fn manifests_of(&self, point: &str) -> Vec<PathBuf> {
         let ending = format!("/points/{point}/manifest");
-        let mut folders = vec![self.data_dir().join("blobs")];
-        let mut found = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.to_string_lossy().ends_with(&ending) {
-                    found.push(path);
-                }
-            }
-        }
-        found
+        self.stored_files(|path| path.ends_with(&ending))
     }
 }

@@ -1,6 +1,8 @@
 //! A stage that leaves the cluster as it found it, also when a scenario fails.
 
+use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use strongroom_core::selection::SNAPSHOT_LABEL;
@@ -88,6 +90,28 @@ impl TestStage {
             .flatten()
             .filter_map(|item| item["metadata"]["name"].as_str());
         Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Files in the server's own storage whose paths are wanted, in order.
+    pub(crate) fn stored_files(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+        let mut folders = vec![self.data_dir().join("blobs")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            // The server removes folders that have become empty while this looks.
+            let entries = match std::fs::read_dir(folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.unwrap(),
+            };
+            for entry in entries {
+                match entry.unwrap().path() {
+                    path if path.is_dir() => folders.push(path),
+                    path if is_wanted(&path.to_string_lossy()) => found.push(path),
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        found
     }
 }
 

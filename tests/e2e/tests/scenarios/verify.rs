@@ -167,19 +167,7 @@ impl TestStage {
 
     /// Files of the embedded store whose path holds `part`, in order.
     fn files(&self, part: &str) -> Vec<PathBuf> {
-        let mut folders = vec![self.data_dir().join("blobs")];
-        let mut found = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                match entry.unwrap().path() {
-                    path if path.is_dir() => folders.push(path),
-                    path if path.to_string_lossy().contains(part) => found.push(path),
-                    _ => {}
-                }
-            }
-        }
-        found.sort();
-        found
+        self.stored_files(|path| path.contains(part))
     }
 }
 
