@@ -60,18 +60,27 @@ const BARS: [Bar; 5] = [
     },
 ];
 
-const BEHIND: [(&str, &str); 20] = [
+const BEHIND: [(&str, &str); 23] = [
     (
         "8 volumes: frozen, first pre-hook to last post-hook, s",
         "frozen_seconds",
     ),
     ("… the driver's slowest call, s", "slowest_snapshot_seconds"),
     ("… frozen beyond it, s", "frozen_beyond_snapshot_seconds"),
+    (
+        "… the driver at work, first call to last, s",
+        "driver_of_freeze_seconds",
+    ),
     ("50 claims: the snapshot step, s", "snapshot_step_seconds"),
     (
         "… from the first request to the last cut, s",
         "snapshot_window_seconds",
     ),
+    (
+        "… before the driver's first call, s",
+        "before_first_call_seconds",
+    ),
+    ("… behind its last, s", "behind_last_call_seconds"),
     (
         "… the driver, asked for 50 VolumeSnapshots by a client that does nothing else, first call to last, s",
         "driver_parallel_seconds",
@@ -147,7 +156,8 @@ fn freeze(place: &mut Place, figures: &mut Figures) -> Result<()> {
     place.deploy(SHOP, &application::shop())?;
     place.protect(SHOP, true)?;
     let driver = Driver::of(&place.cluster);
-    let (mut ratios, mut frozen, mut slowest) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ratios, mut frozen) = (Vec::new(), Vec::new());
+    let (mut slowest, mut spans) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let before = driver.calls()?.len();
         let job = back_up(place, SHOP)?;
@@ -157,18 +167,21 @@ fn freeze(place: &mut Place, figures: &mut Figures) -> Result<()> {
             return Err(Failure::new("back up the application", cause));
         }
         let call = calls.iter().map(Call::seconds).fold(0.0, f64::max);
+        let span = driver::span(&calls);
         let stood = detail_seconds(&job, "frozenMillis");
         say(format_args!(
-            "{stood:>7.2} s  an application of {SHOP_VOLUMES} volumes stood frozen; the driver's slowest call took {call:.2} s"
+            "{stood:>7.2} s  an application of {SHOP_VOLUMES} volumes stood frozen; the driver's slowest call took {call:.2} s, all of them {span:.2} s"
         ));
         ratios.push(stood / call);
         frozen.push(stood);
         slowest.push(call);
+        spans.push(span);
         place.nothing_is_frozen()?;
     }
     let beyond = frozen.iter().zip(&slowest).map(|(all, call)| all - call);
     figures.set("frozen_beyond_snapshot_seconds", median(beyond));
     figures.set("freeze_over_slowest_snapshot", median(ratios.into_iter()));
+    figures.set("driver_of_freeze_seconds", median(spans.into_iter()));
     figures.set("frozen_seconds", median(frozen.into_iter()));
     figures.set("slowest_snapshot_seconds", median(slowest.into_iter()));
     Ok(())
@@ -179,6 +192,7 @@ fn overhead(place: &mut Place, figures: &mut Figures) -> Result<()> {
     place.protect(MANY, false)?;
     let driver = Driver::of(&place.cluster);
     let (mut steps, mut windows, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ahead_of, mut behind) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let before = driver.calls()?.len();
         let names = application::plain_snapshots(round);
@@ -191,16 +205,27 @@ fn overhead(place: &mut Place, figures: &mut Figures) -> Result<()> {
         let calls = calls.ok_or_else(|| Failure::new("snapshot 50 claims", "it takes too long"))?;
         let span = driver::span(&calls);
         place.remove_plain_snapshots()?;
-        let (step, window) = snapshot_step(place)?;
+        let before = driver.calls()?.len();
+        let taking = snapshot_step(place)?;
+        let calls = taken(&driver.calls()?[before..]);
+        let first = calls.iter().map(|call| call.begin.as_str()).min();
+        let ahead = seconds(&taking.began, first.unwrap_or_default());
+        let after = taking.step - ahead - driver::span(&calls);
         say(format_args!(
-            "{step:>7.2} s  the snapshot step of a backup of {} claims, {window:.2} s of it until all were cut; \
-             the driver alone took {span:.2} s",
-            names.len()
+            "{:>7.2} s  the snapshot step of a backup of {} claims, {:.2} s of it until all were cut, {ahead:.2} s \
+             before the driver's first call and {after:.2} s behind its last; the driver alone took {span:.2} s",
+            taking.step,
+            names.len(),
+            taking.window,
         ));
-        steps.push(step);
-        windows.push(window);
+        steps.push(taking.step);
+        windows.push(taking.window);
+        ahead_of.push(ahead);
+        behind.push(after);
         plain.push(span);
     }
+    figures.set("before_first_call_seconds", median(ahead_of.into_iter()));
+    figures.set("behind_last_call_seconds", median(behind.into_iter()));
     let (step, span) = (median(steps.into_iter()), median(plain.into_iter()));
     figures.set("snapshot_step_seconds", step);
     figures.set("driver_parallel_seconds", span);
@@ -210,8 +235,18 @@ fn overhead(place: &mut Place, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// A backup of the many claims: seconds of its snapshot step, and of the window in it.
-fn snapshot_step(place: &mut Place) -> Result<(f64, f64)> {
+/// The snapshot step of a backup.
+struct Taking {
+    /// When it began, by the extension's clock.
+    began: String,
+    /// Its seconds.
+    step: f64,
+    /// From the first request to the last cut, in seconds.
+    window: f64,
+}
+
+/// A backup of the many claims.
+fn snapshot_step(place: &mut Place) -> Result<Taking> {
     let path = format!(
         "/apis/clusterbackup.dataprotection.microsoft.com/v1alpha1/namespaces/{NAMESPACE}/backups"
     );
@@ -222,11 +257,21 @@ fn snapshot_step(place: &mut Place) -> Result<(f64, f64)> {
         .into_iter()
         .map(|seen| seen.object["status"].clone())
         .collect();
+    let mut of_step = states.iter().filter(|status| status["step"] == "snapshot");
+    let began = of_step
+        .next()
+        .and_then(|status| status["stepStarted"].as_str());
     let step = steps(&states)
         .into_iter()
         .find(|(step, _)| step == "snapshot");
-    let (_, step) = step.ok_or_else(|| Failure::new("measure a backup", "it took no snapshots"))?;
-    Ok((step, detail_seconds(&job, "snapshotWindowMillis")))
+    let (Some(began), Some((_, step))) = (began, step) else {
+        return Err(Failure::new("measure a backup", "it took no snapshots"));
+    };
+    Ok(Taking {
+        began: began.to_owned(),
+        step,
+        window: detail_seconds(&job, "snapshotWindowMillis"),
+    })
 }
 
 fn back_up(place: &Place, instance: &str) -> Result<Value> {

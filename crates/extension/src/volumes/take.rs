@@ -79,6 +79,7 @@ pub(super) async fn take(
         groups,
         gate,
         resumed: false,
+        all_cut: false,
         window: None,
     };
     if taking.wishes.is_empty() && before.is_none() {
@@ -148,6 +149,8 @@ struct Taking<'a> {
     gate: &'a Gate,
     /// Whether an attempt before this one had asked for some.
     resumed: bool,
+    /// Whether each was cut, or given up, so that the application may be thawed.
+    all_cut: bool,
     window: Option<Duration>,
 }
 
@@ -208,7 +211,6 @@ impl Taking<'_> {
     async fn run(&mut self, news: &mut Option<News>) -> Result<(), JobFailure> {
         let began = Instant::now();
         let (mut look_at, mut pause) = (began, SNAPSHOT_FIRST_LOOK);
-        let mut cut_before = false;
         while !self.wishes.iter().all(Wish::is_over) {
             self.heed_the_gate();
             self.ask_for_groups().await?;
@@ -220,30 +222,36 @@ impl Taking<'_> {
             }
             self.keep_groups().await?;
             self.keep().await?;
-            let all_cut = self.wishes.iter().all(Wish::is_cut_or_lost);
-            if all_cut {
-                self.gate.all_cut();
-            }
-            if all_cut && !cut_before {
-                cut_before = true;
-                self.window = self.measured(began.elapsed());
-                pause = SNAPSHOT_CUT_LOOK;
-            }
-            if looks {
+            if self.note_cuts(began) {
+                (look_at, pause) = (Instant::now() + SNAPSHOT_CUT_LOOK, SNAPSHOT_CUT_LOOK * 2);
+            } else if looks {
                 look_at = Instant::now() + pause;
-                pause = (pause * 2).min(self.longest_pause(all_cut, news.as_ref()));
+                pause = (pause * 2).min(self.longest_pause(news.as_ref()));
             }
             if !self.wishes.iter().all(Wish::is_over) {
                 self.wait(news, look_at).await;
             }
         }
+        self.note_cuts(began);
         Ok(())
     }
 
+    /// Lets the application be thawed once all are cut. Whether that was not so before.
+    fn note_cuts(&mut self, began: Instant) -> bool {
+        let new = !self.all_cut && self.wishes.iter().all(Wish::is_cut_or_lost);
+        if new {
+            self.all_cut = true;
+            self.gate.all_cut();
+            self.window = self.measured(began.elapsed());
+        }
+        new
+    }
+
     /// The longest pause between two looks.
-    fn longest_pause(&self, all_cut: bool, news: Option<&News>) -> Duration {
+    fn longest_pause(&self, news: Option<&News>) -> Duration {
         // Of groups there are no news.
         let told = news.is_some_and(News::come) && self.groups.is_empty();
+        let all_cut = self.wishes.iter().all(Wish::is_cut_or_lost);
         match (all_cut, self.gate.freezes() && !told) {
             (true, _) => SNAPSHOT_SLOW_LOOK,
             (false, true) => SNAPSHOT_FIRST_LOOK,

@@ -37,8 +37,11 @@ pub(super) fn shop() -> Vec<Value> {
                 "terminationGracePeriodSeconds": 0, "containers": [container], "volumes": volumes}}}});
     let exec =
         |script: &str| json!({"exec": {"command": ["sh", "-c", script], "timeout": HOOK_TIMEOUT}});
-    // A file system that is frozen already cannot be frozen: the hook would say that a thaw was missed.
-    let freeze = exec("for at in /data/*; do fsfreeze --freeze $at || exit 1; done");
+    // Side by side: each waits for its file system's own writes. One that is frozen already cannot be frozen:
+    // the hook would say that a thaw was missed.
+    let freeze = exec(
+        "for at in /data/*; do fsfreeze --freeze $at & all=\"$all $!\"; done; for one in $all; do wait $one || exit 1; done",
+    );
     let thaw = exec("for at in /data/*; do fsfreeze --unfreeze $at; done; true");
     let hook = json!({"apiVersion": "clusterbackup.dataprotection.microsoft.com/v1alpha1", "kind": "BackupHook",
         "metadata": {"name": "freeze", "namespace": SHOP},

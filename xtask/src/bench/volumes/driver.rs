@@ -16,7 +16,7 @@ use crate::tool;
 pub(super) struct Call {
     call: String,
     pub(super) snapshot: String,
-    begin: String,
+    pub(super) begin: String,
     end: String,
     code: String,
 }

@@ -147,6 +147,8 @@ async fn a_content_that_loses_its_annotations_while_it_is_made_says_again_whose_
         shop.lose_annotations(backup.recovery_point_id)
     );
     assert_eq!(status.state, JobState::Completed, "{status:#?}");
+    let window = status.snapshot_window_millis.unwrap_or_default();
+    assert!(window >= 2_000, "{status:#?}");
     drop(process);
     let contents = shop.contents(backup.recovery_point_id).await;
     let [content] = &contents[..] else {
