@@ -126,10 +126,13 @@ pub(crate) async fn protect(
         job: spec.job_id,
         backup_instance: spec.backup_instance_id.clone(),
     };
-    if served {
-        reconcile::settle_doubts(&attempt.environment, repository, &owner).await;
-    }
-    let (weighed, classes) = weigh(attempt, spec, served, claims).await?;
+    let settling = async {
+        if served {
+            reconcile::settle_doubts(&attempt.environment, repository, &owner).await;
+        }
+    };
+    let ((), weighing) = tokio::join!(settling, weigh(attempt, spec, served, claims));
+    let (weighed, classes) = weighing?;
     let offered = (classes.as_slice(), spec.snapshot_classes.as_slice());
     let Taken {
         outcomes,
