@@ -58,6 +58,7 @@ pub async fn run(
     let references = &spec.selection.backup_hook_references;
     let gate = Gate::new(!references.is_empty());
     let protecting = volumes::protect(attempt, spec, &repository, served, claims, &gate, into);
+    let protecting = Box::pin(protecting);
     let mut hooks = Hooks::new(attempt, &plan.selector);
     let protecting = hooks.around(references, &gate, protecting);
     let protected = attempt.step(Step::Snapshot, protecting).await;

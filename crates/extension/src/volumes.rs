@@ -131,7 +131,9 @@ pub(crate) async fn protect(
             reconcile::settle_doubts(&attempt.environment, repository, &owner).await;
         }
     };
-    let ((), weighing) = tokio::join!(settling, weigh(attempt, spec, served, claims));
+    // Futures of this size do not belong on a stack, one in the other.
+    let weighing = Box::pin(weigh(attempt, spec, served, claims));
+    let ((), weighing) = tokio::join!(Box::pin(settling), weighing);
     let (weighed, classes) = weighing?;
     let offered = (classes.as_slice(), spec.snapshot_classes.as_slice());
     let Taken {
@@ -140,7 +142,7 @@ pub(crate) async fn protect(
         ledger,
         groups,
         singly,
-    } = take::take(attempt, &owner, &weighed, offered, gate).await?;
+    } = Box::pin(take::take(attempt, &owner, &weighed, offered, gate)).await?;
     let (writer, report) = into;
     for line in told_of_groups(&weighed, &outcomes, &groups, &singly) {
         report.add(line).await?;
