@@ -90,7 +90,6 @@ impl Publication {
                 .map(|name| (*name).to_owned())
                 .collect(),
             conditions,
-            ..BackupExtensionStatus::default()
         };
         *self.told() = status.clone();
         let status = json!(status);

@@ -210,7 +210,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::app::repositories::StoredScopes;
+    use crate::data_plane::JobScopes as _;
     use crate::store::OperationStatus;
+    use crate::testing::Harness;
 
     fn finding(code: &str, object: &str, message: &str) -> PreviewFinding {
         PreviewFinding {
@@ -292,6 +295,35 @@ mod tests {
         assert_eq!(scope_of(&ended).unwrap(), Some(JobScope::Ended));
         let counting = operation(OperationStatus::InProgress, json!({}));
         assert_eq!(scope_of(&counting).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_data_plane_finds_the_operation_of_a_probe_by_its_credential() {
+        let app = Harness::new().await.app;
+        let vault = ResourceId::published("/subscriptions/s/vault");
+        let group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage";
+        let container =
+            format!("{group}/storageAccounts/acct01/blobServices/default/containers/backups");
+        let request = json!({ "container": container });
+        let mut session = app.store.begin().await.unwrap();
+        let kind = OperationKind::Preview;
+        let started =
+            operations::start_of_request(&app, &mut *session, kind, &vault, "westeurope", request);
+        let operation = started.await.unwrap();
+        session.commit().await.unwrap();
+        let id: Uuid = operation.id.parse().unwrap();
+        let scopes = StoredScopes(std::sync::Arc::clone(&app));
+        assert!(matches!(scopes.scope(id).await.unwrap(), JobScope::Open(_)));
+        let mut session = app.store.begin().await.unwrap();
+        let end = End::Succeeded {
+            result: Value::Null,
+        };
+        let finishing = operations::finish(&app, &mut *session, operation, end);
+        finishing.await.unwrap();
+        session.commit().await.unwrap();
+        assert_eq!(scopes.scope(id).await.unwrap(), JobScope::Ended);
+        let other = scopes.scope(Uuid::from_u128(7_777)).await.unwrap();
+        assert_eq!(other, JobScope::Unknown);
     }
 
     #[test]
