@@ -189,13 +189,16 @@ fn location(container: &str) -> Location {
 
 /// What the credential of a probe opens in the embedded store; nothing when the operation is none.
 pub fn scope_of(operation: &OperationRow) -> Result<Option<JobScope>> {
-    let container = operation.request["container"].as_str();
-    let Some(container) = container.filter(|_| super::is_preview(operation)) else {
+    if !super::is_preview(operation) {
         return Ok(None);
-    };
+    }
+    // What was asked for is not kept for longer.
     if operation.status.is_final() {
         return Ok(Some(JobScope::Ended));
     }
+    let Some(container) = operation.request["container"].as_str() else {
+        return Ok(None);
+    };
     let container = ResourceId::published(container.to_owned());
     let folder = || Key::parse(FOLDER).map_err(Error::unexpected("name the folder of a probe"));
     Ok(Some(JobScope::Open(Scope {
