@@ -30,6 +30,7 @@ pub mod identity;
 pub mod instance;
 pub mod job;
 pub mod list;
+pub mod missing_roles;
 pub mod object_type;
 pub mod operation;
 pub mod policy;

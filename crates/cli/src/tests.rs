@@ -7,6 +7,7 @@ mod errors;
 mod guards;
 mod help;
 mod jobs;
+mod missing_roles;
 mod people;
 mod preview;
 mod protection;

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod authorization;
+pub mod capability;
 pub mod equality;
 pub mod error;
 pub mod finding;

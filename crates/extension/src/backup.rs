@@ -12,6 +12,7 @@ mod listing;
 mod open;
 mod plan;
 mod preview;
+mod probe;
 mod related;
 mod revisions;
 mod seal;

@@ -32,6 +32,10 @@ pub const UNREACHABLE_GRACE: Duration = Duration::from_secs(180);
 /// tests, which cannot wait for minutes.
 pub const UNREACHABLE_GRACE_VARIABLE: &str = "STRONGROOM_UNREACHABLE_GRACE_SECONDS";
 
+/// How long a store may take for the few requests of a probe. One that needs longer does not answer: a request
+/// takes well under a second, and whoever validates waits for it.
+pub const STORE_PROBE_PATIENCE: Duration = Duration::from_secs(20);
+
 /// The wait before a job is begun again after its store or the API server could not be reached.
 pub const UNREACHABLE_PAUSE: Duration = Duration::from_secs(3);
 

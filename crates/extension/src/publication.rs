@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
-use strongroom_core::ResourceType;
+use strongroom_core::{ResourceType, capability};
 use strongroom_kubernetes::conditions::{self, SNAPSHOTS_PRESENT};
 use strongroom_kubernetes::crd::{self, BackupExtensionStatus, EXTENSION_NAME};
 use strongroom_kubernetes::{ClusterError, apply};
@@ -85,8 +85,11 @@ impl Publication {
             ready,
             heartbeat: Some(now),
             storage: storage.chars().take(STATUS_MESSAGE_CHARS).collect(),
+            capabilities: capability::ALL
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
             conditions,
-            ..BackupExtensionStatus::default()
         };
         *self.told() = status.clone();
         let status = json!(status);

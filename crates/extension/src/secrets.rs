@@ -1,14 +1,53 @@
 //! From the sealed secrets in a custom resource to the open repository.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use object_store::ObjectStore;
 use object_store::path::Path;
 use strongroom_core::Code;
-use strongroom_kubernetes::sealed;
+use strongroom_kubernetes::sealed::{self, JobSecrets};
 use strongroom_repository::{Repository, RepositoryKey, StoreConfig};
 use zeroize::Zeroizing;
 
 use crate::job::{Attempt, JobFailure};
+
+/// A store and the place in it that secrets lead to.
+pub(crate) struct StorePlace {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) prefix: Path,
+}
+
+/// The store that the secrets of an attempt's custom resource lead to; nothing is asked of it.
+pub(crate) fn store_of(attempt: &Attempt, envelope: &str) -> Result<StorePlace, JobFailure> {
+    let (config, prefix, _) = opened(attempt, envelope)?;
+    let store = attempt.environment.stores.connect(&config)?;
+    Ok(StorePlace { store, prefix })
+}
+
+fn unreadable(why: impl Into<String>) -> JobFailure {
+    JobFailure::new(Code::JobSecretsUnreadable, why.into())
+}
+
+/// What the secrets say: the store, the place in it, and all of them.
+fn opened(
+    attempt: &Attempt,
+    envelope: &str,
+) -> Result<(StoreConfig, Path, JobSecrets), JobFailure> {
+    let environment = &attempt.environment;
+    let info = sealed::info(&environment.namespace, &attempt.name);
+    let secrets = environment
+        .keys
+        .open_secrets(&info, envelope)
+        .map_err(|error| unreadable(error.to_string()))?;
+    // The parser's message could quote a secret, so it is not repeated.
+    let config: StoreConfig = serde_json::from_value(secrets.store.clone())
+        .map_err(|_| unreadable("the storage configuration in them is not understood"))?;
+    let prefix = place(&config.prefix, &secrets.prefix)
+        .map_err(|error| unreadable(format!("the repository's place in them: {error}")))?;
+    Ok((config, prefix, secrets))
+}
 
 /// Opens the secrets of an attempt's custom resource and the repository that they lead to.
 pub(crate) async fn open_repository(
@@ -16,19 +55,9 @@ pub(crate) async fn open_repository(
     envelope: &str,
 ) -> Result<Repository, JobFailure> {
     let environment = &attempt.environment;
-    let info = sealed::info(&environment.namespace, &attempt.name);
-    let unreadable = |why: String| JobFailure::new(Code::JobSecretsUnreadable, why);
-    let secrets = environment
-        .keys
-        .open_secrets(&info, envelope)
-        .map_err(|error| unreadable(error.to_string()))?;
-    // The parser's message could quote a secret, so it is not repeated.
-    let config: StoreConfig = serde_json::from_value(secrets.store.clone())
-        .map_err(|_| unreadable("the storage configuration in them is not understood".into()))?;
+    let (config, prefix, secrets) = opened(attempt, envelope)?;
     let key = repository_key(&secrets.repository_key)
-        .ok_or_else(|| unreadable("the repository key in them is not 32 bytes of base64".into()))?;
-    let prefix = place(&config.prefix, &secrets.prefix)
-        .map_err(|error| unreadable(format!("the repository's place in them: {error}")))?;
+        .ok_or_else(|| unreadable("the repository key in them is not 32 bytes of base64"))?;
     let opened = async {
         let store = environment.stores.connect(&config)?;
         Repository::open_or_create(store, prefix, &key, &*environment.entropy).await

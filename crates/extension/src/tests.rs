@@ -9,6 +9,7 @@ mod backup;
 mod bad_input;
 mod kills;
 mod owners;
+mod probe;
 mod process;
 mod restore;
 mod restore_trouble;

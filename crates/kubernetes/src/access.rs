@@ -1,6 +1,7 @@
 //! Rights: what a request needs, which of them the credential in hand has, and the one narrow
 //! credential that a vault gets ([`trusted_access`]).
 
+mod held;
 pub mod trusted_access;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use http::{Method, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use self::held::{lacks, refers_elsewhere};
 use crate::apply;
 use crate::cluster::{Cluster, ClusterError};
 use crate::limits::REVIEWS_AT_ONCE;

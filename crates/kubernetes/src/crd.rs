@@ -23,7 +23,7 @@ pub use self::backup_hook::{BackupHook, BackupHookSpec};
 pub use self::extension::{BackupExtension, BackupExtensionSpec, BackupExtensionStatus};
 pub use self::job_status::{
     BackupPreview, JobError, JobState, JobStatus, LeftByRule, PreviewFinding, PreviewedType,
-    RestoreJournal,
+    RestoreJournal, STORAGE_LOCATION,
 };
 pub use self::restore::{Restore, RestoreMode, RestoreSpec};
 pub use self::restore_hook::{RestoreHook, RestoreHookSpec};

@@ -6,6 +6,7 @@
 //! stay unless asked for, as deleting a CRD deletes the users' objects of it.
 
 mod manifests;
+pub mod rights;
 mod rules;
 mod status;
 mod uninstall;

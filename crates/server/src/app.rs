@@ -17,6 +17,7 @@ pub mod immutability;
 pub mod instances;
 pub mod jobs;
 pub mod limits;
+pub mod missing_roles;
 pub mod operations;
 pub mod policies;
 pub mod policy_preview;

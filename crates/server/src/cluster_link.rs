@@ -158,6 +158,10 @@ pub trait ClusterLink: Send + Sync {
     async fn install(&self, cluster: &ClusterAccess, installation: &Installation) -> Result<()>;
     /// How the extension is.
     async fn health(&self, cluster: &ClusterAccess) -> Result<ExtensionHealth>;
+    /// What the extension lacks of its rights in the cluster, each in a sentence.
+    async fn missing_extension_rights(&self, cluster: &ClusterAccess) -> Result<Vec<String>>;
+    /// Gives the extension that is installed its rights.
+    async fn grant_extension(&self, cluster: &ClusterAccess) -> Result<()>;
     /// Removes the extension and all that it brought.
     async fn uninstall(&self, cluster: &ClusterAccess) -> Result<()>;
 

@@ -8,7 +8,7 @@
 mod age_out;
 pub mod crash;
 mod drive_jobs;
-mod entropy;
+pub(crate) mod entropy;
 mod expire_recovery_points;
 mod forget_snapshots;
 pub mod forward_audit;

@@ -12,6 +12,7 @@ use crate::audit::{AuditEntry, AuditLog, ENTRIES, LOG};
 use crate::guard::{UnlockDeleteRequest, UnlockDeleteResponse};
 use crate::instance::{TriggerBackupRequest, ValidateForBackupRequest, Validated};
 use crate::job::ExportJobsResult;
+use crate::missing_roles::{AssignMissingRolesOptions, AssignMissingRolesRequest, AssignedRoles};
 use crate::operation::OperationExtendedInfo;
 use crate::policy_preview::{
     PolicyEditPreview, PolicySimulation, PreviewPolicyEditRequest, SimulatePolicyRequest,
@@ -56,6 +57,36 @@ impl Client {
         let path = format!("{vault_id}/validateForBackup");
         let answer = self.call(Method::POST, &path, &[], Some(request)).await?;
         LongRunning::started(self, answer, Outcome::Answer)
+    }
+
+    /// `POST {vault}/assignMissingRoles`; ours.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn assign_missing_roles(
+        &self,
+        vault_id: &str,
+        request: &AssignMissingRolesRequest,
+    ) -> Result<AssignedRoles, ClientError> {
+        let path = format!("{vault_id}/assignMissingRoles");
+        self.call(Method::POST, &path, &[], Some(request))
+            .await?
+            .json()
+    }
+
+    /// `POST {instance}/assignMissingRoles`; ours.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn assign_missing_roles_of(
+        &self,
+        instance_id: &str,
+        options: &AssignMissingRolesOptions,
+    ) -> Result<AssignedRoles, ClientError> {
+        let path = format!("{instance_id}/assignMissingRoles");
+        self.call(Method::POST, &path, &[], Some(options))
+            .await?
+            .json()
     }
 
     /// `POST {vault}/previewBackup`; ours.

@@ -17,6 +17,8 @@ super::verbs! {
     Create(create),
     /// Check whether a cluster could be protected so; changes nothing
     Validate(validate),
+    /// Give the rights that validation finds missing
+    AssignMissingRoles(assign_missing_roles),
     /// Count what a backup would take; changes nothing
     Preview(preview),
     /// Show an instance

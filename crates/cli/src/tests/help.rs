@@ -30,6 +30,10 @@ fn help(path: &[&str]) -> String {
 #[test]
 fn verbs_explain_themselves() {
     insta::assert_snapshot!("help_instance_create", help(&["instance", "create"]));
+    insta::assert_snapshot!(
+        "help_instance_assign_missing_roles",
+        help(&["instance", "assign-missing-roles"])
+    );
     insta::assert_snapshot!("help_restore_start", help(&["restore", "start"]));
     insta::assert_snapshot!("help_job", help(&["job"]));
 }

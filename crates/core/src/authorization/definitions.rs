@@ -167,13 +167,15 @@ const CONTRIBUTOR_PUBLISHED: &[&str] = &[
 ];
 
 /// The published list has no word for what came to the contract after it (stop, suspend and resume of
-/// protection, jobs of `Microsoft.DataProtection`) nor for what is ours (previews, verification). All of it
+/// protection, jobs of `Microsoft.DataProtection`) nor for what is ours (previews, verification, missing roles). All of it
 /// is managing backups, which is what the role is for.
 const CONTRIBUTOR_ADDED: &[&str] = &[
     "Microsoft.DataProtection/backupInstances/read",
     "Microsoft.DataProtection/backupVaults/backupJobs/*",
     "Microsoft.DataProtection/backupVaults/exportBackupJobs/action",
     "Microsoft.DataProtection/backupVaults/previewBackup/action",
+    "Microsoft.DataProtection/backupVaults/assignMissingRoles/action",
+    "Microsoft.DataProtection/backupVaults/backupInstances/assignMissingRoles/action",
     "Microsoft.DataProtection/backupVaults/backupInstances/recoveryPoints/verify/action",
     "Microsoft.DataProtection/backupVaults/backupInstances/rehydrate/action",
     "Microsoft.DataProtection/backupVaults/backupInstances/resumeBackups/action",

@@ -1,5 +1,6 @@
 //! Policies: what is valid, when backups are due, which tag they get.
 
+mod agreement;
 mod calendar;
 mod edit;
 mod expiry;

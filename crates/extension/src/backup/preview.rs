@@ -1,7 +1,8 @@
 //! A preview: what a backup would take, counted, and nothing else.
 //!
-//! discover → plan → collect → snapshot, by the very code of a backup, into a sink that counts. No store, no secrets,
-//! no report: the answer is in the status. An attempt that dies is simply begun again.
+//! discover → plan → collect → snapshot, by the very code of a backup, into a sink that counts. No report: the
+//! answer is in the status. An attempt that dies is simply begun again. One that has secrets tries the store
+//! that they lead to before it counts, and says what is wrong with it in a finding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +13,11 @@ use strongroom_core::selection::{Rule, Selection};
 use strongroom_core::{Code, ResourceType};
 use strongroom_kubernetes::collect::Whole;
 use strongroom_kubernetes::crd::{
-    BackupPreview, BackupSpec, LeftByRule, PreviewFinding, PreviewedType,
+    BackupPreview, BackupSpec, LeftByRule, PreviewFinding, PreviewedType, STORAGE_LOCATION,
 };
 
 use super::sink::Sink;
-use super::{collect, discover, plan};
+use super::{collect, discover, plan, probe};
 use crate::job::{Attempt, Done, JobFailure, Step};
 use crate::volumes;
 
@@ -28,6 +29,12 @@ const FINDING_CHARS: usize = 1_000;
 /// # Errors
 /// See [`JobFailure`].
 pub async fn preview(attempt: &Attempt, spec: &BackupSpec) -> Result<Done, JobFailure> {
+    let refused = if spec.sealed.is_empty() {
+        None
+    } else {
+        let trying = probe::try_store(attempt, &spec.sealed);
+        attempt.step(Step::Open, trying).await?
+    };
     let found = attempt
         .step(Step::Discover, discover::discover(attempt))
         .await?;
@@ -38,6 +45,11 @@ pub async fn preview(attempt: &Attempt, spec: &BackupSpec) -> Result<Done, JobFa
         attempt,
         counts: Counts::of(&spec.selection),
     };
+    if let Some(problem) = refused {
+        let code = problem.code.as_str();
+        let place = STORAGE_LOCATION.to_owned();
+        sink.counts.find(code, place, &problem.message);
+    }
     let collecting = collect::collect_into(attempt, spec, &plan, &mut sink);
     let (cut, claims) = attempt.step(Step::Collect, collecting).await?;
     let served = found.serves_snapshots();

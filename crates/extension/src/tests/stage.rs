@@ -154,7 +154,8 @@ impl Stage {
         drop(process);
     }
 
-    fn seal(&self, name: &str) -> String {
+    /// The secrets of a custom resource of this name, sealed to the extension.
+    pub(super) fn seal(&self, name: &str) -> String {
         let store = StoreConfig {
             backend: Backend::Memory,
             prefix: String::new(),

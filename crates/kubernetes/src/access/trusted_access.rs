@@ -111,7 +111,14 @@ pub fn manifests(namespace: &str, vault_id: &str) -> Vec<Value> {
 
 /// Grants a vault its access; doing it again changes nothing. The namespace must be there.
 pub async fn grant(cluster: &Cluster, namespace: &str, vault_id: &str) -> Result<(), ClusterError> {
+    let name = account_name(vault_id);
     for (kind, object) in kinds().iter().zip(manifests(namespace, vault_id)) {
+        let found = apply::get(cluster, kind, Some(namespace), &name).await?;
+        if found.is_some_and(|found| super::refers_elsewhere(&object, &found)) {
+            // The API server does not let a binding be given another role.
+            let how = Propagation::Background;
+            apply::delete(cluster, kind, Some(namespace), &name, None, how).await?;
+        }
         apply::patch_apply(cluster, kind, &object, FIELD_MANAGER, true).await?;
     }
     Ok(())
@@ -140,11 +147,9 @@ pub async fn is_granted(
     vault_id: &str,
 ) -> Result<bool, ClusterError> {
     let name = account_name(vault_id);
-    for kind in kinds() {
-        if apply::get(cluster, &kind, Some(namespace), &name)
-            .await?
-            .is_none()
-        {
+    for (kind, object) in kinds().iter().zip(manifests(namespace, vault_id)) {
+        let found = apply::get(cluster, kind, Some(namespace), &name).await?;
+        if !super::lacks(&object, found.as_ref()).is_empty() {
             return Ok(false);
         }
     }

@@ -20,7 +20,8 @@ pub enum BackupMode {
     /// Make a recovery point.
     #[default]
     Backup,
-    /// Count what it would hold; no store is needed, and nothing is left behind.
+    /// Count what it would hold, and nothing is left behind. No store is needed; where secrets lead to one, it
+    /// is tried as well, and the object with the job's name that this leaves there is the vault's to remove.
     Preview,
     /// Remove every volume snapshot of the recovery point from cluster and driver, and what is known of them.
     /// No store is needed. Nothing there is success; once it has completed, none is left.

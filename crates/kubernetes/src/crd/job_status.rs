@@ -144,6 +144,9 @@ pub struct LeftByRule {
     pub objects: u64,
 }
 
+/// What a finding about the store names as its object.
+pub const STORAGE_LOCATION: &str = "the backup storage location";
+
 /// Something about a preview that is worth a look.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

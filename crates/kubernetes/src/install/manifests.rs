@@ -22,10 +22,15 @@ pub fn manifests(settings: &ExtensionSettings) -> Vec<Value> {
             .iter()
             .filter_map(|one| serde_json::to_value(one).ok()),
     );
-    all.push(service_account(settings));
-    all.extend(roles(settings));
+    all.extend(rights(settings));
     all.push(deployment(settings));
     all
+}
+
+/// What gives the extension its rights: its account, and its roles with their bindings.
+pub(super) fn rights(settings: &ExtensionSettings) -> Vec<Value> {
+    let account = std::iter::once(service_account(settings));
+    account.chain(roles(settings)).collect()
 }
 
 fn labels() -> Value {

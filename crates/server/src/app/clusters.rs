@@ -183,7 +183,7 @@ async fn probe(app: &App, id: &ResourceId, kubeconfig: &str) -> Result<Probed> {
 }
 
 /// The problem of rights that a credential lacks: each with the rule that grants it.
-fn missing_rights(rules: &[String]) -> Problem {
+pub(super) fn missing_rights(rules: &[String]) -> Problem {
     let code = Code::UserErrorClusterPermissionMissing;
     let details = rules
         .iter()

@@ -1,7 +1,7 @@
 //! Preview: what a backup with a configuration would take, counted in the cluster before it is saved.
 //!
 //! Contract: a preview is an operation in the store before it is accepted, and nothing else: no job, no
-//! recovery point, no access to the storage. It goes through the vault's Trusted Access only. Its custom
+//! recovery point, and no access to the storage but that of [`probe`], which tries it. It goes through the vault's Trusted Access only. Its custom
 //! resource is named after the operation and is removed before the operation ends; what cannot be removed
 //! then is found by the worker, which knows the operation. A server that is killed goes on with it at its
 //! next start, because the same name is the same preview.
@@ -30,6 +30,10 @@ use super::{App, Error, ResourceId, Result, resources, snapshot_groups, trusted_
 use crate::cluster_link::{JobKind, JobSpec, LinkError, Remedy, VaultAccess};
 use crate::store::OperationRow;
 
+mod probe;
+
+pub use self::probe::{FOLDER, Probed, probe, scope_of};
+
 /// Open operations among which previews are looked for.
 const MOST_OPEN: usize = 1000;
 
@@ -46,6 +50,9 @@ struct Asked {
     /// What the snapshot resource group says of drivers.
     #[serde(default)]
     snapshot_classes: Vec<GivenClass>,
+    /// Id of the container that is tried from the cluster as well; only of a probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
 }
 
 /// Accepts a preview of an instance, existing or not, in a vault. What is wrong with the configuration,
@@ -61,12 +68,13 @@ pub async fn start(
         cluster: instance.data_source_info.resource_id.clone(),
         selection: selection_of(instance)?,
         snapshot_classes: snapshot_groups::given(&mut *session, instance).await?,
+        container: None,
     };
     let request = serde_json::to_value(&asked).map_err(Error::unexpected("serialise a preview"))?;
     let found = resources::existing(&mut *session, vault).await?;
     trusted_access::of_job(app, &mut *session, &asked.cluster, &asked.vault).await?;
     let open = session.open_operations(MOST_OPEN).await?;
-    if open.iter().filter(|one| is_preview(one)).count() >= PREVIEWS_AT_ONCE {
+    if open.iter().filter(|one| is_asked_for(one)).count() >= PREVIEWS_AT_ONCE {
         return refuse(
             Code::TooManyRequests,
             format!("{PREVIEWS_AT_ONCE} previews run already."),
@@ -114,7 +122,26 @@ fn is_preview(operation: &OperationRow) -> bool {
     operation.kind == OperationKind::Preview.as_str()
 }
 
+/// Whether it is one that somebody waits for, and no probe.
+fn is_asked_for(operation: &OperationRow) -> bool {
+    is_preview(operation) && operation.request["container"].is_null()
+}
+
 async fn carry_out(app: &App, operation: &OperationRow) -> Result<End> {
+    match counted(app, operation).await? {
+        Ok(status) => Ok(End::Succeeded {
+            result: result_of(status)?,
+        }),
+        Err(problem) => Ok(End::Failed(problem)),
+    }
+}
+
+/// What the extension says in the end. The outer error is the server's own trouble or what was asked for,
+/// the inner one the cluster's.
+async fn counted(
+    app: &App,
+    operation: &OperationRow,
+) -> Result<std::result::Result<JobStatus, Problem>> {
     let asked: Asked = serde_json::from_value(operation.request.clone())
         .map_err(Error::unexpected("read a preview"))?;
     let id: Uuid = operation
@@ -125,6 +152,13 @@ async fn carry_out(app: &App, operation: &OperationRow) -> Result<End> {
         let mut session = app.store.read().await?;
         trusted_access::of_job(app, &mut *session, &asked.cluster, &asked.vault).await?
     };
+    let sealed = match &asked.container {
+        Some(container) => match probe::sealed(app, &access, container, id).await? {
+            Ok(sealed) => sealed,
+            Err(problem) => return Ok(Err(problem)),
+        },
+        None => String::new(),
+    };
     let spec = JobSpec::Backup(BackupSpec {
         job_id: id,
         mode: BackupMode::Preview,
@@ -134,7 +168,7 @@ async fn carry_out(app: &App, operation: &OperationRow) -> Result<End> {
         selection: asked.selection,
         snapshot_classes: asked.snapshot_classes,
         parent_recovery_point_id: None,
-        sealed: String::new(),
+        sealed,
         deadline: SignedDuration::try_from(PREVIEW_DEADLINE)
             .ok()
             .and_then(|limit| operation.created_at.checked_add(limit).ok()),
@@ -147,12 +181,10 @@ async fn carry_out(app: &App, operation: &OperationRow) -> Result<End> {
     };
     let outcome = preview.run(&spec).await;
     preview.remove().await;
-    match outcome {
-        Ok(status) => Ok(End::Succeeded {
-            result: result_of(status)?,
-        }),
-        Err(problem) => Ok(End::Failed(problem)),
+    if let Some(container) = &asked.container {
+        probe::clear(app, container, id).await;
     }
+    Ok(outcome)
 }
 
 /// A preview at work.
@@ -177,8 +209,12 @@ impl Preview<'_> {
             };
             match looked {
                 Ok(status) if status.state.is_final() => return ended(status),
-                Ok(status) => {
+                Ok(_) if !is_made => {
+                    // It may be done already.
                     is_made = true;
+                    continue;
+                }
+                Ok(status) => {
                     if last_seen.as_ref() != Some(&status) {
                         alive_at = self.app.now();
                         last_seen = Some(status);

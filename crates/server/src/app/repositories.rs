@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::error::refuse;
 use super::jobs::{Location, Request};
 use super::storage_accounts::{self, Reader};
-use super::{App, Error, ResourceId, Result, resources};
+use super::{App, Error, ResourceId, Result, preview, resources};
 use crate::data_plane::{Bucket, CredentialIssuer, JobScope, JobScopes, Key, Scope};
 use crate::store::{JobRow, RecoveryPointRow, ResourceRow, Session, UseRow};
 
@@ -340,8 +340,13 @@ impl JobScopes for StoredScopes {
         let found = async {
             let mut session = self.0.store.read().await?;
             match session.job(job).await? {
-                None => Ok(JobScope::Unknown),
                 Some(row) => scope_of(&row),
+                None => match session.operation(&job.to_string()).await? {
+                    Some(operation) => {
+                        Ok(preview::scope_of(&operation)?.unwrap_or(JobScope::Unknown))
+                    }
+                    None => Ok(JobScope::Unknown),
+                },
             }
         };
         found.await.map_err(|error: Error| error.to_string())

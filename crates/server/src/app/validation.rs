@@ -1,7 +1,8 @@
 //! Validation for backup: finds every missing permission and component before anything runs.
 //!
-//! It really asks: the cluster whether it answers, the extension whether it works, the vault's
-//! access whether it is all there, and the store whether it takes a write. What can be asked
+//! It really asks: the cluster whether it answers, the extension whether it works, has its rights and is new
+//! enough, the vault's access whether it is all there, and the store whether it takes a write, first from
+//! here and then from the extension, which also says of which claims there would be no snapshot. What can be asked
 //! independently is asked, so that a user mends everything in one go. What was asked for is in the
 //! store before the request is accepted, so that a client that polls through a restart gets the
 //! answer.
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strongroom_api::extension::Extension;
 use strongroom_api::instance::BackupInstance;
+use strongroom_core::capability;
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::hooks::HookKind;
 use strongroom_core::selection::HookReference;
@@ -22,16 +24,13 @@ use strongroom_core::selection::HookReference;
 use super::error::chain;
 use super::jobs::{Location, selection_of};
 use super::operations::{self, End, OperationKind};
+use super::preview::FOLDER;
 use super::{
-    App, Error, ResourceId, Result, policies, repositories, resources, snapshot_groups,
-    trusted_access,
+    App, Error, ResourceId, Result, clusters, policies, preview, repositories, resources,
+    snapshot_groups, trusted_access,
 };
 use crate::cluster_link::{ClusterAccess, ExtensionHealth, VaultAccess};
 use crate::store::{OperationRow, ResourceRow, Session};
-
-/// Folder of a container in which the server writes, and removes again, an object to see whether it
-/// may. No repository has this name.
-const PROBE_FOLDER: &str = "strongroom-probe";
 
 /// Open operations among which a restarted server looks for validations.
 const MOST_OPEN: usize = 1000;
@@ -223,7 +222,17 @@ pub async fn validate(
         }
         Err(error) => findings.note(error)?,
     }
-    check_storage(app, &cluster, extension, &mut findings).await?;
+    let container = check_storage(app, &cluster, extension, &mut findings).await?;
+    // What is amiss so far is why the extension could not try it, or would fail in the same way.
+    if let Some(container) = container.filter(|_| findings.problems.is_empty()) {
+        match preview::probe(app, vault, instance, &container).await {
+            Ok(probed) => {
+                findings.problems.extend(probed.storage);
+                findings.warnings.extend(probed.volumes);
+            }
+            Err(error) => findings.note(error)?,
+        }
+    }
     Ok(findings)
 }
 
@@ -261,7 +270,18 @@ async fn check_cluster(
         // Nothing else can be asked.
         return findings.note(error.into());
     }
-    match app.clusters.health(access).await {
+    match app.clusters.missing_rights(access).await {
+        Ok(missing) if missing.is_empty() => {}
+        // A backup needs few of them; it is told before an installation or a binding fails.
+        Ok(missing) => findings.warnings.push(clusters::missing_rights(&missing)),
+        Err(error) => findings.note(error.into())?,
+    }
+    let health = app.clusters.health(access).await;
+    let is_ready = matches!(health, Ok(ExtensionHealth::Ready { .. }));
+    if !matches!(health, Ok(ExtensionHealth::Absent)) {
+        check_extension_rights(app, access, findings).await?;
+    }
+    match health {
         Ok(ExtensionHealth::Ready { .. }) => {}
         Ok(ExtensionHealth::Absent) => findings.problems.push(Problem::new(
             Code::UserErrorKubernetesBackupExtensionNotFoundError,
@@ -287,15 +307,25 @@ async fn check_cluster(
         .any(|p| p.code == Code::UserErrorTrustedAccessMissing);
     if is_bound {
         match app.clusters.is_granted(&of_vault).await {
+            Ok(true) if is_ready => check_version(app, &of_vault, findings).await?,
             Ok(true) => {}
             Ok(false) => findings.problems.push(Problem::new(
                 Code::UserErrorTrustedAccessMissing,
-                "The vault is bound to the cluster, but its account or role is missing there; write \
-                 the role binding again.",
+                "The vault is bound to the cluster, but its account, role or role binding there is not \
+                 all there; assign missing roles.",
             )),
             Err(error) => findings.note(error.into())?,
         }
     }
+    check_namespaces(app, access, namespaces, findings).await
+}
+
+async fn check_namespaces(
+    app: &App,
+    access: &ClusterAccess,
+    namespaces: &[String],
+    findings: &mut Findings,
+) -> Result<()> {
     match app.clusters.missing_namespaces(access, namespaces).await {
         Ok(missing) => findings.warnings.extend(missing.into_iter().map(|name| {
             Problem::new(
@@ -305,6 +335,46 @@ async fn check_cluster(
             .at("includedNamespaces")
         })),
         Err(error) => findings.note(error.into())?,
+    }
+    Ok(())
+}
+
+async fn check_extension_rights(
+    app: &App,
+    access: &ClusterAccess,
+    findings: &mut Findings,
+) -> Result<()> {
+    match app.clusters.missing_extension_rights(access).await {
+        Ok(lacking) if lacking.is_empty() => {}
+        Ok(lacking) => findings.problems.push(Problem::new(
+            Code::UserErrorClusterPermissionMissing,
+            format!(
+                "The backup extension lacks rights in the cluster: {}. Assign missing roles.",
+                lacking.join("; ")
+            ),
+        )),
+        Err(error) => findings.note(error.into())?,
+    }
+    Ok(())
+}
+
+/// Whether the extension can do what this server would ask of it.
+async fn check_version(app: &App, vault: &VaultAccess, findings: &mut Findings) -> Result<()> {
+    let told = match app.clusters.extension(vault).await {
+        Ok(told) => told.unwrap_or_default(),
+        Err(error) => return findings.note(error.into()),
+    };
+    let missing = capability::missing(&told.capabilities);
+    if !missing.is_empty() {
+        findings.problems.push(Problem::new(
+            Code::UserErrorKubernetesBackupExtensionHasErrors,
+            format!(
+                "The backup extension {} is older than this server needs: it lacks {}. Install it \
+                 again.",
+                told.version,
+                missing.join(", ")
+            ),
+        ));
     }
     Ok(())
 }
@@ -332,12 +402,13 @@ async fn check_hooks(
     }
 }
 
+/// The container of the extension, once the server has written into it.
 async fn check_storage(
     app: &App,
     cluster: &ResourceRow,
     extension: Option<Extension>,
     findings: &mut Findings,
-) -> Result<()> {
+) -> Result<Option<ResourceId>> {
     let Some(extension) = extension else {
         // Without the extension there is no storage location to look at; that is said already.
         let said = findings
@@ -350,26 +421,29 @@ async fn check_storage(
                 "No backup extension is registered on the cluster.",
             ));
         }
-        return Ok(());
+        return Ok(None);
     };
     let cluster_id = ResourceId::published(cluster.id.clone());
     let probed = match repositories::container_of_extension(&cluster_id, &extension) {
-        Ok(container) => probe(app, &container).await,
+        Ok(container) => probe(app, &container).await.map(|()| container),
         Err(error) => Err(error),
     };
-    probed.or_else(|error| findings.note(error))
+    match probed {
+        Ok(container) => Ok(Some(container)),
+        Err(error) => findings.note(error).map(|()| None),
+    }
 }
 
 /// Writes an object into a container and removes it again.
 pub async fn probe(app: &App, container: &ResourceId) -> Result<()> {
     let location = Location {
         container_id: container.as_str().to_owned(),
-        prefix: PROBE_FOLDER.to_owned(),
+        prefix: FOLDER.to_owned(),
     };
     let config = repositories::for_server(app, &mut *app.store.read().await?, &location).await?;
     let told = |error: &strongroom_repository::Error| Error::from(repositories::problem_of(error));
     let store = config.connect().map_err(|e| told(&e))?;
-    let place = Path::from(format!("{PROBE_FOLDER}/{}", app.new_id()));
+    let place = Path::from(format!("{FOLDER}/{}", app.new_id()));
     let options = PutOptions::from(PutMode::Create);
     let written = store
         .put_opts(&place, Bytes::from_static(b"probe").into(), options)

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use strongroom_core::capability;
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::hooks::HookKind;
 use strongroom_core::selection::HookReference;
 use strongroom_kubernetes::EXTENSION_NAMESPACE;
-use strongroom_kubernetes::crd::{BackupExtensionStatus, BackupMode, JobState, JobStatus};
+use strongroom_kubernetes::crd::{
+    BackupExtensionStatus, BackupMode, BackupPreview, JobState, JobStatus, PreviewFinding,
+};
 use strongroom_kubernetes::jobs::{backup_name, restore_name};
 use strongroom_kubernetes::sealed::{self, JobSecrets, KeyPair};
 use uuid::Uuid;
@@ -32,6 +35,10 @@ struct State {
     health: Option<ExtensionHealth>,
     unreachable: bool,
     missing_rights: Vec<String>,
+    extension_lacks: Vec<String>,
+    refuses_grants: bool,
+    capabilities: Vec<String>,
+    probe_findings: Vec<PreviewFinding>,
     identity: String,
     answers_lost: bool,
     creates: usize,
@@ -51,6 +58,10 @@ impl Default for FakeClusters {
             namespaces: ["shop".to_owned()].into(),
             hooks: ["shop/freeze".to_owned()].into(),
             identity: "uid-of-kube-system".to_owned(),
+            capabilities: capability::ALL
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
             ..State::default()
         };
         Self {
@@ -69,6 +80,15 @@ impl FakeClusters {
         let state = self.state();
         if state.unreachable {
             return Err(unreachable());
+        }
+        Ok(state)
+    }
+
+    fn answer_grant(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.answer()?;
+        if state.refuses_grants {
+            let code = Code::UserErrorClusterPermissionMissing;
+            return Err(LinkError::lasting(code, "May not create roles."));
         }
         Ok(state)
     }
@@ -102,6 +122,31 @@ impl FakeClusters {
     /// Takes rights away from the credential.
     pub(crate) fn set_missing_rights(&self, rules: &[&str]) {
         self.state().missing_rights = rules.iter().map(|rule| (*rule).to_owned()).collect();
+    }
+
+    /// Takes rights away from the extension.
+    pub(crate) fn set_extension_lacks(&self, lacking: &[&str]) {
+        self.state().extension_lacks = lacking.iter().map(|one| (*one).to_owned()).collect();
+    }
+
+    /// Takes away what a vault was granted in the cluster, behind the server's back.
+    pub(crate) fn forget_grants(&self) {
+        self.state().granted.clear();
+    }
+
+    /// Refuses to grant anything to anybody.
+    pub(crate) fn refuse_grants(&self, refuses: bool) {
+        self.state().refuses_grants = refuses;
+    }
+
+    /// Makes the extension one of an older version.
+    pub(crate) fn set_older_extension(&self) {
+        self.state().capabilities.clear();
+    }
+
+    /// Says what probes find from inside the cluster.
+    pub(crate) fn set_probe_findings(&self, findings: Vec<PreviewFinding>) {
+        self.state().probe_findings = findings;
     }
 
     /// Makes the extension something else than ready.
@@ -175,6 +220,11 @@ impl FakeClusters {
     }
 }
 
+/// Whether it only tries the store, which this extension does at once.
+fn is_probe(spec: &JobSpec) -> bool {
+    matches!(spec, JobSpec::Backup(spec) if spec.mode == BackupMode::Preview && !spec.sealed.is_empty())
+}
+
 fn unreachable() -> LinkError {
     LinkError {
         problem: Problem::new(Code::UserErrorClusterUnreachable, "Nobody answers."),
@@ -214,13 +264,23 @@ impl ClusterLink for FakeClusters {
             .unwrap_or(ExtensionHealth::Absent))
     }
 
+    async fn missing_extension_rights(&self, _: &ClusterAccess) -> Result<Vec<String>> {
+        self.answer().map(|state| state.extension_lacks.clone())
+    }
+
+    async fn grant_extension(&self, _: &ClusterAccess) -> Result<()> {
+        self.answer_grant()?.extension_lacks.clear();
+        Ok(())
+    }
+
     async fn uninstall(&self, _: &ClusterAccess) -> Result<()> {
         self.answer()?.health = None;
         Ok(())
     }
 
     async fn grant(&self, vault: &VaultAccess) -> Result<bool> {
-        self.answer()?.granted.insert(vault.vault_id.to_lowercase());
+        let mut state = self.answer_grant()?;
+        state.granted.insert(vault.vault_id.to_lowercase());
         Ok(true)
     }
 
@@ -269,6 +329,7 @@ impl ClusterLink for FakeClusters {
         Ok(Some(BackupExtensionStatus {
             version: "0.1.0".to_owned(),
             public_key: self.key.public_key_base64(),
+            capabilities: state.capabilities.clone(),
             ready: matches!(state.health, Some(ExtensionHealth::Ready { .. })),
             ..BackupExtensionStatus::default()
         }))
@@ -280,10 +341,19 @@ impl ClusterLink for FakeClusters {
             JobSpec::Backup(spec) => spec.job_id,
             JobSpec::Restore(spec) => spec.job_id,
         };
-        state.creates += 1;
+        let mut status = JobStatus::default();
+        if is_probe(spec) {
+            status.state = JobState::Completed;
+            status.preview = Some(BackupPreview {
+                findings: state.probe_findings.clone(),
+                ..BackupPreview::default()
+            });
+        } else {
+            state.creates += 1;
+        }
         let resource = Resource {
             spec: spec.clone(),
-            status: JobStatus::default(),
+            status,
         };
         state.jobs.entry(id).or_insert(resource);
         if state.answers_lost {
@@ -306,7 +376,9 @@ impl ClusterLink for FakeClusters {
     }
 
     async fn remove(&self, vault: &VaultAccess, _: JobKind, job: Uuid) -> Result<bool> {
-        Ok(self.answer_vault(vault)?.jobs.remove(&job).is_none())
+        let removed = self.answer_vault(vault)?.jobs.remove(&job);
+        // One that is done goes at once.
+        Ok(removed.is_none_or(|resource| is_probe(&resource.spec)))
     }
 
     async fn jobs(&self, vault: &VaultAccess) -> Result<Vec<(JobKind, Uuid)>> {

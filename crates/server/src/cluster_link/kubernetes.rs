@@ -208,6 +208,20 @@ impl ClusterLink for KubernetesLink {
         })
     }
 
+    async fn missing_extension_rights(&self, cluster: &ClusterAccess) -> Result<Vec<String>> {
+        let admin = self.admin(cluster).await?;
+        install::rights::missing_rights(&admin)
+            .await
+            .map_err(|e| link_error(&e))
+    }
+
+    async fn grant_extension(&self, cluster: &ClusterAccess) -> Result<()> {
+        let admin = self.admin(cluster).await?;
+        install::rights::grant(&admin)
+            .await
+            .map_err(|e| link_error(&e))
+    }
+
     async fn uninstall(&self, cluster: &ClusterAccess) -> Result<()> {
         let admin = self.admin(cluster).await?;
         // Hooks that users wrote are theirs, and stay.

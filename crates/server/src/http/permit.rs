@@ -130,6 +130,16 @@ impl Authority {
         }
     }
 
+    /// As [`Self::require_linked`], of giving a vault and the extension their rights in a cluster.
+    pub(crate) fn require_granting(&self, cluster: &str) -> Result<()> {
+        [
+            "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings/write",
+            "Microsoft.KubernetesConfiguration/extensions/write",
+        ]
+        .iter()
+        .try_for_each(|action| self.require_linked(action, cluster.trim_end_matches('/')))
+    }
+
     /// As [`Self::require_linked`], of a cluster that is to be backed up from or restored to.
     pub(crate) fn require_cluster(&self, id: &str) -> Result<()> {
         let id = id.trim_end_matches('/');

@@ -3,7 +3,7 @@
 use crate::environment::Entropy;
 
 /// Randomness from an [`Entropy`], which is fit for keys.
-pub(super) struct Random<'a>(pub(super) &'a dyn Entropy);
+pub(crate) struct Random<'a>(pub(crate) &'a dyn Entropy);
 
 impl rand::RngCore for Random<'_> {
     fn next_u32(&mut self) -> u32 {

@@ -1,6 +1,7 @@
-//! What can be done with a backup instance besides reading and writing it: validate, back up, restore,
+//! What can be done with a backup instance besides reading and writing it: validate, assign missing roles, back up, restore,
 //! suspend, stop, resume, sync; and for an instance that does not exist yet the same validation, and a preview.
 
+mod assign_missing_roles;
 mod backup;
 mod preview_backup;
 mod rehydrate;
@@ -22,6 +23,12 @@ use crate::http::route::Route;
 const VALIDATE_FOR_BACKUP: &str = "Microsoft.DataProtection/backupVaults/validateForBackup/action";
 const VALIDATE_INSTANCE: &str =
     "Microsoft.DataProtection/backupVaults/backupInstances/validateForBackup/action";
+/// Ours.
+const ASSIGN_MISSING_ROLES: &str =
+    "Microsoft.DataProtection/backupVaults/assignMissingRoles/action";
+/// Ours.
+const ASSIGN_OF_INSTANCE: &str =
+    "Microsoft.DataProtection/backupVaults/backupInstances/assignMissingRoles/action";
 /// Ours.
 const PREVIEW_BACKUP: &str = "Microsoft.DataProtection/backupVaults/previewBackup/action";
 const BACKUP: &str = "Microsoft.DataProtection/backupVaults/backupInstances/backup/action";
@@ -46,6 +53,10 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/validateForBackup")
             .post(VALIDATE_FOR_BACKUP, validate_for_backup::of_vault),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/assignMissingRoles")
+            .post(ASSIGN_MISSING_ROLES, assign_missing_roles::of_vault),
+        Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/assignMissingRoles")
+            .post(ASSIGN_OF_INSTANCE, assign_missing_roles::of_instance),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/previewBackup")
             .post(PREVIEW_BACKUP, preview_backup::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/validateForBackup")

@@ -50,7 +50,8 @@ async fn begin(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use strongroom_kubernetes::crd::{PreviewFinding, STORAGE_LOCATION};
 
     use crate::cluster_link::ExtensionHealth;
     use crate::testing::protection::Protected;
@@ -97,6 +98,85 @@ mod tests {
         let answer = it.post_without_body("validateForBackup").await;
         let ended = it.ended(answer.header("azure-asyncoperation")).await;
         assert_eq!(ended["error"]["code"], "UserErrorClusterUnreachable");
+    }
+
+    /// How a validation of the instance ends, and what it warns of when it succeeds.
+    async fn validated(it: &Protected) -> (Value, Value) {
+        let answer = it.post_without_body("validateForBackup").await;
+        let ended = it.ended(answer.header("azure-asyncoperation")).await;
+        let warnings = match ended["status"].as_str() {
+            Some("Succeeded") => it.follow(answer.header("location")).await.json(),
+            _ => Value::Null,
+        };
+        (ended["error"].clone(), warnings["warnings"].clone())
+    }
+
+    fn finding(code: &str, object: &str) -> PreviewFinding {
+        PreviewFinding {
+            code: code.to_owned(),
+            object: object.to_owned(),
+            message: "it is so".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_only_the_extension_cannot_use_is_said_and_the_probe_leaves_nothing() {
+        let it = Protected::new().await;
+        let code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation";
+        let clusters = &it.harness.clusters;
+        clusters.set_probe_findings(vec![
+            finding(code, STORAGE_LOCATION),
+            finding("VolumeSnapshotClassMissing", "PersistentVolumeClaim shop/a"),
+        ]);
+        let (error, _) = validated(&it).await;
+        assert_eq!(error["code"], code, "{error}");
+        assert_eq!(error["message"], "From inside the cluster: it is so.");
+        assert!(clusters.resources().is_empty());
+        let folder = it.harness.app.blobs.join("acct01/backups/strongroom-probe");
+        let left = std::fs::read_dir(folder).map_or(0, Iterator::count);
+        assert_eq!(left, 0);
+        let jobs = it.harness.get(&format!("{}/backupJobs", it.vault)).await;
+        assert_eq!(jobs.json()["value"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn volumes_without_a_class_for_snapshots_are_a_warning() {
+        let it = Protected::new().await;
+        let code = "VolumeSnapshotClassMissing";
+        let of = |claim| finding(code, &format!("PersistentVolumeClaim shop/{claim}"));
+        let clusters = &it.harness.clusters;
+        clusters.set_probe_findings(vec![of("a"), of("b"), of("c")]);
+        let (error, warnings) = validated(&it).await;
+        assert_eq!(error, Value::Null);
+        assert_eq!(warnings.as_array().unwrap().len(), 1, "{warnings}");
+        assert_eq!(warnings[0]["code"], code);
+        let message = "PersistentVolumeClaim shop/a and 2 more: it is so.";
+        assert_eq!(warnings[0]["message"], message);
+    }
+
+    #[tokio::test]
+    async fn an_extension_that_is_older_or_lacks_rights_is_said_with_what_to_do() {
+        let it = Protected::new().await;
+        it.harness.clusters.set_older_extension();
+        let (error, _) = validated(&it).await;
+        let code = "UserErrorKubernetesBackupExtensionHasErrors";
+        assert_eq!(error["code"], code, "{error}");
+        assert!(error["message"].as_str().unwrap().contains("StorageProbe"));
+        let lacking = "ClusterRole strongroom-backup-extension does not exist";
+        it.harness.clusters.set_extension_lacks(&[lacking]);
+        let (error, _) = validated(&it).await;
+        assert_eq!(error["code"], "UserErrorClusterPermissionMissing");
+        assert!(error["message"].as_str().unwrap().contains(lacking));
+    }
+
+    #[tokio::test]
+    async fn a_credential_of_the_cluster_that_lost_rights_is_a_warning() {
+        let it = Protected::new().await;
+        let rule = "a rule with apiGroups: [\"\"]";
+        it.harness.clusters.set_missing_rights(&[rule]);
+        let (error, warnings) = validated(&it).await;
+        assert_eq!(error, Value::Null);
+        assert_eq!(warnings[0]["code"], "UserErrorClusterPermissionMissing");
     }
 
     #[tokio::test]
