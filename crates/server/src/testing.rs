@@ -5,6 +5,7 @@ mod resources;
 
 pub(crate) mod postgres;
 pub(crate) mod protection;
+mod rows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
