@@ -254,7 +254,7 @@ impl Shared {
                     .body(policy.to_string())
             }
             What::SuspendOrResume => {
-                let action = if turn % 2 == 0 {
+                let action = if turn.is_multiple_of(2) {
                     "suspendBackups"
                 } else {
                     "resumeBackups"

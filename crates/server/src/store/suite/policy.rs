@@ -103,14 +103,7 @@ pub(super) async fn retention_looks_again_when_what_it_went_by_has_changed(store
     .await;
     let mut session = store.begin().await.unwrap();
     assert_eq!(due(&mut *session, 0).await, ["/v/i", "/v/j"], "never seen");
-    let seen = RetentionRow {
-        instance_key: "/v/i".to_owned(),
-        instance_etag: "1".to_owned(),
-        policy_key: "/v/p".to_owned(),
-        policy_etag: Some("1".to_owned()),
-        changes: 0,
-        due_at: Some(start() + 2.hours()),
-    };
+    let seen = seen("/v/i");
     session.put_retention(&seen).await.unwrap();
     let of_other = RetentionRow {
         instance_key: "/v/j".to_owned(),
@@ -152,29 +145,47 @@ pub(super) async fn retention_looks_again_when_what_it_went_by_has_changed(store
         session.put_retention(&seen).await.unwrap();
         assert_eq!(due(&mut *session, 1).await.is_empty(), !is_due);
     }
+}
 
-    // Another version of the instance, its absence, and its return.
+pub(super) async fn retention_leaves_instances_that_are_away_alone(store: Store) {
+    with(&store, &[resource("/v/i", "i"), resource("/v/j", "i")]).await;
+    let mut session = store.begin().await.unwrap();
+    for key in ["/v/i", "/v/j", "/v/nobody"] {
+        let seen = RetentionRow {
+            policy_etag: None,
+            ..seen(key)
+        };
+        session.put_retention(&seen).await.unwrap();
+    }
+    assert_eq!(due(&mut *session, 1).await, [""; 0]);
+    // Another version of it, its absence, and its return.
+    let other = ResourceRow {
+        etag: "2".to_owned(),
+        ..resource("/v/j", "i")
+    };
+    session.put_resource(&other).await.unwrap();
     session
         .set_resource_deleted("/v/j", Some(start()))
-        .await
-        .unwrap();
-    session
-        .put_retention(&RetentionRow {
-            instance_etag: "0".to_owned(),
-            ..of_other
-        })
         .await
         .unwrap();
     assert_eq!(due(&mut *session, 1).await, [""; 0]);
     session.set_resource_deleted("/v/j", None).await.unwrap();
     assert_eq!(due(&mut *session, 1).await, ["/v/j"]);
-    let nobody = RetentionRow {
-        instance_key: "/v/nobody".to_owned(),
-        ..seen
-    };
-    session.put_retention(&nobody).await.unwrap();
-    session.delete_resource("/v/i").await.unwrap();
-    assert_eq!(session.recovery_point_changes("/v/i").await.unwrap(), 0);
+    session.delete_resource("/v/j").await.unwrap();
+    assert_eq!(session.recovery_point_changes("/v/j").await.unwrap(), 0);
+    assert_eq!(due(&mut *session, 1).await, [""; 0]);
+}
+
+/// A look that went by the first version of everything, and wants the next one two hours after the start.
+fn seen(instance_key: &str) -> RetentionRow {
+    RetentionRow {
+        instance_key: instance_key.to_owned(),
+        instance_etag: "1".to_owned(),
+        policy_key: "/v/p".to_owned(),
+        policy_etag: Some("1".to_owned()),
+        changes: 0,
+        due_at: Some(start() + 2.hours()),
+    }
 }
 
 /// Keys of the instances that are due so many hours after the start, one page each.
