@@ -4,6 +4,7 @@
 //! The benchmark measures programs of the release profile, itself included: called in another profile
 //! it builds both and hands over.
 
+mod control_plane;
 mod job;
 mod machine;
 mod metrics;
@@ -44,6 +45,8 @@ enum What {
     Resources(Options),
     /// Backups of volumes, beside what their driver takes, and what is left under kills
     Volumes(VolumeOptions),
+    /// A large catalogue and many clients: answers, CPU, memory
+    ControlPlane(ControlPlaneOptions),
     /// Moves into a cgroup and becomes a program (started by the benchmark)
     #[command(hide = true)]
     Inside {
@@ -118,6 +121,59 @@ struct VolumeOptions {
     part: volumes::Part,
 }
 
+/// What the benchmark of the control plane can be told.
+#[derive(Args)]
+struct ControlPlaneOptions {
+    /// On which database; without it on each
+    #[arg(long, value_enum)]
+    store: Option<control_plane::Store>,
+    /// Backup instances in the catalogue
+    #[arg(long, default_value_t = 10_000)]
+    instances: usize,
+    /// Recovery points in the catalogue
+    #[arg(long, default_value_t = 1_000_000)]
+    points: usize,
+    /// Calls of each kind that are timed one by one
+    #[arg(long, default_value_t = 1_000)]
+    calls: usize,
+    /// Clients at the same time
+    #[arg(long, default_value_t = 1_000)]
+    clients: usize,
+    /// For how long they ask
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Write the figures to this file as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write the section of docs/benchmarks.md
+    #[arg(long)]
+    write_docs: bool,
+    /// Measure this binary instead of building one in the release profile
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Build without link-time optimisation: minutes quicker, for a first look only
+    #[arg(long)]
+    without_lto: bool,
+}
+
+impl ControlPlaneOptions {
+    /// The command that measures the same again.
+    fn command(&self) -> String {
+        let mut command = control_plane::SHEET.command.to_owned();
+        let told = [
+            (self.instances, 10_000, "instances"),
+            (self.points, 1_000_000, "points"),
+            (self.clients, 1_000, "clients"),
+        ];
+        for (given, default, name) in told {
+            if given != default {
+                command.push_str(&format!(" --{name} {given}"));
+            }
+        }
+        command
+    }
+}
+
 impl Options {
     /// The command that measures the same again.
     fn command(&self) -> String {
@@ -137,6 +193,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.what {
         What::Resources(options) => bench_resources(&options),
         What::Volumes(options) => bench_volumes(&options),
+        What::ControlPlane(options) => bench_control_plane(&options),
         What::Inside { cgroup, program } => Err(processes::become_inside(&cgroup, &program)),
     }
 }
@@ -166,6 +223,42 @@ fn bench_volumes(options: &VolumeOptions) -> Result<ExitCode> {
         volumes::clear()?;
     }
     measured.map(|()| ExitCode::SUCCESS)
+}
+
+fn bench_control_plane(options: &ControlPlaneOptions) -> Result<ExitCode> {
+    let Some(binary) = &options.binary else {
+        return Err(hand_over(options.without_lto)?);
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _lock = lock()?;
+    let machine = Machine::look(options.without_lto).measuring(binary);
+    control_plane::clear()?;
+    let size = control_plane::Size {
+        instances: options.instances,
+        points: options.points,
+        calls: options.calls,
+        clients: options.clients,
+        seconds: options.seconds,
+    };
+    let stores = match options.store {
+        Some(store) => vec![store],
+        None => control_plane::Store::value_variants().to_vec(),
+    };
+    let all = stores
+        .into_iter()
+        .map(|store| control_plane::run(binary, store, size));
+    let all = all.collect::<Result<Vec<_>>>()?;
+    report::print(&control_plane::SHEET, &all);
+    if let Some(file) = &options.json {
+        let worst = report::Figures::worst(&control_plane::SHEET, &all);
+        report::write_json_with(Some(&worst), &all, file)?;
+    }
+    if options.write_docs {
+        let about = control_plane::about(&machine.sentence_without_cluster(&options.command()));
+        let section = report::markdown(&control_plane::SHEET, &all, &about);
+        report::write_markdown(&control_plane::SHEET, &section)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn measure_volumes(options: &VolumeOptions, binary: &Path) -> Result<()> {

@@ -90,6 +90,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Woken whenever a job was made or changed: the worker need not wait for its next look.
     pub jobs_changed: Notify,
+    /// Woken when a policy that instances follow was edited: retention need not wait for its next look.
+    pub policy_changed: Notify,
     /// The way into clusters.
     pub clusters: Arc<dyn ClusterLink>,
     /// Image of the extension when its settings name none.

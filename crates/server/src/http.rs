@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request_with_state};
 use axum::response::Response;
 use strongroom_core::error::{Code, Problem};
@@ -131,6 +132,17 @@ async fn rewrite(
     request: Request,
 ) -> Request {
     paths.rewrite(request)
+}
+
+/// The answer to whoever connects while there are too many connections.
+pub(crate) fn too_many_connections() -> Response {
+    let mut response = respond(&Problem::new(
+        Code::ServiceUnavailable,
+        "The server has as many connections as it serves at a time; close some, or connect again later.",
+    ));
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
 }
 
 async fn no_route(request: Request) -> Response {

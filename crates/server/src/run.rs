@@ -162,6 +162,7 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         tenant_id,
         metrics: Arc::new(Metrics::default()),
         jobs_changed: Notify::new(),
+        policy_changed: Notify::new(),
         clusters: Arc::new(KubernetesLink::new(Arc::new(SystemClock))),
         extension_image: config.extension.image.clone(),
         job_limits: config.jobs.limits(),

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod postgres;
 pub mod recovery_point;
 pub mod resource;
+pub mod retention;
 pub mod role_assignment;
 pub mod schedule;
 pub mod sqlite;
@@ -30,8 +31,9 @@ use uuid::Uuid;
 
 pub use job::{JobFilter, JobRow};
 pub use operation::{OperationRow, OperationStatus};
-pub use recovery_point::{ExpiryCursor, RecoveryPointRow, RepositoryRow, TimeCursor};
+pub use recovery_point::{RecoveryPointRow, RepositoryRow, TimeCursor};
 pub use resource::{Actor, ActorKind, ResourceRow, UseRow};
+pub use retention::{PointTime, RetentionRow};
 pub use role_assignment::RoleAssignmentRow;
 pub use schedule::ScheduleRow;
 
@@ -231,7 +233,8 @@ pub trait Session: Send {
     async fn recovery_point(&mut self, id: Uuid) -> Result<Option<RecoveryPointRow>>;
     /// A new recovery point.
     async fn insert_recovery_point(&mut self, row: &RecoveryPointRow) -> Result<()>;
-    /// Recovery points of an instance, newest first, within the optional bounds (inclusive).
+    /// Recovery points of an instance, newest first, within the optional bounds (inclusive). Their bodies
+    /// come without `servedTypes`, as in each list of them.
     async fn recovery_points(
         &mut self,
         instance_key: &str,
@@ -239,7 +242,8 @@ pub trait Session: Send {
         after: Option<TimeCursor>,
         limit: usize,
     ) -> Result<Rows<RecoveryPointRow>>;
-    /// Writes the body of a recovery point anew; tells whether it is there.
+    /// Writes the body of a recovery point anew; tells whether it is there. A body without `servedTypes`
+    /// leaves those that there are.
     async fn put_recovery_point_body(&mut self, id: Uuid, body: &serde_json::Value)
     -> Result<bool>;
     /// Deletes a recovery point; tells whether it was there.
@@ -247,14 +251,28 @@ pub trait Session: Send {
 
     /// The recovery point of an instance that was inserted last.
     async fn last_made_recovery_point(&mut self, instance_key: &str) -> Result<Option<Uuid>>;
-    /// Up to `limit` recovery points whose time ended at or before `now` and that are not being removed
-    /// yet, the longest over first.
-    async fn expired_recovery_points(
+    /// What the times follow from of those recovery points of an instance that have one and are not being
+    /// removed, newest first.
+    async fn recovery_point_times(
         &mut self,
-        now: Timestamp,
-        after: Option<ExpiryCursor>,
+        instance_key: &str,
+        after: Option<TimeCursor>,
         limit: usize,
-    ) -> Result<Vec<RecoveryPointRow>>;
+    ) -> Result<Rows<PointTime>>;
+    /// How often recovery points of an instance were made or written anew.
+    async fn recovery_point_changes(&mut self, instance_key: &str) -> Result<i64>;
+    /// Resources of this kind, which are backup instances, that retention is to look at: they, their
+    /// policy or their recovery points are not as they were at its last look, or it wanted to look again
+    /// at or before `now`. In key order, from the one after the key `after`.
+    async fn due_retention(
+        &mut self,
+        kind: &str,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Rows<ResourceRow>>;
+    /// Writes what retention went by at its last look at an instance, unless that is gone.
+    async fn put_retention(&mut self, row: &RetentionRow) -> Result<()>;
     /// Up to `limit` recovery points that are being removed, in the order of their ids, from the one
     /// after `after`.
     async fn expiring_recovery_points(

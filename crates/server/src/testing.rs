@@ -5,6 +5,7 @@ mod resources;
 
 pub(crate) mod postgres;
 pub(crate) mod protection;
+mod rows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -175,6 +176,7 @@ impl Harness {
             tenant_id: uuid::Uuid::from_u128(7),
             metrics: Arc::new(Metrics::default()),
             jobs_changed: tokio::sync::Notify::new(),
+            policy_changed: tokio::sync::Notify::new(),
             clusters: Arc::clone(&clusters) as Arc<dyn crate::cluster_link::ClusterLink>,
             extension_image: "localhost/strongroom:test".to_owned(),
             job_limits: crate::worker::limits::JobLimits::default(),

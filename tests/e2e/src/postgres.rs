@@ -27,6 +27,7 @@ pub struct Postgres {
     programs: PathBuf,
     dir: PathBuf,
     port: u16,
+    durable: bool,
     child: Option<Child>,
 }
 
@@ -40,6 +41,15 @@ pub fn programs() -> Option<PathBuf> {
 impl Postgres {
     /// Makes an empty database cluster in `dir`, which is not there yet, and starts it.
     pub fn start(dir: &Path) -> StageResult<Self> {
+        Self::start_as(dir, false)
+    }
+
+    /// The same with writes that survive a power cut, as where people keep what they need.
+    pub fn start_durable(dir: &Path) -> StageResult<Self> {
+        Self::start_as(dir, true)
+    }
+
+    fn start_as(dir: &Path, durable: bool) -> StageResult<Self> {
         let programs = programs().ok_or_else(|| {
             let told = format!("there is no PostgreSQL in {VERSIONS}: apt install postgresql");
             StageError::Unexpected(told)
@@ -49,6 +59,7 @@ impl Postgres {
             programs,
             dir: dir.to_owned(),
             port,
+            durable,
             child: None,
         };
         std::fs::create_dir_all(dir).map_err(|source| service.at("making", source))?;
@@ -101,7 +112,15 @@ impl Postgres {
             .arg(self.data())
             .args(["-h", "127.0.0.1", "-p", &port, "-k", ""])
             // What tests write need not survive a power cut; several hundred of them connect.
-            .args(["-c", "fsync=off", "-c", "max_connections=400"])
+            .args([
+                "-c",
+                if self.durable {
+                    "fsync=on"
+                } else {
+                    "fsync=off"
+                },
+            ])
+            .args(["-c", "max_connections=400"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -49,18 +49,36 @@ impl Machine {
 
     /// The sentence above the figures.
     pub(crate) fn sentence(&self, command: &str) -> String {
-        let profile = if self.debug {
+        format!(
+            "`{command}`, {}, {} cores, {} GiB, Kubernetes {}, etcd without fsync. Load average \
+             when it began: {} (what else ran on the machine takes from both sides of a ratio).",
+            self.profile(),
+            self.cores,
+            self.memory_gib,
+            self.kubernetes,
+            self.load
+        )
+    }
+
+    /// The same where no cluster takes part.
+    pub(crate) fn sentence_without_cluster(&self, command: &str) -> String {
+        format!(
+            "`{command}`, {}, {} cores, {} GiB. Load average when it began: {}.",
+            self.profile(),
+            self.cores,
+            self.memory_gib,
+            self.load
+        )
+    }
+
+    fn profile(&self) -> &'static str {
+        if self.debug {
             "debug build"
         } else if self.without_lto {
             "release profile without link-time optimisation"
         } else {
             "release profile"
-        };
-        format!(
-            "`{command}`, {profile}, {} cores, {} GiB, Kubernetes {}, etcd without fsync. Load average \
-             when it began: {} (what else ran on the machine takes from both sides of a ratio).",
-            self.cores, self.memory_gib, self.kubernetes, self.load
-        )
+        }
     }
 }
 

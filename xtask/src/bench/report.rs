@@ -131,6 +131,30 @@ impl Figures {
         }
     }
 
+    /// No figures yet, of one of the databases.
+    pub(crate) fn of_column(column: &str, key: &str, rank: usize) -> Self {
+        Self {
+            column: column.to_owned(),
+            key: key.to_owned(),
+            rank,
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Of several columns the worse figure for each bar, as far as it was measured.
+    pub(crate) fn worst(sheet: &Sheet, all: &[Self]) -> Self {
+        let mut worst = Self::of_one_run();
+        for bar in sheet.bars {
+            let values = all.iter().map(|figures| figures.get(bar.name));
+            let value = values.fold(f64::NAN, |one, other| match bar.limit {
+                Limit::Most(_) => one.max(other),
+                Limit::Least(_) => one.min(other),
+            });
+            worst.set(bar.name, value);
+        }
+        worst
+    }
+
     /// A name for a backup instance of this run.
     pub(crate) fn instance(&self, what: &str) -> String {
         format!("bench-{}-{what}", self.key)
@@ -214,7 +238,12 @@ pub(crate) fn print(sheet: &Sheet, all: &[Figures]) {
 
 /// The figures as JSON: an object for each column, and those of the last on top.
 pub(crate) fn write_json(all: &[Figures], file: &Path) -> Result<()> {
-    let mut top = all.last().map(Figures::to_json).unwrap_or_default();
+    write_json_with(all.last(), all, file)
+}
+
+/// The same with other figures on top.
+pub(crate) fn write_json_with(top: Option<&Figures>, all: &[Figures], file: &Path) -> Result<()> {
+    let mut top = top.map(Figures::to_json).unwrap_or_default();
     for figures in all {
         top.insert(figures.key.clone(), Value::Object(figures.to_json()));
     }
@@ -434,51 +463,4 @@ fn grouped(number: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let text = |own: &str| {
-            let other = "<!-- begin: b -->\nother\n<!-- end: b -->";
-            format!("# A\n{other}\n<!-- begin: a -->\n{own}\n<!-- end: a -->\n## B\n")
-        };
-        assert_eq!(replaced(&text("old"), "a", "new\n\n"), Some(text("new")));
-        assert_eq!(replaced("# A", "a", "new"), None);
-    }
-
-    #[test]
-    fn a_missed_bar_is_said_and_one_that_was_not_measured_is_neither() {
-        let mut figures = Figures::of(10_000);
-        figures.set("backup_over_raw_list", 1.3);
-        figures.set("equal_restore_writes", 0.0);
-        let text = markdown(&RESOURCES, &[figures], "About.");
-        assert!(text.contains("| ≤ 1.25 | 1.30 **missed** |"), "{text}");
-        assert!(
-            text.contains("`[equal_restore_writes]` | ≤ 0 | 0 |"),
-            "{text}"
-        );
-        assert!(
-            text.contains("`[calls_per_object]` | ≤ 1.2 | – |"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn memory_growth_is_told_of_the_largest_against_the_smallest() {
-        let mut all = [Figures::of(100), Figures::of(10)];
-        all[0].peak(66.0);
-        all[1].peak(60.0);
-        compare_sizes(&mut all);
-        assert!((all[1].get("extension_peak_rss_growth") - 0.1).abs() < 1e-9);
-        assert!(all[0].get("extension_peak_rss_growth").is_nan());
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(
-            [grouped(7), grouped(10_000), grouped(1_234_567)],
-            ["7", "10,000", "1,234,567"]
-        );
-    }
-}
+mod tests;

@@ -183,7 +183,7 @@ pub async fn holds(
             if point.expiring_since.is_some() {
                 continue;
             }
-            let expires = retention::time_of(point, policy.as_ref());
+            let expires = retention::time_of_point(point, policy.as_ref());
             let hold = immutability::held(expires, app.now(), service_of(point), ran);
             if let Some(hold) = hold {
                 return Ok(Some((point.id, hold)));

@@ -70,6 +70,10 @@ pub const SIMULATED_POINTS: usize = 20_000;
 /// for the answer sits before a screen.
 pub const EDIT_POINTS_LOOKED_AT: u64 = 200_000;
 
+/// Instances at which retention looks before it decides, and whose looks it notes in one transaction: a few
+/// milliseconds of the one writer, and some 100 KiB of memory.
+pub const RETENTION_LOOKS_AT_ONCE: usize = 100;
+
 /// Changes that the preview of an edit names; the rest is counted. Nobody reads more.
 pub const EDIT_CHANGES_LISTED: usize = 1_000;
 

@@ -68,7 +68,11 @@ pub async fn put(
         &terms.by,
     )
     .await?;
+    let is_followed = row.is_some() && !session.users_of(&id.key(), 1).await?.is_empty();
     session.commit().await?;
+    if is_followed {
+        app.policy_changed.notify_one();
+    }
     Ok(written)
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Contract: tag and time are settled in the transaction that makes the point exist. Whether it goes is
 //! decided by `core::policy::expiry` in the transaction that marks it, over what the store holds at that
-//! moment: a restore that is accepted before keeps the point, one that comes later is refused.
+//! moment: a restore that is accepted before keeps the point, one that comes later is refused. At what it is
+//! worth to look is found by [`looks`].
+
+pub mod looks;
 
 use jiff::SignedDuration;
 use strongroom_api::instance::BackupInstance;
@@ -20,7 +23,7 @@ use super::{
     verification,
 };
 use crate::cluster_link::VaultAccess;
-use crate::store::{ExpiryCursor, JobRow, RecoveryPointRow, Session, TimeCursor};
+use crate::store::{JobRow, RecoveryPointRow, Session, TimeCursor};
 
 /// The setting that holds what retention knows of the clock.
 pub(super) const CLOCK: &str = "retention-clock";
@@ -114,7 +117,7 @@ pub async fn policy(session: &mut dyn Session, id: &str) -> Result<Option<Backup
 /// is being removed.
 pub fn told(point: &RecoveryPointRow, policy: Option<&BackupPolicy>) -> serde_json::Value {
     let mut properties = point.body["properties"].clone();
-    tell_expiry(&mut properties, time_of(point, policy));
+    tell_expiry(&mut properties, time_of_point(point, policy));
     if point.expiring_since.is_some() {
         let stores = &mut properties["recoveryPointDataStoresDetails"];
         for store in stores.as_array_mut().into_iter().flatten() {
@@ -128,27 +131,28 @@ pub fn told(point: &RecoveryPointRow, policy: Option<&BackupPolicy>) -> serde_js
 /// The retention tag of a point; empty when it has none.
 #[must_use]
 pub fn tag_of(point: &RecoveryPointRow) -> &str {
-    let tag = &point.body["properties"]["retentionTagName"];
-    tag.as_str().unwrap_or_default()
+    point.tag()
 }
 
 /// When a point may go.
-pub(super) fn time_of(
+pub(super) fn time_of_point(
     point: &RecoveryPointRow,
     policy: Option<&BackupPolicy>,
 ) -> Option<jiff::Timestamp> {
-    match policy {
-        Some(policy) => policy.expiry(tag_of(point), point.created_at, point.expires_at),
-        None => point.expires_at,
-    }
+    time_of(tag_of(point), point.created_at, point.expires_at, policy)
 }
 
-/// One page of the recovery points whose promised time is over.
-pub async fn over(app: &App, after: Option<ExpiryCursor>) -> Result<Vec<RecoveryPointRow>> {
-    let mut session = app.store.read().await?;
-    Ok(session
-        .expired_recovery_points(app.now(), after, PAGE)
-        .await?)
+/// The same of the few facts that it follows from.
+fn time_of(
+    tag: &str,
+    created_at: jiff::Timestamp,
+    promised: Option<jiff::Timestamp>,
+    policy: Option<&BackupPolicy>,
+) -> Option<jiff::Timestamp> {
+    match policy {
+        Some(policy) => policy.expiry(tag, created_at, promised),
+        None => promised,
+    }
 }
 
 /// One page of the recovery points that are being removed.
@@ -174,7 +178,7 @@ pub async fn decide(
     };
     let instance: BackupInstance = resources::document(&instance, instances::TYPE)?.properties;
     let policy = policy(&mut *session, &instance.policy_info.policy_id).await?;
-    let expires = time_of(&row, policy.as_ref());
+    let expires = time_of_point(&row, policy.as_ref());
     let circumstances = Circumstances {
         always: latest(&mut *session, &row.instance_key)
             .await?

@@ -62,6 +62,54 @@ pub async fn asked(
     Ok((asked_by(&document, policy.as_ref(), row.as_ref(), now), row))
 }
 
+/// The same of a page of instances in the order of their keys: one question for all of their schedules, and
+/// one for each of their policies. One that cannot be read does not keep others from being asked for.
+pub async fn asked_of_page(
+    session: &mut dyn Session,
+    page: &[ResourceRow],
+    now: Timestamp,
+) -> Result<Vec<Result<Asked>>> {
+    let (Some(first), Some(last)) = (page.first(), page.last()) else {
+        return Ok(Vec::new());
+    };
+    let rows = session.schedules(&first.key, &last.key).await?;
+    let rows: HashMap<&str, &ScheduleRow> = rows
+        .iter()
+        .map(|row| (row.instance_key.as_str(), row))
+        .collect();
+    let mut policies = Policies::default();
+    let mut found = Vec::with_capacity(page.len());
+    for row in page {
+        let schedule = rows.get(row.key.as_str()).copied();
+        found.push(match resources::document(row, instances::TYPE) {
+            Ok(BackupInstanceResource { properties, .. }) => {
+                let policy = policies.find(session, &properties.policy_info.policy_id);
+                let policy = policy.await;
+                policy.map(|policy| asked_by(&properties, policy, schedule, now))
+            }
+            Err(error) => Err(error),
+        });
+    }
+    Ok(found)
+}
+
+/// Policies of one moment, by the lower-cased ids that name them.
+#[derive(Default)]
+struct Policies(HashMap<String, Option<BackupPolicy>>);
+
+impl Policies {
+    async fn find(&mut self, session: &mut dyn Session, id: &str) -> Result<Option<&BackupPolicy>> {
+        let policy = match self.0.entry(id.to_lowercase()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let policy = retention::policy(session, unknown.key()).await?;
+                unknown.insert(policy)
+            }
+        };
+        Ok(policy.as_ref())
+    }
+}
+
 fn asked_by(
     instance: &BackupInstance,
     policy: Option<&BackupPolicy>,
@@ -245,20 +293,15 @@ pub async fn tell_all(
         .iter()
         .map(|row| (row.instance_key.as_str(), row))
         .collect();
-    let mut policies: HashMap<String, Option<BackupPolicy>> = HashMap::new();
+    let mut policies = Policies::default();
     for resource in page {
         let row = rows.get(key(resource).as_str()).copied();
         let instance = &mut resource.properties;
-        let id = instance.policy_info.policy_id.to_lowercase();
-        let policy = match policies.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let policy = retention::policy(session, unknown.key()).await?;
-                unknown.insert(policy)
-            }
-        };
-        let asked = asked_by(instance, policy.as_ref(), row, now);
-        instance.schedule_status = Some(status(&asked, policy.as_ref(), row, now));
+        let policy = policies
+            .find(session, &instance.policy_info.policy_id)
+            .await?;
+        let asked = asked_by(instance, policy, row, now);
+        instance.schedule_status = Some(status(&asked, policy, row, now));
     }
     Ok(())
 }

@@ -26,6 +26,20 @@ pub struct RecoveryPointRow {
     pub expiring_since: Option<Timestamp>,
 }
 
+impl RecoveryPointRow {
+    /// The retention tag; empty when it has none.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        tag_of(&self.body)
+    }
+}
+
+/// The retention tag that stands in the body of a recovery point.
+pub(super) fn tag_of(body: &Value) -> &str {
+    let tag = &body["properties"]["retentionTagName"];
+    tag.as_str().unwrap_or_default()
+}
+
 /// A repository that an instance writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryRow {
@@ -42,15 +56,6 @@ pub struct RepositoryRow {
 pub struct TimeCursor {
     /// Creation time of the last row that was given out.
     pub created_at: Timestamp,
-    /// Its id, which breaks ties.
-    pub id: Uuid,
-}
-
-/// Where a list of expired recovery points goes on: strictly after this row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpiryCursor {
-    /// Expiry time of the last row that was given out.
-    pub expires_at: Timestamp,
     /// Its id, which breaks ties.
     pub id: Uuid,
 }

@@ -1,5 +1,4 @@
-//! What every database behind the store must do. Each function gets an empty store; a database
-//! passes when it runs all of them ([`run_all`]).
+//! What every database behind the store must do: all of [`run_all`], each part with an empty store.
 
 mod audit;
 mod deleted;
@@ -488,8 +487,11 @@ pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     history::old_operations_go_and_open_ones_stay(empty().await).await;
     history::repositories_are_known_as_long_as_their_instance(empty().await).await;
     history::the_body_of_a_recovery_point_is_written_anew(empty().await).await;
+    history::types_that_were_served_are_read_with_their_point_alone(empty().await).await;
     policy::a_schedule_is_kept_as_long_as_its_instance(empty().await).await;
-    policy::expired_points_are_listed_until_they_are_marked(empty().await).await;
+    policy::the_times_of_points_are_told_until_they_are_marked(empty().await).await;
+    policy::retention_looks_again_when_what_it_went_by_has_changed(empty().await).await;
+    policy::retention_leaves_instances_that_are_away_alone(empty().await).await;
     policy::the_last_point_is_the_one_that_was_inserted_last(empty().await).await;
     deleted::what_is_put_aside_is_not_there_and_comes_back_whole(empty().await).await;
     deleted::an_edge_is_taken_back_and_leaves_the_others(empty().await).await;

@@ -1,6 +1,7 @@
 //! Removes the recovery points whose time is over, and then what was deleted and is not brought back.
 //!
-//! Contract: `app::retention` decides, in the transaction that marks a point; from then on the point is
+//! Contract: `app::retention::looks` finds the instances of which something may be over: those that have
+//! changed, themselves or their policy or their points, and those of which it is known. `app::retention` decides, in the transaction that marks a point; from then on the point is
 //! being removed, and a process that dies anywhere is followed by one that goes on: its volume snapshots,
 //! then its manifest, whereby it stops to exist, then the row. Its packs go with the next prune. Each step
 //! done twice is no harm. A point whose store or cluster is out of reach stays marked and is tried again;
@@ -13,14 +14,17 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use jiff::SignedDuration;
 use strongroom_core::policy::{Keep, Verdict};
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::forget_snapshots::{Forgotten, forget_snapshots};
-use super::limits::{EXPIRE_EVERY, EXPIRE_PATIENCE};
+use super::limits::{EDITS_TOGETHER, EXPIRE_EVERY, EXPIRE_PATIENCE};
 use super::purge_soft_deleted::purge_soft_deleted;
 use crate::app::error::chain;
 use crate::app::jobs::Location;
+use crate::app::retention::looks::{self, Look};
 use crate::app::{App, Error, Result, audit, repositories, retention};
-use crate::store::{ExpiryCursor, RecoveryPointRow};
+use crate::store::RecoveryPointRow;
 
 /// What the audit log calls the end of a recovery point's time.
 const EXPIRE: &str =
@@ -33,7 +37,7 @@ pub(super) struct Looked {
     pub(super) removed: usize,
     /// Those that are being removed still.
     pub(super) pending: usize,
-    /// Those whose time is over and that stay for another reason.
+    /// Those at which it looked whose time is over and that stay for another reason.
     pub(super) kept: usize,
 }
 
@@ -48,45 +52,40 @@ pub(super) async fn expire_now_and_then(app: Arc<App>) {
             }
             Err(_) => tracing::error!("a panic while recovery points were expired, see above"),
         }
-        tokio::time::sleep(EXPIRE_EVERY).await;
         // At least so much has passed; what the look took is little beside what counts as a leap.
-        ran = SignedDuration::try_from(EXPIRE_EVERY).unwrap_or_default();
+        ran = until_next(&app).await;
     }
+}
+
+/// Waits for the next look; tells for how long. An edit of a policy is worth one at once, after a moment in
+/// which others may follow.
+async fn until_next(app: &App) -> SignedDuration {
+    let began = Instant::now();
+    if tokio::time::timeout(EXPIRE_EVERY, app.policy_changed.notified())
+        .await
+        .is_ok()
+    {
+        tokio::time::sleep(EDITS_TOGETHER).await;
+    }
+    SignedDuration::try_from(began.elapsed()).unwrap_or_default()
 }
 
 /// One look, after at least `ran` since the last one of this process.
 pub(super) async fn expire(app: &App, ran: SignedDuration) -> Result<Looked> {
     let untrusted_for = retention::look_at_clock(app, ran).await?;
     let mut looked = Looked::default();
-    let mut after: Option<ExpiryCursor> = None;
+    let mut after: Option<String> = None;
     loop {
-        let page = retention::over(app, after).await?;
-        let Some(last) = page.last() else { break };
-        after = last.expires_at.map(|expires_at| ExpiryCursor {
-            expires_at,
-            id: last.id,
-        });
-        for point in &page {
-            let scope = format!("{}/recoveryPoints/{}", point.instance_key, point.id);
-            let deciding = retention::decide(app, point.id, untrusted_for);
-            let verdict = match audit::by_server(app, EXPIRE, &scope, deciding).await {
-                Ok(verdict) => verdict,
-                Err(error) => {
-                    told_failed(point, &chain(&error));
-                    continue;
-                }
-            };
-            match verdict {
-                Some(Verdict::Expire { since }) => {
-                    app.crash.reach("point_marked");
-                    told_expired(point, since);
-                }
-                Some(Verdict::Keep(why)) => {
-                    looked.kept += 1;
-                    told_kept(point, &why);
-                }
-                None => {}
-            }
+        let mut page = looks::due(app, after.as_deref(), untrusted_for).await?;
+        for look in &mut page.rows {
+            decide(app, look, untrusted_for, &mut looked).await;
+        }
+        if !page.rows.is_empty() {
+            looks::note(app, &page.rows).await?;
+        }
+        after = page.rows.last().map(|look| look.instance_key().to_owned());
+        if !page.more {
+            break;
         }
     }
     remove_marked(app, &mut looked).await?;
@@ -94,25 +93,61 @@ pub(super) async fn expire(app: &App, ran: SignedDuration) -> Result<Looked> {
     Ok(looked)
 }
 
-fn told_expired(point: &RecoveryPointRow, since: jiff::Timestamp) {
+/// Decides over what is over of one instance.
+async fn decide(
+    app: &App,
+    look: &mut Look,
+    untrusted_for: Option<SignedDuration>,
+    looked: &mut Looked,
+) {
+    let instance = look.instance_key().to_owned();
+    looked.kept += look.kept.len();
+    for (point, why) in &look.kept {
+        told_kept(*point, &instance, why);
+    }
+    for (point, ended) in std::mem::take(&mut look.over) {
+        let scope = format!("{instance}/recoveryPoints/{point}");
+        let deciding = retention::decide(app, point, untrusted_for);
+        let verdict = match audit::by_server(app, EXPIRE, &scope, deciding).await {
+            Ok(Some(verdict)) => verdict,
+            Ok(None) => continue,
+            Err(error) => {
+                told_failed(point, &instance, &chain(&error));
+                look.decided(ended, None);
+                continue;
+            }
+        };
+        look.decided(ended, Some(&verdict));
+        match verdict {
+            Verdict::Expire { since } => {
+                app.crash.reach("point_marked");
+                told_expired(point, &instance, since);
+            }
+            Verdict::Keep(why) => {
+                looked.kept += 1;
+                told_kept(point, &instance, &why);
+            }
+        }
+    }
+}
+
+fn told_expired(point: Uuid, instance: &str, since: jiff::Timestamp) {
     tracing::info!(
-        recovery_point.id = %point.id, instance.key = point.instance_key,
-        tag = point.body["properties"]["retentionTagName"].as_str().unwrap_or_default(),
-        created = %point.created_at, expired = %since,
+        recovery_point.id = %point, instance.key = instance, expired = %since,
         "the time of a recovery point is over; it is removed"
     );
 }
 
-fn told_failed(point: &RecoveryPointRow, why: &str) {
+fn told_failed(point: Uuid, instance: &str, why: &str) {
     tracing::warn!(
-        recovery_point.id = %point.id, instance.key = point.instance_key, error = why,
+        recovery_point.id = %point, instance.key = instance, error = why,
         "an expired recovery point cannot be removed now"
     );
 }
 
-fn told_kept(point: &RecoveryPointRow, why: &Keep) {
+fn told_kept(point: Uuid, instance: &str, why: &Keep) {
     tracing::debug!(
-        recovery_point.id = %point.id, instance.key = point.instance_key,
+        recovery_point.id = %point, instance.key = instance,
         "a recovery point whose time is over stays: {why}"
     );
 }
@@ -132,7 +167,7 @@ async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
             let location = match retention::location_of(point) {
                 Ok(location) => location,
                 Err(error) => {
-                    told_failed(point, &chain(&error));
+                    told_failed(point.id, &point.instance_key, &chain(&error));
                     looked.pending += 1;
                     continue;
                 }
@@ -154,7 +189,7 @@ async fn remove_marked(app: &App, looked: &mut Looked) -> Result<()> {
                 Ok(Err(error)) => chain(&error),
                 Err(_) => "the store or the cluster does not answer in time".to_owned(),
             };
-            told_failed(point, &why);
+            told_failed(point.id, &point.instance_key, &why);
             looked.pending += 1;
             away.insert(location);
         }

@@ -128,6 +128,10 @@ pub const STARTS_PER_LOOK: usize = 16;
 /// How often recovery points are looked for whose time is over. Times are days: a minute more is nothing.
 pub const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
+/// How long retention waits after an edit of a policy for more of them: a script that edits a hundred costs a
+/// few looks instead of a hundred.
+pub const EDITS_TOGETHER: Duration = Duration::from_secs(1);
+
 /// How long the removal of one recovery point may take: a few requests, each tried several times.
 pub const EXPIRE_PATIENCE: Duration = Duration::from_secs(2 * 60);
 

@@ -98,8 +98,9 @@ async fn due(app: &App) -> Result<Vec<(Timestamp, ResourceRow)>> {
         let mut session = app.store.read().await?;
         let page = stored::all(&mut *session, after.as_deref()).await?;
         after = page.rows.last().map(|row| row.key.clone());
-        for instance in page.rows {
-            match due_since(app, &mut *session, &instance, now).await {
+        let asked = schedules::asked_of_page(&mut *session, &page.rows, now).await?;
+        for (instance, asked) in page.rows.into_iter().zip(asked) {
+            match due_since(app, &mut *session, &instance, asked).await {
                 Ok(Some(moment)) => due.push((moment, instance)),
                 Ok(None) => {}
                 Err(error) => tracing::error!(
@@ -125,9 +126,9 @@ async fn due_since(
     app: &App,
     session: &mut dyn Session,
     instance: &ResourceRow,
-    now: Timestamp,
+    asked: Result<Asked>,
 ) -> Result<Option<Timestamp>> {
-    match schedules::asked(session, instance, now).await?.0 {
+    match asked? {
         Asked::Turn(Turn::Due { moment, .. }) => {
             // A busy instance must not take the turn of others.
             let is_busy = stored::is_busy(session, &instance.key).await?;

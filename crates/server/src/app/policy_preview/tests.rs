@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::app::jobs::{Request, Step};
+use crate::app::retention::looks;
 use crate::app::schedules::{self, Started};
 use crate::store::{JobRow, RecoveryPointRow, ResourceRow, ScheduleRow};
 use crate::testing::protection::Protected;
@@ -272,12 +273,17 @@ impl<'a> Follower<'a> {
     async fn there_at(&self, time: Timestamp) -> Vec<Timestamp> {
         let app = &self.it.harness.app;
         self.clock_shows(time);
-        for point in retention::over(app, None).await.unwrap() {
-            let verdict = retention::decide(app, point.id, None).await.unwrap();
-            if matches!(verdict, Some(Verdict::Expire { .. })) {
-                assert!(retention::forget(app, point.id).await.unwrap());
+        let mut looks = looks::due(app, None, None).await.unwrap().rows;
+        for look in &mut looks {
+            for (point, ended) in std::mem::take(&mut look.over) {
+                let verdict = retention::decide(app, point, None).await.unwrap();
+                look.decided(ended, verdict.as_ref());
+                if matches!(verdict, Some(Verdict::Expire { .. })) {
+                    assert!(retention::forget(app, point).await.unwrap());
+                }
             }
         }
+        looks::note(app, &looks).await.unwrap();
         let points = self.points().await;
         points.iter().rev().map(|point| point.created_at).collect()
     }

@@ -1,12 +1,18 @@
 //! Recovery points.
+//!
+//! The types that a cluster served have a column of their own and stand in the body for everybody above: they
+//! are most of it, and lists read their rows without them.
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::store::recovery_point::tag_of;
+
 use super::{
-    Connection, ExpiryCursor, RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed,
-    json, micros, one_more, optional_time, time, uuid,
+    Connection, RecoveryPointRow, RepositoryRow, Result, Rows, TimeCursor, failed, json, micros,
+    one_more, optional_time, time, uuid,
 };
 
 #[derive(FromRow)]
@@ -19,10 +25,29 @@ struct Stored {
     expires_at: Option<i64>,
     body: String,
     expiring_since: Option<i64>,
+    /// None in rows of lists.
+    #[sqlx(default)]
+    served_types: Option<String>,
+}
+
+/// Where the types that a cluster served stand in a body.
+const SERVED_TYPES: &str = "servedTypes";
+
+/// The columns of a body: what is left of it, and the types that it holds.
+fn columns(body: &Value) -> (String, Option<String>) {
+    let mut body = body.clone();
+    let members = body.as_object_mut();
+    let served = members.and_then(|members| members.shift_remove(SERVED_TYPES));
+    let served = served.filter(|served| !served.is_null());
+    (body.to_string(), served.map(|served| served.to_string()))
 }
 
 impl Stored {
     fn read(self) -> Result<RecoveryPointRow> {
+        let mut body = json(&self.body)?;
+        if let Some(served) = &self.served_types {
+            body[SERVED_TYPES] = json(served)?;
+        }
         Ok(RecoveryPointRow {
             id: uuid(&self.id)?,
             instance_key: self.instance_key,
@@ -30,7 +55,7 @@ impl Stored {
             job_id: uuid(&self.job_id)?,
             created_at: time(self.created_at)?,
             expires_at: optional_time(self.expires_at)?,
-            body: json(&self.body)?,
+            body,
             expiring_since: optional_time(self.expiring_since)?,
         })
     }
@@ -47,10 +72,12 @@ pub(super) async fn get(on: &mut Connection, id: Uuid) -> Result<Option<Recovery
 }
 
 pub(super) async fn insert(on: &mut Connection, row: &RecoveryPointRow) -> Result<()> {
+    let (body, served_types) = columns(&row.body);
     sqlx::query(
         "INSERT INTO recovery_points
-             (id, instance_key, vault_key, job_id, created_at, expires_at, body, expiring_since, sequence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+             (id, instance_key, vault_key, job_id, created_at, expires_at, body, expiring_since, tag,
+              served_types, sequence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
                  (SELECT COALESCE(MAX(sequence), 0) + 1 FROM recovery_points WHERE instance_key = $2))",
     )
     .bind(row.id.to_string())
@@ -59,8 +86,10 @@ pub(super) async fn insert(on: &mut Connection, row: &RecoveryPointRow) -> Resul
     .bind(row.job_id.to_string())
     .bind(micros(row.created_at))
     .bind(row.expires_at.map(micros))
-    .bind(row.body.to_string())
+    .bind(body)
     .bind(row.expiring_since.map(micros))
+    .bind(tag_of(&row.body))
+    .bind(served_types)
     .execute(on)
     .await
     .map_err(failed("write a recovery point"))?;
@@ -78,7 +107,8 @@ pub(super) async fn list(
         (micros(cursor.created_at), cursor.id.to_string())
     });
     let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM recovery_points
+        "SELECT id, instance_key, vault_key, job_id, created_at, expires_at, body, expiring_since
+         FROM recovery_points
          WHERE instance_key = $1 AND (created_at, id) < ($2, $3)
            AND created_at >= $4 AND created_at <= $5
          ORDER BY created_at DESC, id DESC LIMIT $6",
@@ -99,18 +129,25 @@ pub(super) async fn list(
     Ok(Rows::cut(rows, limit))
 }
 
+/// Writes a body anew, the tag with it; tells whose point it is, if it is there. One without the types that
+/// were served is of a list, and leaves them.
 pub(super) async fn put_body(
     on: &mut Connection,
     id: Uuid,
-    body: &serde_json::Value,
-) -> Result<bool> {
-    let done = sqlx::query("UPDATE recovery_points SET body = $1 WHERE id = $2")
-        .bind(body.to_string())
-        .bind(id.to_string())
-        .execute(on)
-        .await
-        .map_err(failed("update a recovery point"))?;
-    Ok(done.rows_affected() == 1)
+    body: &Value,
+) -> Result<Option<String>> {
+    let (text, served_types) = columns(body);
+    sqlx::query_scalar(
+        "UPDATE recovery_points SET body = $1, tag = $2, served_types = COALESCE($3, served_types)
+         WHERE id = $4 RETURNING instance_key",
+    )
+    .bind(text)
+    .bind(tag_of(body))
+    .bind(served_types)
+    .bind(id.to_string())
+    .fetch_optional(on)
+    .await
+    .map_err(failed("update a recovery point"))
 }
 
 pub(super) async fn put_repository(on: &mut Connection, row: &RepositoryRow) -> Result<()> {
@@ -169,37 +206,14 @@ pub(super) async fn last_made(on: &mut Connection, instance_key: &str) -> Result
     found.as_deref().map(uuid).transpose()
 }
 
-pub(super) async fn expired(
-    on: &mut Connection,
-    now: Timestamp,
-    after: Option<ExpiryCursor>,
-    limit: usize,
-) -> Result<Vec<RecoveryPointRow>> {
-    let (after_time, after_id) = after.map_or((i64::MIN, String::new()), |cursor| {
-        (micros(cursor.expires_at), cursor.id.to_string())
-    });
-    let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM recovery_points
-         WHERE expires_at <= $1 AND expiring_since IS NULL AND (expires_at, id) > ($2, $3)
-         ORDER BY expires_at, id LIMIT $4",
-    )
-    .bind(micros(now))
-    .bind(after_time)
-    .bind(after_id)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(on)
-    .await
-    .map_err(failed("list expired recovery points"))?;
-    stored.into_iter().map(Stored::read).collect()
-}
-
 pub(super) async fn expiring(
     on: &mut Connection,
     after: Option<Uuid>,
     limit: usize,
 ) -> Result<Vec<RecoveryPointRow>> {
     let stored = sqlx::query_as::<_, Stored>(
-        "SELECT * FROM recovery_points WHERE expiring_since IS NOT NULL AND id > $1
+        "SELECT id, instance_key, vault_key, job_id, created_at, expires_at, body, expiring_since
+         FROM recovery_points WHERE expiring_since IS NOT NULL AND id > $1
          ORDER BY id LIMIT $2",
     )
     .bind(after.map_or_else(String::new, |id| id.to_string()))

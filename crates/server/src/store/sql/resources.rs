@@ -9,7 +9,7 @@ use super::{
 };
 
 #[derive(FromRow)]
-struct Stored {
+pub(super) struct Stored {
     key: String,
     kind: String,
     id: String,
@@ -24,7 +24,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn read(self) -> Result<ResourceRow> {
+    pub(super) fn read(self) -> Result<ResourceRow> {
         Ok(ResourceRow {
             key: self.key,
             kind: self.kind,

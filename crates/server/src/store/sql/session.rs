@@ -9,6 +9,7 @@ mod jobs;
 mod operations;
 mod recovery_points;
 mod resources;
+mod retention;
 mod role_assignments;
 mod schedules;
 
@@ -24,9 +25,9 @@ use resources::Which;
 use super::{Connection, Db};
 use crate::store::call;
 use crate::store::{
-    Actor, ExpiryCursor, JobFilter, JobRow, OperationRow, RecoveryPointRow, RepositoryRow,
-    ResourceRow, Result, RoleAssignmentRow, Rows, ScheduleRow, Session, StoreError, TimeCursor,
-    UseRow,
+    Actor, JobFilter, JobRow, OperationRow, PointTime, RecoveryPointRow, RepositoryRow,
+    ResourceRow, Result, RetentionRow, RoleAssignmentRow, Rows, ScheduleRow, Session, StoreError,
+    TimeCursor, UseRow,
 };
 
 /// A session that is a transaction of the database.
@@ -206,7 +207,8 @@ impl Session for SqlSession {
         recovery_points::get(self.on(), id).await
     }
     async fn insert_recovery_point(&mut self, row: &RecoveryPointRow) -> Result<()> {
-        recovery_points::insert(self.on(), row).await
+        recovery_points::insert(self.on(), row).await?;
+        retention::note_change(self.on(), &row.instance_key).await
     }
     async fn recovery_points(
         &mut self,
@@ -218,7 +220,11 @@ impl Session for SqlSession {
         recovery_points::list(self.on(), instance_key, bounds, after, limit).await
     }
     async fn put_recovery_point_body(&mut self, id: Uuid, body: &Value) -> Result<bool> {
-        recovery_points::put_body(self.on(), id, body).await
+        let Some(instance_key) = recovery_points::put_body(self.on(), id, body).await? else {
+            return Ok(false);
+        };
+        retention::note_change(self.on(), &instance_key).await?;
+        Ok(true)
     }
     async fn delete_recovery_point(&mut self, id: Uuid) -> Result<bool> {
         recovery_points::delete(self.on(), id).await
@@ -227,13 +233,28 @@ impl Session for SqlSession {
     async fn last_made_recovery_point(&mut self, instance_key: &str) -> Result<Option<Uuid>> {
         recovery_points::last_made(self.on(), instance_key).await
     }
-    async fn expired_recovery_points(
+    async fn recovery_point_times(
         &mut self,
-        now: Timestamp,
-        after: Option<ExpiryCursor>,
+        instance_key: &str,
+        after: Option<TimeCursor>,
         limit: usize,
-    ) -> Result<Vec<RecoveryPointRow>> {
-        recovery_points::expired(self.on(), now, after, limit).await
+    ) -> Result<Rows<PointTime>> {
+        retention::times(self.on(), instance_key, after, limit).await
+    }
+    async fn recovery_point_changes(&mut self, instance_key: &str) -> Result<i64> {
+        retention::changes(self.on(), instance_key).await
+    }
+    async fn due_retention(
+        &mut self,
+        kind: &str,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Rows<ResourceRow>> {
+        retention::due(self.on(), kind, now, after, limit).await
+    }
+    async fn put_retention(&mut self, row: &RetentionRow) -> Result<()> {
+        retention::put(self.on(), row).await
     }
     async fn expiring_recovery_points(
         &mut self,

@@ -116,8 +116,9 @@ async fn lists_and_due_jobs_walk_an_index() {
             "operations_open",
         ),
         (
-            "SELECT * FROM recovery_points WHERE expires_at <= 1 AND expiring_since IS NULL AND (expires_at, id) > (0, 'x') ORDER BY expires_at, id",
-            "recovery_points_by_expiry",
+            "SELECT id, created_at, expires_at, tag FROM recovery_points WHERE instance_key = 'i' AND (created_at, id) < (1, 'x')
+                AND expires_at IS NOT NULL AND expiring_since IS NULL ORDER BY created_at DESC, id DESC",
+            "COVERING INDEX recovery_points_by_instance",
         ),
         (
             "SELECT * FROM recovery_points WHERE expiring_since IS NOT NULL AND id > 'x' ORDER BY id",
@@ -156,4 +157,40 @@ async fn lists_and_due_jobs_walk_an_index() {
         let plan: String = plan.into_iter().map(|step| step.3).collect();
         assert!(plan.contains(index), "{query}: {plan}");
     }
+}
+
+#[tokio::test]
+async fn points_of_older_versions_get_their_tag_and_the_types_a_column_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new().filename(dir.path().join("strongroom.db"));
+    let pool = SqlitePool::connect_with(options.create_if_missing(true))
+        .await
+        .unwrap();
+    for statements in [
+        include_str!("../migrations/sqlite/0001_initial.sql"),
+        include_str!("../migrations/sqlite/0004_schedules.sql"),
+        "INSERT INTO resources (key, kind, id, name, body, etag, created_at, updated_at)
+            VALUES ('/v/i', 'k', '/V/I', 'i', '{}', 'e', 0, 0)",
+        r#"INSERT INTO recovery_points (id, instance_key, vault_key, job_id, created_at, expires_at, body)
+            VALUES ('00000000-0000-0000-0000-000000000001', '/v/i', '/v',
+                '00000000-0000-0000-0000-000000000002', 0, NULL,
+                '{"properties":{"retentionTagName":"Weekly"},"servedTypes":[{"resource":"pods"}]}'),
+            ('00000000-0000-0000-0000-000000000003', '/v/i', '/v',
+                '00000000-0000-0000-0000-000000000004', 1, NULL, '{"properties":{},"servedTypes":null}')"#,
+        include_str!("../migrations/sqlite/0008_retention_looks.sql"),
+    ] {
+        sqlx::raw_sql(statements).execute(&pool).await.unwrap();
+    }
+    let held: Vec<(String, String, Option<String>)> =
+        sqlx::query_as("SELECT body, tag, served_types FROM recovery_points ORDER BY created_at")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let weekly = r#"{"properties":{"retentionTagName":"Weekly"}}"#.to_owned();
+    let types = r#"[{"resource":"pods"}]"#.to_owned();
+    let expected = [
+        (weekly, "Weekly".to_owned(), Some(types)),
+        (r#"{"properties":{}}"#.to_owned(), String::new(), None),
+    ];
+    assert_eq!(held, expected);
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{job, operation, point, resource, start};
-use crate::store::{JobRow, OperationRow, OperationStatus, RepositoryRow, Store};
+use crate::store::{JobRow, OperationRow, OperationStatus, RecoveryPointRow, RepositoryRow, Store};
 
 pub(super) async fn due_jobs_of_a_crowded_cluster_stand_aside(store: Store) {
     let mut session = store.begin().await.unwrap();
@@ -140,6 +140,38 @@ pub(super) async fn the_body_of_a_recovery_point_is_written_anew(store: Store) {
     );
     let read = session.recovery_point(known).await.unwrap().unwrap();
     assert_eq!(read.body, body);
+}
+
+pub(super) async fn types_that_were_served_are_read_with_their_point_alone(store: Store) {
+    let mut session = store.begin().await.unwrap();
+    session
+        .put_resource(&resource("/v/i", "instance"))
+        .await
+        .unwrap();
+    let whole = json!({"digest": "d", "servedTypes": [{"resource": "configmaps"}]});
+    let row = RecoveryPointRow {
+        body: whole.clone(),
+        ..point(1, 0)
+    };
+    session.insert_recovery_point(&row).await.unwrap();
+    let read = session.recovery_point(row.id).await.unwrap().unwrap();
+    assert_eq!(read.body, whole);
+    let listed = session.recovery_points("/v/i", (None, None), None, 9).await;
+    let listed = listed.unwrap().rows.remove(0);
+    assert_eq!(listed.body, json!({"digest": "d"}));
+    // What was read from a list and is written back loses nothing.
+    let verified = json!({"digest": "d", "verified": true});
+    let written = session.put_recovery_point_body(row.id, &verified).await;
+    assert!(written.unwrap());
+    let read = session.recovery_point(row.id).await.unwrap().unwrap();
+    assert_eq!(read.body["servedTypes"], whole["servedTypes"]);
+    assert_eq!(read.body["verified"], true);
+    session
+        .mark_recovery_point_expiring(row.id, row.created_at)
+        .await
+        .unwrap();
+    let expiring = session.expiring_recovery_points(None, 9).await.unwrap();
+    assert_eq!(expiring[0].body, verified);
 }
 
 pub(super) async fn settings_are_overwritten(store: Store) {
