@@ -87,10 +87,11 @@ impl PostgresDatabase {
 
 /// Takes the seat, or says that another server has it; the pool asks again until its patience ends.
 async fn take_seat(connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
-    let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1 # hashtext(current_schema())::bigint)")
-        .bind(SEAT)
-        .fetch_one(connection)
-        .await?;
+    let taken: bool =
+        sqlx::query_scalar("SELECT pg_try_advisory_lock($1 # hashtext(current_schema())::bigint)")
+            .bind(SEAT)
+            .fetch_one(connection)
+            .await?;
     if taken {
         return Ok(());
     }

@@ -302,7 +302,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_data_plane_finds_the_operation_of_a_probe_by_its_credential() {
-        let app = Harness::new().await.app;
+        let harness = Harness::new().await;
+        let app = std::sync::Arc::clone(&harness.app);
         let vault = ResourceId::published("/subscriptions/s/vault");
         let group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage";
         let container =
