@@ -1,11 +1,12 @@
 //! Removes the recovery points whose time is over, and then what was deleted and is not brought back.
 //!
 //! Contract: `app::retention::looks` finds the instances of which something may be over: those that have
-//! changed, themselves or their policy or their points, and those of which it is known. `app::retention` decides, in the transaction that marks a point; from then on the point is
-//! being removed, and a process that dies anywhere is followed by one that goes on: its volume snapshots,
-//! then its manifest, whereby it stops to exist, then the row. Its packs go with the next prune. Each step
-//! done twice is no harm. A point whose store or cluster is out of reach stays marked and is tried again;
-//! it does not keep others from their turn.
+//! changed, themselves or their policy or their points, and those of which it is known. `app::retention`
+//! decides, in the transaction that marks a point; from then on the point is being removed, and a process
+//! that dies anywhere is followed by one that goes on: its volume snapshots, then its manifest, whereby it
+//! stops to exist, then the row. Its packs go with the next prune. Each step done twice is no harm. A point
+//! whose store or cluster is out of reach stays marked and is tried again; it does not keep others from
+//! their turn.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
