@@ -77,15 +77,15 @@ pub(super) async fn expire(app: &App, ran: SignedDuration) -> Result<Looked> {
     let mut looked = Looked::default();
     let mut after: Option<String> = None;
     loop {
-        let mut page = looks::due(app, after.as_deref(), untrusted_for).await?;
-        for look in &mut page.rows {
+        let mut due = looks::due(app, after.as_deref(), untrusted_for).await?;
+        for look in &mut due.looks {
             decide(app, look, untrusted_for, &mut looked).await;
         }
-        if !page.rows.is_empty() {
-            looks::note(app, &page.rows).await?;
+        if !due.looks.is_empty() {
+            looks::note(app, &due.looks).await?;
         }
-        after = page.rows.last().map(|look| look.instance_key().to_owned());
-        if !page.more {
+        after = due.next;
+        if after.is_none() {
             break;
         }
     }

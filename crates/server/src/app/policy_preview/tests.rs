@@ -273,7 +273,7 @@ impl<'a> Follower<'a> {
     async fn there_at(&self, time: Timestamp) -> Vec<Timestamp> {
         let app = &self.it.harness.app;
         self.clock_shows(time);
-        let mut looks = looks::due(app, None, None).await.unwrap().rows;
+        let mut looks = looks::due(app, None, None).await.unwrap().looks;
         for look in &mut looks {
             for (point, ended) in std::mem::take(&mut look.over) {
                 let verdict = retention::decide(app, point, None).await.unwrap();

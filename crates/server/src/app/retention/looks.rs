@@ -17,9 +17,10 @@ use strongroom_core::policy::{BackupPolicy, Keep, Verdict};
 use uuid::Uuid;
 
 use super::{latest, policy, suspended, time_of};
+use crate::app::error::chain;
 use crate::app::limits::RETENTION_LOOKS_AT_ONCE;
 use crate::app::{App, ResourceId, Result, instances, resources};
-use crate::store::{ResourceRow, RetentionRow, Rows, Session, TimeCursor};
+use crate::store::{ResourceRow, RetentionRow, Session, TimeCursor};
 
 /// Times of recovery points that are read at a time, some 100 bytes each.
 const PAGE: usize = 5_000;
@@ -61,12 +62,22 @@ impl Look {
     }
 }
 
-/// A page of the looks that are due, in the order of the instances' keys, from the one after `after`.
+/// A page of the looks that are due.
+#[derive(Debug)]
+pub struct Due {
+    /// The looks, in the order of the instances' keys.
+    pub looks: Vec<Look>,
+    /// After which key the next page begins; none when this is the last.
+    pub next: Option<String>,
+}
+
+/// The looks that are due, from the instance after `after`. One that cannot be read is told of and stays due;
+/// it keeps no other from its turn.
 pub async fn due(
     app: &App,
     after: Option<&str>,
     untrusted_for: Option<SignedDuration>,
-) -> Result<Rows<Look>> {
+) -> Result<Due> {
     let mut session = app.store.read().await?;
     let kind = instances::TYPE.to_lowercase();
     let now = app.now();
@@ -76,12 +87,17 @@ pub async fn due(
     let mut policies = Policies::default();
     let mut looks = Vec::with_capacity(page.rows.len());
     for instance in &page.rows {
-        looks.push(look(&mut *session, instance, &mut policies, now, untrusted_for).await?);
+        match look(&mut *session, instance, &mut policies, now, untrusted_for).await {
+            Ok(look) => looks.push(look),
+            Err(error) => tracing::warn!(
+                instance.key = instance.key, error = %chain(&error),
+                "retention cannot look at an instance now"
+            ),
+        }
     }
-    Ok(Rows {
-        rows: looks,
-        more: page.more,
-    })
+    let last = page.rows.last().filter(|_| page.more);
+    let next = last.map(|instance| instance.key.clone());
+    Ok(Due { looks, next })
 }
 
 /// Writes down what was seen, so that it is not looked for again.
