@@ -215,10 +215,7 @@ pub async fn list(
     after: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<ClusterResource>, Option<String>)> {
-    if scope.resource_group().is_some() {
-        resource_groups::require(&mut *app.store.read().await?, scope).await?;
-    }
-    resources::list(app, type_name, scope, after, limit).await
+    resource_groups::list_within(app, type_name, scope, after, limit).await
 }
 
 /// Forgets a cluster that nothing uses and from which everything of ours was removed; tells whether

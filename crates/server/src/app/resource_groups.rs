@@ -3,6 +3,7 @@
 //! A subscription needs no registration: it exists once a group was written in it. One more always
 //! exists, the default one, so that a new server has a scope to work in.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strongroom_api::arm::Resource;
 use strongroom_api::resource_group::{ResourceGroup, ResourceGroupProperties};
@@ -218,6 +219,20 @@ pub async fn require(session: &mut dyn Session, id: &ResourceId) -> Result<Resou
         .at(id.as_str())
         .into()),
     }
+}
+
+/// A page of the resources of a type in a group, which has to be there, or in a subscription.
+pub async fn list_within<P: DeserializeOwned>(
+    app: &App,
+    type_name: &str,
+    scope: &ResourceId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<Resource<P>>, Option<String>)> {
+    if scope.resource_group().is_some() {
+        require(&mut *app.store.read().await?, scope).await?;
+    }
+    resources::list(app, type_name, scope, after, limit).await
 }
 
 /// Refuses a resource whose group does not exist; gives its id the group's own spelling.

@@ -139,10 +139,7 @@ pub async fn list(
     after: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<StorageAccountResource>, Option<String>)> {
-    if scope.resource_group().is_some() {
-        resource_groups::require(&mut *app.store.read().await?, scope).await?;
-    }
-    resources::list(app, TYPE, scope, after, limit).await
+    resource_groups::list_within(app, TYPE, scope, after, limit).await
 }
 
 /// Deletes an account without containers; tells whether it was there.

@@ -225,10 +225,7 @@ pub async fn list(
     after: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<BackupVaultResource>, Option<String>)> {
-    if scope.resource_group().is_some() {
-        resource_groups::require(&mut *app.store.read().await?, scope).await?;
-    }
-    resources::list(app, TYPE, scope, after, limit).await
+    resource_groups::list_within(app, TYPE, scope, after, limit).await
 }
 
 /// The row of the vault that something lies in, or 404.
