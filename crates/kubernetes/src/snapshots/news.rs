@@ -110,10 +110,7 @@ async fn watch_since(
     while let Some(event) = events.next().await {
         let object = match event.map_err(failed)? {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => object,
-            WatchEvent::Error(status) => {
-                let cause = status.message;
-                return Err(ClusterError::new(doing, Failure::Malformed { cause }));
-            }
+            WatchEvent::Error(status) => return Err(failed(kube::Error::Api(status))),
             WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => continue,
         };
         let Ok(object) = serde_json::to_value(&object) else {
