@@ -1,12 +1,13 @@
 //! The command line as a user runs it: the binary with a configuration directory of its own.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::Value;
 
 use crate::process::{self, Running, StageError, StageResult};
+use crate::stage::{GROUP, LOCATION, SUBSCRIPTION};
 
 /// The `strongroom` command with its own contexts, apart from those of the user's account.
 #[derive(Debug, Clone)]
@@ -21,6 +22,30 @@ impl Cli {
     /// Runs a command and returns what it prints on standard output.
     pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> StageResult<String> {
         process::run(&self.binary, args, &self.env())
+    }
+
+    /// Logs in with the token that a server's first start wrote into its data directory; the context gets
+    /// this name.
+    pub fn log_in(&self, url: &str, data_dir: &Path, name: &str) -> StageResult<()> {
+        let (ca, token) = (data_dir.join("tls/ca.crt"), data_dir.join("admin.token"));
+        let words: [&OsStr; 15] = [
+            "login".as_ref(),
+            "--server".as_ref(),
+            url.as_ref(),
+            "--ca-file".as_ref(),
+            ca.as_ref(),
+            "--token-file".as_ref(),
+            token.as_ref(),
+            "--subscription".as_ref(),
+            SUBSCRIPTION.as_ref(),
+            "--resource-group".as_ref(),
+            GROUP.as_ref(),
+            "--location".as_ref(),
+            LOCATION.as_ref(),
+            "--name".as_ref(),
+            name.as_ref(),
+        ];
+        self.run(&words).map(drop)
     }
 
     /// Runs a command with `-o json` and parses what it prints.

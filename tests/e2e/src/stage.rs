@@ -3,7 +3,6 @@
 //! Every step goes through the command line and so through the public API. The steps are the same
 //! for the demo (which prints each with its time) and for the tests (which do not).
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -197,26 +196,8 @@ impl Stage {
 
     /// Logs the command line in with the token that the server's first start wrote.
     pub fn login(&self) -> StageResult<()> {
-        let data = self.data_dir();
         let url = self.server.as_ref().map(Server::url).unwrap_or_default();
-        let (ca, token) = (data.join("tls/ca.crt"), data.join("admin.token"));
-        let words: [&OsStr; 14] = [
-            "login".as_ref(),
-            "--server".as_ref(),
-            url.as_ref(),
-            "--ca-file".as_ref(),
-            ca.as_ref(),
-            "--token-file".as_ref(),
-            token.as_ref(),
-            "--subscription".as_ref(),
-            SUBSCRIPTION.as_ref(),
-            "--resource-group".as_ref(),
-            GROUP.as_ref(),
-            "--location".as_ref(),
-            LOCATION.as_ref(),
-            "--name=stage".as_ref(),
-        ];
-        self.cli.run(&words).map(drop)
+        self.cli.log_in(&url, &self.data_dir(), "stage")
     }
 
     /// Makes the group, the server's own storage and the vault with its policy.

@@ -1,6 +1,5 @@
 //! Where it is measured: a server process of its own on one of the databases, set up by the command line.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use strongroom_e2e::cli::Cli;
 use strongroom_e2e::postgres::Postgres;
 use strongroom_e2e::server::{self, Server, ServerOptions};
-use strongroom_e2e::stage::{ACCOUNT, CONTAINER, GROUP, LOCATION, SUBSCRIPTION, VAULT};
+use strongroom_e2e::stage::{ACCOUNT, CONTAINER, GROUP, SUBSCRIPTION, VAULT};
 use tempfile::TempDir;
 
 use super::sql::Sql;
@@ -135,26 +134,10 @@ impl Place {
     }
 
     fn login(&self) -> Result<()> {
-        let data = &self.options.data_dir;
-        let url = self.url();
-        let (ca, token) = (self.ca(), data.join("admin.token"));
-        let words: [&OsStr; 14] = [
-            "login".as_ref(),
-            "--server".as_ref(),
-            url.as_ref(),
-            "--ca-file".as_ref(),
-            ca.as_ref(),
-            "--token-file".as_ref(),
-            token.as_ref(),
-            "--subscription".as_ref(),
-            SUBSCRIPTION.as_ref(),
-            "--resource-group".as_ref(),
-            GROUP.as_ref(),
-            "--location".as_ref(),
-            LOCATION.as_ref(),
-            "--name=bench".as_ref(),
-        ];
-        self.cli.run(&words).map(drop).doing(|| "log in".to_owned())
+        let logged_in = self
+            .cli
+            .log_in(&self.url(), &self.options.data_dir, "bench");
+        logged_in.doing(|| "log in".to_owned())
     }
 
     /// The group, the storage, the vault and its policy, and a program that may ask.
