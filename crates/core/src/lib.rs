@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod id;
 pub mod immutability;
 pub mod job;
+pub mod lease;
 pub mod limits;
 pub mod name;
 pub mod object;

@@ -8,6 +8,7 @@ pub mod admin_token;
 pub mod audit;
 pub mod backup_jobs;
 pub mod clusters;
+pub mod embedded_folder;
 pub mod error;
 pub mod export_jobs;
 pub mod extension;
@@ -31,6 +32,7 @@ pub mod resources;
 pub mod retention;
 pub mod role_assignments;
 pub mod schedules;
+pub mod servers;
 pub mod service_principals;
 pub mod snapshot_groups;
 pub mod storage_accounts;
@@ -40,7 +42,6 @@ pub mod validation;
 pub mod vaults;
 pub mod verification;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -58,12 +59,15 @@ use crate::store::{Session, Store};
 use crate::worker::crash::CrashPoint;
 use crate::worker::limits::JobLimits;
 use admin_token::AdminToken;
+use embedded_folder::EmbeddedFolder;
 
 pub use error::{Error, Result};
 pub use id::ResourceId;
 
 /// The control plane's state, shared by every request and worker.
 pub struct App {
+    /// Which server this is, among those that share the catalogue.
+    pub server_id: Uuid,
     /// What it knows.
     pub store: Store,
     /// Seals secrets at rest.
@@ -73,7 +77,7 @@ pub struct App {
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
     /// Folder of the embedded storage accounts.
-    pub blobs: PathBuf,
+    pub blobs: EmbeddedFolder,
     /// How extensions reach this server.
     pub advertise_url: Url,
     /// The authority that signed this server's certificate, PEM: what extensions pin.

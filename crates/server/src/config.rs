@@ -86,6 +86,8 @@ pub enum ConfigError {
 pub struct Config {
     /// Data directory.
     pub data_dir: PathBuf,
+    /// Folder of the embedded storage accounts; none = in the data directory.
+    pub blobs_dir: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// What extensions use to reach this server; none = derive it from where it listens.
@@ -177,6 +179,7 @@ impl Config {
         }
         Ok(Self {
             data_dir,
+            blobs_dir: file.server.blobs_dir,
             listen,
             advertise_url,
             admin_token_lifetime_days: file.server.admin_token_lifetime_days,
@@ -205,6 +208,7 @@ impl Config {
         let file = File {
             server: ServerSection {
                 data_dir: Some(self.data_dir.clone()),
+                blobs_dir: self.blobs_dir.clone(),
                 listen: Some(self.listen),
                 advertise_url: self.advertise_url.clone(),
                 admin_token_lifetime_days: self.admin_token_lifetime_days,

@@ -8,6 +8,7 @@
 //! tls/ca.crt ca.key  the server's own authority; the key has mode 0600
 //! blobs/             embedded storage accounts
 //! server.json        where the running server listens
+//! server.id          which server this is, among those that share a catalogue
 //! lock               held by the running server
 //! ```
 
@@ -15,6 +16,10 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::environment::Entropy;
 
 /// Only the server's own user reads its files.
 const PRIVATE_FILE: u32 = 0o600;
@@ -167,6 +172,33 @@ impl DataDir {
     #[must_use]
     pub fn token_key(&self) -> PathBuf {
         self.root.join("keys/token.key")
+    }
+
+    /// Which server this is, among those that share a catalogue; made at the first start.
+    ///
+    /// # Errors
+    /// When the file can be neither read nor written, or holds something else.
+    pub fn server_id(&self, entropy: &dyn Entropy) -> Result<Uuid, DataDirError> {
+        let path = self.root.join("server.id");
+        let failed = |doing| {
+            let path = path.clone();
+            move |source| DataDirError::Io {
+                doing,
+                path,
+                source,
+            }
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => Uuid::parse_str(text.trim())
+                .map_err(io::Error::other)
+                .map_err(failed("read the id in")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = entropy.id();
+                write_public(&path, made.to_string().as_bytes())?;
+                Ok(made)
+            }
+            Err(source) => Err(failed("read")(source)),
+        }
     }
 
     /// Where the running server tells its address.

@@ -76,7 +76,6 @@ pub struct DataPlane {
 
 impl DataPlane {
     /// Serves the containers below the folder `blobs`, which is made if need be.
-    /// What requests that a killed server left unfinished had staged is removed.
     ///
     /// # Errors
     /// When the folder cannot be made or written.
@@ -125,14 +124,15 @@ impl DataPlane {
         }
     }
 
-    /// Removes multipart uploads that nobody has touched for [`limits::ABANDONED_UPLOAD_AGE`]
-    /// before `now`; returns how many.
+    /// Removes what requests of killed servers had staged, and multipart uploads that nobody has touched
+    /// for [`limits::ABANDONED_UPLOAD_AGE`] before `now`; returns how many uploads.
     ///
     /// # Errors
     /// When the staging folder cannot be read or written.
     pub async fn remove_abandoned_uploads(&self, now: SystemTime) -> io::Result<usize> {
         let blobs = Arc::clone(&self.blobs);
         tokio::task::spawn_blocking(move || {
+            folder::remove_abandoned(&blobs, now, limits::ABANDONED_UPLOAD_AGE)?;
             upload::remove_abandoned(&blobs, now, limits::ABANDONED_UPLOAD_AGE)
         })
         .await

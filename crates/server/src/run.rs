@@ -1,6 +1,8 @@
 //! The server's wiring: configuration, data directory, keys, store, certificates, routes, workers,
 //! and an orderly end.
 
+mod master_key;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +17,27 @@ use tokio::sync::{Notify, Semaphore, watch};
 use url::Url;
 use uuid::Uuid;
 
-use crate::app::admin_token::{self, ADMIN_TOKEN_DIGEST, AdminToken};
+use crate::app::admin_token::{self, AdminToken};
+use crate::app::embedded_folder::EmbeddedFolder;
 use crate::app::repositories::{self, StoredScopes};
 use crate::app::tokens::{SigningKeyError, TokenKey};
-use crate::app::{self, App};
+use crate::app::{self, App, servers};
 use crate::cluster_link::KubernetesLink;
 use crate::config::{Config, ConfigError, ServerOptions};
 use crate::connections;
-use crate::data_dir::{DataDir, DataDirError, read_private, write_private, write_public};
+use crate::data_dir::{DataDir, DataDirError, write_public};
 use crate::data_plane::{DataPlane, is_data_plane_request};
 use crate::environment::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::http::{SHUTDOWN_GRACE, router};
 use crate::identity_provider::{IdentityProvider, SetupError};
 use crate::metrics::Metrics;
-use crate::secrets::{MASTER_KEY_BYTES, MasterKey, SecretError};
+use crate::secrets::SecretError;
 use crate::store::postgres::PostgresDatabase;
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Authority, LEAF_RENEWAL, TlsError};
-use crate::worker::forward_audit::{Receiver, Unreceived, forward_for_ever};
-use crate::worker::{self, crash::CrashPoint, limits::PURGES_AT_ONCE};
+use crate::worker::forward_audit::{Receiver, Unreceived};
+use crate::worker::{self, Duties, crash::CrashPoint, limits::PURGES_AT_ONCE};
 
 /// Between two looks at whether the administrator's token reached its lifetime: nobody is let in
 /// from its end until the next look.
@@ -61,10 +64,20 @@ pub enum RunError {
     /// The database holds secrets, but the key that opens them is gone.
     #[error(
         "{path} is missing, and without it the secrets in the database cannot be read; restore it \
-         from a backup of the data directory"
+         from a backup of the data directory, or copy `keys` and `tls` from that of another server \
+         of this catalogue"
     )]
     MasterKeyLost {
         /// Where it should be.
+        path: String,
+    },
+    /// The database holds secrets that another key opens.
+    #[error(
+        "{path} is not the key of the secrets in the database; restore it from a backup of the data \
+         directory, or copy `keys` and `tls` from that of another server of this catalogue"
+    )]
+    MasterKeyOther {
+        /// Where the wrong one is.
         path: String,
     },
     /// The key of access tokens.
@@ -133,15 +146,19 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         Some(url) => Store::new(PostgresDatabase::open(url.expose()).await?),
         None => Store::new(SqliteDatabase::open(&dir.database()?).await?),
     };
-    let keys = master_key(&dir, &store, &*entropy).await?;
+    let keys = master_key::open(&dir, &store, &*entropy).await?;
+    let server_id = dir.server_id(&*entropy)?;
     let admin_token = AdminToken::open(
         dir.admin_token(),
         config.admin_token_lifetime(),
+        servers::has_another(&store, server_id).await?,
         &store,
         &*clock,
         &*entropy,
     )
     .await?;
+    let blobs = config.blobs_dir.clone().unwrap_or_else(|| dir.blobs());
+    let blobs = EmbeddedFolder::open(blobs, &store, &*entropy).await?;
     let token_key = TokenKey::open(&dir.token_key())?;
     let identity_provider = config.identity_provider.clone();
     let identity_provider = identity_provider.map(IdentityProvider::new).transpose()?;
@@ -149,11 +166,12 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
     let authority = Authority::open(&dir, clock.now())?;
 
     let app = Arc::new(App {
+        server_id,
         store,
         keys,
         clock,
         entropy,
-        blobs: dir.blobs(),
+        blobs,
         advertise_url,
         ca_certificate_pem: authority.certificate_pem().to_owned(),
         admin_token,
@@ -218,17 +236,24 @@ async fn serve(
 
     let limit = Duration::from_secs(config.limits.request_seconds.max(1));
     let data_plane = DataPlane::open(
-        app.blobs.clone(),
+        app.blobs.path().to_owned(),
         repositories::issuer(app),
         Arc::new(StoredScopes(Arc::clone(app))),
         app.metrics.data_plane.clone(),
     )
     .map_err(RunError::DataPlane)?;
-    forward_audit_log(app, config)?;
+    if let Some(settings) = &config.audit_receiver {
+        // Opened when the work begins; what keeps it from that is better told now.
+        Receiver::open(settings)?;
+    }
+    let duties = Duties {
+        data_plane: data_plane.clone(),
+        audit_receiver: config.audit_receiver.clone(),
+    };
     let service = router(Arc::clone(app), limit)
         .layer(from_fn_with_state(data_plane.clone(), serve_data_plane));
     let (stop, stopped) = watch::channel(false);
-    let worker = tokio::spawn(worker::run(Arc::clone(app), data_plane, stopped));
+    let worker = tokio::spawn(worker::run(Arc::clone(app), duties, stopped));
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     tell_address(dir, address)?;
@@ -243,16 +268,6 @@ async fn serve(
     let _ = worker.await;
     dir.forget_address();
     tracing::info!("stopped");
-    Ok(())
-}
-
-/// Begins to hand the audit log on, if the configuration names a receiver. It ends with the process: whatever
-/// was not taken is handed on by the next one.
-fn forward_audit_log(app: &Arc<App>, config: &Config) -> Result<(), RunError> {
-    if let Some(settings) = &config.audit_receiver {
-        let receiver = Receiver::open(settings)?;
-        tokio::spawn(forward_for_ever(Arc::clone(app), receiver));
-    }
     Ok(())
 }
 
@@ -304,34 +319,6 @@ fn own_url(address: SocketAddr) -> Result<Url, RunError> {
         .map_err(|error| RunError::Serve(std::io::Error::other(error)))
 }
 
-/// Reads the master key, or makes it at the first start.
-async fn master_key(
-    dir: &DataDir,
-    store: &Store,
-    entropy: &dyn Entropy,
-) -> Result<MasterKey, RunError> {
-    if let Some(bytes) = read_private(&dir.master_key())? {
-        return Ok(MasterKey::from_bytes(&bytes)?);
-    }
-    // The token's digest is written at the end of the first start: with it there, secrets may be
-    // there too, and a new key would make them unreadable without a word.
-    if store
-        .read()
-        .await?
-        .setting(ADMIN_TOKEN_DIGEST)
-        .await?
-        .is_some()
-    {
-        return Err(RunError::MasterKeyLost {
-            path: dir.master_key().display().to_string(),
-        });
-    }
-    let mut bytes = zeroize::Zeroizing::new([0; MASTER_KEY_BYTES]);
-    entropy.fill(bytes.as_mut_slice());
-    write_private(&dir.master_key(), bytes.as_slice())?;
-    Ok(MasterKey::from_bytes(bytes.as_slice())?)
-}
-
 /// Replaces the administrator's token whenever its lifetime is over.
 async fn renew_admin_token(app: Arc<App>) {
     loop {
@@ -347,7 +334,8 @@ async fn renew_admin_token(app: Arc<App>) {
 
 /// Reads the id of the tenant, or makes it at the first start.
 async fn tenant_id(store: &Store, entropy: &dyn Entropy) -> Result<Uuid, RunError> {
-    let stored = store.read().await?.setting(TENANT_ID).await?;
+    let mut session = store.begin().await?;
+    let stored = session.setting(TENANT_ID).await?;
     if let Some(id) = stored
         .as_deref()
         .and_then(|text| Uuid::parse_str(text).ok())
@@ -355,7 +343,6 @@ async fn tenant_id(store: &Store, entropy: &dyn Entropy) -> Result<Uuid, RunErro
         return Ok(id);
     }
     let id = entropy.id();
-    let mut session = store.begin().await?;
     session.put_setting(TENANT_ID, &id.to_string()).await?;
     session.commit().await?;
     Ok(id)

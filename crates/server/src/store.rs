@@ -4,13 +4,14 @@
 //! Contract: a [`Session`] is one view of the data. [`Store::begin`] gives a writing session, a
 //! transaction: nothing of it is visible or durable before `commit` returned, everything is
 //! afterwards, a power cut included. [`Store::read`] gives a reading session that never waits for
-//! the writer. Only `app` opens writing sessions. There is one writer at a time: keep sessions
-//! short and never hold one across a call to the network.
+//! the writer. Only `app` opens writing sessions. There is one writer at a time, of all servers of the
+//! catalogue: keep sessions short and never hold one across a call to the network.
 //!
 //! The trait is the seam to other databases; `store/suite.rs` is what each must pass.
 
 pub mod call;
 pub mod job;
+pub mod lease;
 pub mod operation;
 pub mod postgres;
 pub mod recovery_point;
@@ -30,6 +31,7 @@ use strongroom_core::audit::{Entry, Event, Head};
 use uuid::Uuid;
 
 pub use job::{JobFilter, JobRow};
+pub use lease::LeaseRow;
 pub use operation::{OperationRow, OperationStatus};
 pub use recovery_point::{RecoveryPointRow, RepositoryRow, TimeCursor};
 pub use resource::{Actor, ActorKind, ResourceRow, UseRow};
@@ -52,6 +54,9 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the store's schema could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    /// Another server does the work by now; nothing was written.
+    #[error("another server does the work by now, and this one wrote nothing")]
+    LeaseLost,
     /// A stored value does not have the shape this version writes.
     #[error("the store holds a {what} that this version cannot read: {detail}")]
     Malformed {
@@ -71,6 +76,7 @@ impl StoreError {
             Self::Database { source, .. } => {
                 sqlite::is_unavailable(source) || postgres::is_unavailable(source)
             }
+            Self::LeaseLost => true,
             Self::Migration(_) | Self::Malformed { .. } => false,
         }
     }
@@ -106,7 +112,9 @@ impl<T> Rows<T> {
 #[async_trait]
 pub trait Session: Send {
     /// Makes everything written durable and visible, and with it the entry of the call in hand in the
-    /// audit log, see [`call`]. A session that is dropped instead leaves nothing behind.
+    /// audit log, see [`call`]. A session that is dropped instead leaves nothing behind. Fails with
+    /// [`StoreError::LeaseLost`] when the caller works by a lease that is another server's by now, see
+    /// [`lease`].
     async fn commit(self: Box<Self>) -> Result<()>;
 
     /// A setting of the data directory.
@@ -313,8 +321,17 @@ pub trait Session: Send {
     async fn open_operations(&mut self, limit: usize) -> Result<Vec<OperationRow>>;
     /// Forgets up to `limit` operations that ended before this time; tells how many.
     async fn delete_ended_operations(&mut self, before: Timestamp, limit: usize) -> Result<u64>;
+    /// Says that this server carries out an operation from now on; tells whether it has not ended.
+    async fn adopt_operation(&mut self, id: &str, holder: Uuid) -> Result<bool>;
     /// Operations that a job belongs to.
     async fn operations_of_job(&mut self, job_id: &str) -> Result<Vec<OperationRow>>;
+
+    /// Up to `limit` leases, in the order of their names.
+    async fn leases(&mut self, limit: usize) -> Result<Vec<LeaseRow>>;
+    /// Writes a lease.
+    async fn put_lease(&mut self, row: &LeaseRow) -> Result<()>;
+    /// Forgets a lease; it is no error when it is not there.
+    async fn delete_lease(&mut self, name: &str) -> Result<()>;
 }
 
 /// A database that can open sessions.
@@ -324,6 +341,8 @@ pub trait Database: Send + Sync {
     async fn begin(&self) -> Result<Box<dyn Session>>;
     /// Opens a reading session.
     async fn read(&self) -> Result<Box<dyn Session>>;
+    /// Whether several servers may use it at the same time.
+    fn is_shared(&self) -> bool;
     /// Closes all connections, after which the files may be copied.
     async fn close(&self);
 }
@@ -352,6 +371,12 @@ impl Store {
     /// Opens a reading session.
     pub async fn read(&self) -> Result<Box<dyn Session>> {
         self.0.read().await
+    }
+
+    /// Whether several servers may use it at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared()
     }
 
     /// Closes all connections.

@@ -21,7 +21,9 @@ use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::app::admin_token::AdminToken;
+use crate::app::embedded_folder::EmbeddedFolder;
 use crate::app::tokens::TokenKey;
+use crate::cluster_link::ClusterLink;
 use crate::cluster_link::fake::FakeClusters;
 use crate::config::identity_provider::IdentityProviderSection;
 use crate::environment::{Clock, Entropy};
@@ -49,6 +51,13 @@ pub(crate) const GROUP_OF_ALL: uuid::Uuid = uuid::Uuid::from_u128(0xa11);
 /// Random bytes that are a count: different each time, the same in each run.
 #[derive(Debug, Default)]
 pub(crate) struct CountingEntropy(AtomicU64);
+
+impl CountingEntropy {
+    /// Each server has its own randomness.
+    fn of(server: u128) -> Self {
+        Self(AtomicU64::new(u64::try_from(server).unwrap() << 48))
+    }
+}
 
 impl Entropy for CountingEntropy {
     fn fill(&self, buffer: &mut [u8]) {
@@ -132,7 +141,70 @@ async fn store(dir: &std::path::Path, database: Option<&str>) -> Store {
     }
 }
 
+/// An application on what is in a folder.
+fn application(
+    number: u128,
+    dir: &std::path::Path,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    clusters: Arc<dyn ClusterLink>,
+    admin_token: AdminToken,
+    blobs: EmbeddedFolder,
+) -> App {
+    App {
+        server_id: uuid::Uuid::from_u128(number),
+        store,
+        keys: MasterKey::from_bytes(&[1; 32]).unwrap(),
+        clock,
+        entropy: Arc::new(CountingEntropy::of(number)),
+        blobs,
+        advertise_url: "https://vault.example.org:8443".parse().unwrap(),
+        ca_certificate_pem: String::new(),
+        admin_token,
+        token_key: TokenKey::open(&dir.join("token.key")).unwrap(),
+        identity_provider: None,
+        tenant_id: uuid::Uuid::from_u128(7),
+        metrics: Arc::new(Metrics::default()),
+        jobs_changed: tokio::sync::Notify::new(),
+        policy_changed: tokio::sync::Notify::new(),
+        clusters,
+        extension_image: "localhost/strongroom:test".to_owned(),
+        job_limits: crate::worker::limits::JobLimits::default(),
+        purges: tokio::sync::Semaphore::new(crate::worker::limits::PURGES_AT_ONCE),
+        verifications: crate::app::verification::Verifications::default(),
+        readiness: crate::app::readiness::Readiness::default(),
+        crash: crate::worker::crash::CrashPoint::default(),
+    }
+}
+
 impl Harness {
+    /// Another server of the same catalogue and folder, as it starts.
+    pub(crate) async fn peer(&self, number: u128) -> Arc<App> {
+        let folder = self.app.blobs.path().to_owned();
+        let entropy = CountingEntropy::default();
+        let blobs = EmbeddedFolder::open(folder, &self.app.store, &entropy).await;
+        self.peer_with(number, blobs.unwrap()).await
+    }
+
+    /// The same with a folder of its own.
+    pub(crate) async fn peer_with(&self, number: u128, blobs: EmbeddedFolder) -> Arc<App> {
+        let file = self.dir.path().join(format!("admin.token.{number}"));
+        let (store, clock) = (self.app.store.clone(), &*self.clock);
+        let entropy = CountingEntropy::of(number);
+        let admin_token = AdminToken::open(file, None, true, &store, clock, &entropy)
+            .await
+            .unwrap();
+        Arc::new(application(
+            number,
+            self.dir.path(),
+            store,
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            Arc::clone(&self.clusters) as Arc<dyn ClusterLink>,
+            admin_token,
+            blobs,
+        ))
+    }
+
     pub(crate) async fn new() -> Self {
         Self::built(None, None).await
     }
@@ -156,34 +228,25 @@ impl Harness {
         let clock = Arc::new(SteppedClock(AtomicI64::new(start.as_microsecond())));
         let database = postgres::new_catalogue().await;
         let store = store(dir.path(), database.as_deref()).await;
-        let blobs = dir.path().join("blobs");
-        std::fs::create_dir(&blobs).unwrap();
+        let folder = dir.path().join("blobs");
+        let entropy = CountingEntropy::default();
+        let blobs = EmbeddedFolder::open(folder, &store, &entropy)
+            .await
+            .unwrap();
         let clusters = Arc::new(FakeClusters::default());
         let token_file = dir.path().join("admin.token");
         let admin_token = AdminToken::holding(TOKEN, token_file, lifetime, &store, &*clock).await;
-        let token_key = TokenKey::open(&dir.path().join("token.key")).unwrap();
         let app = Arc::new(App {
-            store,
-            keys: MasterKey::from_bytes(&[1; 32]).unwrap(),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            entropy: Arc::new(CountingEntropy::default()),
-            blobs,
-            advertise_url: "https://vault.example.org:8443".parse().unwrap(),
-            ca_certificate_pem: String::new(),
-            admin_token,
-            token_key,
             identity_provider,
-            tenant_id: uuid::Uuid::from_u128(7),
-            metrics: Arc::new(Metrics::default()),
-            jobs_changed: tokio::sync::Notify::new(),
-            policy_changed: tokio::sync::Notify::new(),
-            clusters: Arc::clone(&clusters) as Arc<dyn crate::cluster_link::ClusterLink>,
-            extension_image: "localhost/strongroom:test".to_owned(),
-            job_limits: crate::worker::limits::JobLimits::default(),
-            purges: tokio::sync::Semaphore::new(crate::worker::limits::PURGES_AT_ONCE),
-            verifications: crate::app::verification::Verifications::default(),
-            readiness: crate::app::readiness::Readiness::default(),
-            crash: crate::worker::crash::CrashPoint::default(),
+            ..application(
+                1,
+                dir.path(),
+                store,
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                Arc::clone(&clusters) as Arc<dyn ClusterLink>,
+                admin_token,
+                blobs,
+            )
         });
         let router = crate::http::router(Arc::clone(&app), Duration::from_secs(30));
         Self {

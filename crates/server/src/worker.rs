@@ -3,7 +3,9 @@
 //! pruned.
 //!
 //! Contract: a worker takes no input but the store and what it observes, does the same at every
-//! look, and may be killed anywhere. [`run`] is one endless task; [`drive_due_jobs`] is one look.
+//! look, and may be killed anywhere. [`run`] is one endless task; [`drive_due_jobs`] is one look. Where several
+//! servers share the catalogue, one of them works at a time, see `worker/lease.rs`; its tasks are begun through
+//! [`inherited`], so that they write in its term only.
 
 mod age_out;
 pub mod crash;
@@ -12,12 +14,14 @@ pub(crate) mod entropy;
 mod expire_recovery_points;
 mod forget_snapshots;
 pub mod forward_audit;
+mod lease;
 pub mod limits;
 mod prune_repositories;
 mod purge_repositories;
 mod purge_soft_deleted;
 mod remove_leftovers;
 mod start_due_backups;
+mod take_up_operations;
 #[cfg(test)]
 mod tests;
 
@@ -33,34 +37,52 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use self::limits::{
-    DUE_JOBS_PER_LOOK, FIRST_RETRY, JOBS_AT_ONCE, LONGEST_SLEEP, ORPHANS_EVERY, PLACES_PER_CLUSTER,
+    DUE_JOBS_PER_LOOK, FIRST_RETRY, JOBS_AT_ONCE, LONGEST_SLEEP, LONGEST_SLEEP_SHARED,
+    ORPHANS_EVERY, PLACES_PER_CLUSTER,
 };
+use self::take_up_operations::take_up_operations;
 use crate::app::error::chain;
 use crate::app::jobs::Step;
-use crate::app::{App, Result, extension, instances, preview, validation, verification};
+use crate::app::{App, Result};
+use crate::config::audit::ReceiverSettings;
 use crate::data_plane::DataPlane;
 use crate::store::JobRow;
+use crate::store::lease::inherited;
 
-/// Works until `stop` says so (or its sender is gone). Acts that are under way are finished or, if
-/// the process ends before, taken up again at the next start.
-pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver<bool>) {
-    if let Err(error) = take_up_operations(&app).await {
+/// What a server works with besides its application.
+#[derive(Clone)]
+pub struct Duties {
+    /// The embedded storage accounts.
+    pub data_plane: DataPlane,
+    /// Who gets the audit log.
+    pub audit_receiver: Option<ReceiverSettings>,
+}
+
+/// Works until `stop` says so (or its sender is gone); where several servers share the catalogue, whenever it
+/// is this one's turn.
+pub async fn run(app: Arc<App>, duties: Duties, stop: watch::Receiver<bool>) {
+    if app.store.is_shared() {
+        return lease::work_in_turn(app, duties, stop).await;
+    }
+    if let Err(error) = take_up_operations(&app, |_| true).await {
         tracing::error!(error = %chain(&error), "operations that were left open could not be taken up");
     }
-    let aging = tokio::spawn(age_out::age_out_now_and_then(Arc::clone(&app)));
-    let pruning = tokio::spawn(prune_repositories::prune_now_and_then(Arc::clone(&app)));
-    let schedules = tokio::spawn(start_due_backups::start_due_backups_now_and_then(
-        Arc::clone(&app),
-    ));
-    let expiring = tokio::spawn(expire_recovery_points::expire_now_and_then(Arc::clone(
-        &app,
-    )));
-    let leftovers = tokio::spawn(remove_leftovers_now_and_then(Arc::clone(&app), data_plane));
+    work(app, duties, stop).await;
+}
+
+/// Works until `stop` says so. Acts that are under way are finished or, if the process ends before or this is
+/// dropped, taken up again at the next start.
+async fn work(app: Arc<App>, duties: Duties, mut stop: watch::Receiver<bool>) {
+    let mut rounds = begin_rounds(&app, duties);
+    let longest_sleep = match app.store.is_shared() {
+        true => LONGEST_SLEEP_SHARED,
+        false => LONGEST_SLEEP,
+    };
     let mut acting: JoinSet<Uuid> = JoinSet::new();
     let mut in_hand = InHand::default();
     while !*stop.borrow() {
         let sleep = match take_up(&app, &mut acting, &mut in_hand).await {
-            Ok(next) => next,
+            Ok(next) => next.min(longest_sleep),
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the store could not be asked for due jobs");
                 FIRST_RETRY
@@ -78,21 +100,30 @@ pub async fn run(app: Arc<App>, data_plane: DataPlane, mut stop: watch::Receiver
             }
         }
     }
-    schedules.abort();
-    expiring.abort();
-    leftovers.abort();
-    pruning.abort();
-    aging.abort();
+    rounds.shutdown().await;
     acting.shutdown().await;
 }
 
-/// Goes on with what a killed server left open besides jobs.
-async fn take_up_operations(app: &Arc<App>) -> Result<()> {
-    validation::resume(app).await?;
-    instances::resume(app).await?;
-    verification::resume(app).await?;
-    preview::resume(app).await?;
-    extension::resume(app).await
+/// Begins what is done now and then, for ever.
+fn begin_rounds(app: &Arc<App>, duties: Duties) -> JoinSet<()> {
+    let mut rounds = JoinSet::new();
+    let own = || Arc::clone(app);
+    rounds.spawn(inherited(age_out::age_out_now_and_then(own())));
+    rounds.spawn(inherited(prune_repositories::prune_now_and_then(own())));
+    rounds.spawn(inherited(
+        start_due_backups::start_due_backups_now_and_then(own()),
+    ));
+    rounds.spawn(inherited(
+        expire_recovery_points::expire_now_and_then(own()),
+    ));
+    rounds.spawn(inherited(remove_leftovers_now_and_then(
+        own(),
+        duties.data_plane,
+    )));
+    if let Some(settings) = duties.audit_receiver {
+        rounds.spawn(inherited(forward_audit::forward_for_ever(own(), settings)));
+    }
+    rounds
 }
 
 /// Jobs that are acted on at this moment, each with the cluster whose place it takes; none for one that
@@ -162,11 +193,11 @@ async fn take_up(
             if in_hand.take(&row) {
                 taken += 1;
                 let app = Arc::clone(app);
-                acting.spawn(async move {
+                acting.spawn(inherited(async move {
                     let id = row.id;
                     act(&app, row).await;
                     id
-                });
+                }));
             }
         }
         // Jobs of a cluster that has all of its places now may have hidden those of others.
@@ -231,6 +262,12 @@ pub async fn drive_due_jobs(app: &Arc<App>) -> Result<usize> {
         drive_jobs::drive(app, row).await?;
     }
     Ok(count)
+}
+
+/// For tests: goes on with all operations that are open, as a server does that starts again.
+#[cfg(test)]
+pub(crate) async fn take_up_for_test(app: &Arc<App>) {
+    take_up_operations(app, |_| true).await.unwrap();
 }
 
 /// For tests: one look at what is over, of a process that ran so long since its last one.

@@ -90,6 +90,7 @@ fn server_exit_code(error: &RunError) -> u8 {
         RunError::Listen { .. } => exit_code::USAGE,
         RunError::MasterKey(_)
         | RunError::MasterKeyLost { .. }
+        | RunError::MasterKeyOther { .. }
         | RunError::TokenKey(SigningKeyError::NotAKey) => exit_code::CORRUPT,
         RunError::DataDir(DataDirError::Io { .. })
         | RunError::Store(_)

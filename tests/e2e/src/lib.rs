@@ -13,6 +13,7 @@ pub mod kubectl;
 pub mod load;
 pub mod postgres;
 pub mod process;
+pub mod relay;
 pub mod s3;
 pub mod sample;
 pub mod server;

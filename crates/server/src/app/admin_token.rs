@@ -2,7 +2,8 @@
 //! configuration gives it a lifetime, replaced by itself when that ends.
 //!
 //! Contract: exactly one token is accepted at any moment, and whoever can read `DIR/admin.token`
-//! has it. Only digests are stored; former tokens are remembered, a bounded number of them, so that
+//! has it. Where several servers share the catalogue, one of them has that file, and the others refuse a
+//! token that was replaced after their next look at the catalogue, seconds later. Only digests are stored; former tokens are remembered, a bounded number of them, so that
 //! their holders are told that and since when they ended.
 //!
 //! # A process may end anywhere
@@ -83,10 +84,12 @@ pub struct AdminToken {
 
 impl AdminToken {
     /// Reads what is remembered, ends what a process before this one began, and makes a token when
-    /// there is none, its file is gone, or its lifetime is over.
+    /// there is none, its file is gone, or its lifetime is over. `has_peers`: another server of this
+    /// catalogue may hold the token in its file, so that this one does without.
     pub async fn open(
         file: PathBuf,
         lifetime: Lifetime,
+        has_peers: bool,
         store: &Store,
         clock: &dyn Clock,
         entropy: &dyn Entropy,
@@ -106,7 +109,14 @@ impl AdminToken {
             changing: Mutex::new(()),
         };
         let ended = opened.record.borrow().ended(clock.now(), lifetime);
-        if in_file.is_none() || ended.is_some() || opened.record.borrow().current.is_none() {
+        let is_elsewhere = has_peers && in_file.is_none() && ended.is_none();
+        if is_elsewhere && opened.record.borrow().current.is_some() {
+            tracing::info!(
+                file = %opened.file.display(),
+                "the administrator's token is in the data directory of another server; to have a new one \
+                 made here, start this server while no other is there"
+            );
+        } else if in_file.is_none() || ended.is_some() || opened.record.borrow().current.is_none() {
             opened.replace(store, clock, entropy).await?;
             tracing::info!(file = %opened.file.display(), "wrote a new administrator's token");
         } else if !right {
@@ -122,6 +132,19 @@ impl AdminToken {
     /// What a presented token is worth.
     pub fn standing(&self, presented: TokenDigest, now: Timestamp) -> Standing {
         self.record.borrow().standing(presented, now, self.lifetime)
+    }
+
+    /// Takes over what another server of this catalogue wrote since.
+    async fn read_anew(&self, store: &Store, clock: &dyn Clock) -> Result<()> {
+        let stored = load(store, clock.now()).await?;
+        self.record.send_if_modified(|record| {
+            let is_newer = stored.is_newer_than(record);
+            if is_newer {
+                *record = stored;
+            }
+            is_newer
+        });
+        Ok(())
     }
 
     /// The three steps.
@@ -194,7 +217,8 @@ impl AdminToken {
 pub async fn rotate(app: &App, presented: TokenDigest) -> Result<NewToken> {
     let tokens = &app.admin_token;
     let _changing = tokens.changing.lock().await;
-    if let Some(problem) = refusal(app, presented) {
+    read_anew_if_shared(app).await?;
+    if let Some(problem) = standing(app, presented).refusal() {
         return Err(problem.into());
     }
     let new = tokens
@@ -209,6 +233,7 @@ pub async fn rotate(app: &App, presented: TokenDigest) -> Result<NewToken> {
 pub async fn renew(app: &App) -> Result<bool> {
     let tokens = &app.admin_token;
     let _changing = tokens.changing.lock().await;
+    read_anew_if_shared(app).await?;
     let ended = tokens.record.borrow().ended(app.now(), tokens.lifetime);
     if ended.is_none() {
         return Ok(false);
@@ -223,9 +248,32 @@ pub async fn renew(app: &App) -> Result<bool> {
     Ok(true)
 }
 
-/// Why a presented token is not accepted; none when it is.
-pub fn refusal(app: &App, presented: TokenDigest) -> Option<Problem> {
-    app.admin_token.standing(presented, app.now()).refusal()
+/// Why a presented token is not accepted; none when it is. One that this server does not know may have been
+/// made by another one since.
+pub async fn refusal(app: &App, presented: TokenDigest) -> Result<Option<Problem>> {
+    let mut found = standing(app, presented);
+    if found == Standing::Unknown {
+        read_anew_if_shared(app).await?;
+        found = standing(app, presented);
+    }
+    Ok(found.refusal())
+}
+
+/// Takes over what another server of this catalogue wrote since.
+pub async fn refresh(app: &App) -> Result<()> {
+    let _changing = app.admin_token.changing.lock().await;
+    read_anew_if_shared(app).await
+}
+
+async fn read_anew_if_shared(app: &App) -> Result<()> {
+    if !app.store.is_shared() {
+        return Ok(());
+    }
+    app.admin_token.read_anew(&app.store, &*app.clock).await
+}
+
+fn standing(app: &App, presented: TokenDigest) -> Standing {
+    app.admin_token.standing(presented, app.now())
 }
 
 /// A new token. The prefix lets secret scanners recognise one that was left somewhere.

@@ -208,22 +208,6 @@ pub async fn settle(app: Arc<App>, operation: OperationRow) {
     .await;
 }
 
-/// Takes up what a killed server left open.
-pub async fn resume(app: &Arc<App>) -> Result<()> {
-    let open = app
-        .store
-        .read()
-        .await?
-        .open_operations(MOST_OPEN_OPERATIONS)
-        .await?;
-    for operation in open {
-        if operation.kind == OperationKind::Extension.as_str() {
-            tokio::spawn(settle(Arc::clone(app), operation));
-        }
-    }
-    Ok(())
-}
-
 async fn desired(app: &App, id: &ResourceId) -> Result<Option<(ClusterAccess, Extension)>> {
     let mut session = app.store.read().await?;
     let Some(row) = session.resource(&id.key()).await? else {

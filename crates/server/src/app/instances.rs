@@ -19,7 +19,7 @@ use strongroom_core::guard::CriticalOperation;
 use strongroom_core::name::NameKind;
 use strongroom_core::protection::{Action, State};
 
-pub use self::configure::{configure, resume, told};
+pub use self::configure::{configure, told};
 pub use self::delete::{delete, purge};
 pub use self::protection::change;
 use self::state::set_state;

@@ -32,6 +32,10 @@ pub const LONGEST_WRITE_PAUSE: Duration = Duration::from_secs(30);
 /// costs a write, so it is not asked more often than this, however often it comes.
 pub const READINESS_AGE: Duration = Duration::from_secs(5);
 
+/// Servers that share a catalogue. Two are enough to outlive one; the bound keeps the row of each that was
+/// started once by mistake from making every look at them slow.
+pub const MOST_SERVERS: usize = 64;
+
 /// How long an extension may take to be asked how it is, when its resource is read. Whoever reads it waits
 /// for this at most; what was seen last is there at once.
 pub const EXTENSION_PATIENCE: Duration = Duration::from_secs(5);

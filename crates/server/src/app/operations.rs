@@ -33,6 +33,24 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(stored: &str) -> Option<Self> {
+        [
+            Self::ConfigureBackup,
+            Self::ChangeProtection,
+            Self::StartJob,
+            Self::Validate,
+            Self::Preview,
+            Self::Extension,
+            Self::TrustedAccess,
+            Self::Verify,
+            Self::ExportJobs,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == stored)
+    }
+
     /// As stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -108,6 +126,7 @@ fn new(app: &App, kind: OperationKind, resource: &ResourceId, location: &str) ->
         location: location.to_owned(),
         status: OperationStatus::InProgress,
         request: Value::Null,
+        holder: Some(app.server_id),
         job_id: None,
         result: Value::Null,
         error: Value::Null,

@@ -109,15 +109,6 @@ pub async fn settle(app: Arc<App>, operation: OperationRow) {
     .await;
 }
 
-/// Goes on with the previews that a killed server left open.
-pub async fn resume(app: &Arc<App>) -> Result<()> {
-    let open = app.store.read().await?.open_operations(MOST_OPEN).await?;
-    for operation in open.into_iter().filter(is_preview) {
-        tokio::spawn(settle(Arc::clone(app), operation));
-    }
-    Ok(())
-}
-
 fn is_preview(operation: &OperationRow) -> bool {
     operation.kind == OperationKind::Preview.as_str()
 }

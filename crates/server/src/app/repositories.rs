@@ -192,7 +192,7 @@ pub async fn for_server(
     let backend = match access.await? {
         Some(backend) => backend,
         None => Backend::Local {
-            path: embedded_bucket(&container)?.folder(&app.blobs),
+            path: embedded_bucket(&container)?.folder(app.blobs.of_catalogue()?),
         },
     };
     Ok(StoreConfig {

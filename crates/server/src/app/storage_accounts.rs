@@ -257,7 +257,7 @@ fn account_of(container: &ResourceId) -> ResourceId {
 }
 
 async fn make_folder(app: &App, id: &ResourceId) -> Result<()> {
-    let (blobs, bucket) = (app.blobs.clone(), embedded_bucket(id)?);
+    let (blobs, bucket) = (app.blobs.of_catalogue()?.to_owned(), embedded_bucket(id)?);
     // Durably: objects are safe from a power cut only in a folder that is.
     let made = tokio::task::spawn_blocking(move || data_plane::create_container(&blobs, &bucket));
     let made = made.await.map_err(std::io::Error::other);
@@ -304,8 +304,11 @@ pub async fn delete_container(app: &App, id: &ResourceId, terms: &Terms) -> Resu
     let embedded = access(app, &mut *session, &published, Reader::Server)
         .await?
         .is_none();
-    let folder = embedded_bucket(&published)?.folder(&app.blobs);
-    if embedded && holds_objects(&folder) {
+    let folder = match embedded {
+        true => Some(embedded_bucket(&published)?.folder(app.blobs.of_catalogue()?)),
+        false => None,
+    };
+    if folder.as_deref().is_some_and(holds_objects) {
         return Err(resources::in_use(
             &row.id,
             &["the recovery points in it".to_owned()],
@@ -313,7 +316,7 @@ pub async fn delete_container(app: &App, id: &ResourceId, terms: &Terms) -> Resu
     }
     session.delete_resource(&row.key).await?;
     session.commit().await?;
-    if embedded {
+    if let Some(folder) = folder {
         // Empty folders only; what is left after a crash here is an empty folder.
         let _ = std::fs::remove_dir(&folder);
     }

@@ -32,9 +32,6 @@ use super::{
 use crate::cluster_link::{ClusterAccess, ExtensionHealth, VaultAccess};
 use crate::store::{OperationRow, ResourceRow, Session};
 
-/// Open operations among which a restarted server looks for validations.
-const MOST_OPEN: usize = 1000;
-
 /// What a validation found.
 #[derive(Debug, Default, PartialEq)]
 pub struct Findings {
@@ -147,18 +144,6 @@ async fn carry_out(app: &App, asked: Validation) -> End {
             ))
         }
     }
-}
-
-/// Goes on with the validations that a killed server left open. Looking twice is no harm.
-pub async fn resume(app: &Arc<App>) -> Result<()> {
-    let open = app.store.read().await?.open_operations(MOST_OPEN).await?;
-    for operation in open {
-        // Those of restores belong to jobs, which the worker drives.
-        if operation.kind == OperationKind::Validate.as_str() && operation.job_id.is_none() {
-            tokio::spawn(settle(Arc::clone(app), operation));
-        }
-    }
-    Ok(())
 }
 
 /// The body of a successful validation: the published shape, and our warnings.

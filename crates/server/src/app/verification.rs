@@ -96,17 +96,6 @@ pub async fn settle(app: Arc<App>, operation: OperationRow) {
     .await;
 }
 
-/// Begins anew what a killed server left open.
-pub async fn resume(app: &Arc<App>) -> Result<()> {
-    let open = app.store.read().await?.open_operations(MOST_OPEN).await?;
-    for operation in open {
-        if operation.kind == OperationKind::Verify.as_str() {
-            tokio::spawn(settle(Arc::clone(app), operation));
-        }
-    }
-    Ok(())
-}
-
 async fn carry_out(app: &App, id: &ResourceId, operation: &str) -> End {
     // The semaphore is never closed.
     let _turn = app.verifications.turns.acquire().await;

@@ -19,6 +19,10 @@ pub struct ServerSection {
     /// Data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+    /// Folder of the embedded storage accounts; none = `blobs` in the data directory. Servers that share a
+    /// catalogue share this folder as well, or use no embedded accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs_dir: Option<PathBuf>,
     /// Address and port; port 0 takes a free one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,

@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::key::{Bucket, Key};
 use super::limits::PUBLISH_ATTEMPTS;
@@ -163,17 +163,33 @@ pub(super) fn random_name() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Prepares the staging folders and empties what a killed server left of unfinished requests.
-/// Unfinished multipart uploads stay: their client may well be alive.
+/// Makes the staging folders. What is in them stays: another server may share the folder, and the client of
+/// an unfinished upload may well be alive.
 pub(super) fn prepare_staging(blobs: &Path) -> io::Result<()> {
     let staging = blobs.join(STAGING);
-    let objects = staging.join("objects");
-    match fs::remove_dir_all(&objects) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    fs::create_dir_all(&objects)?;
+    fs::create_dir_all(staging.join("objects"))?;
     fs::create_dir_all(staging.join("uploads"))
+}
+
+/// Removes the staged content of requests that nobody has written for `age` before `now`: their server was
+/// killed.
+pub(super) fn remove_abandoned(blobs: &Path, now: SystemTime, age: Duration) -> io::Result<()> {
+    for entry in fs::read_dir(blobs.join(STAGING).join("objects"))? {
+        let entry = entry?;
+        let modified = match entry.metadata() {
+            Ok(metadata) => metadata.modified()?,
+            // Its request has just ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if now.duration_since(modified).is_ok_and(|idle| idle > age) {
+            fs::remove_file(entry.path()).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the object `key` has exactly the content whose SHA-256 and length are given.
@@ -334,10 +350,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_server_staged_is_gone_at_the_next_start() {
+    fn what_a_killed_server_staged_goes_and_what_another_one_stages_stays() {
         let (_dir, blobs, _container) = blobs();
         let (_file, path) = stage(&blobs).unwrap();
         prepare_staging(&blobs).unwrap();
+        let age = Duration::from_secs(60);
+        let staged = fs::metadata(&path).unwrap().modified().unwrap();
+        remove_abandoned(&blobs, staged + age, age).unwrap();
+        assert!(path.exists());
+        remove_abandoned(&blobs, staged + age * 2, age).unwrap();
         assert!(!path.exists());
     }
 }

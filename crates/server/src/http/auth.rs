@@ -109,7 +109,7 @@ async fn authenticate(app: &App, token: &str) -> Result<Principal, Error> {
         };
     }
     let token = TokenDigest::of(token);
-    match admin_token::refusal(app, token) {
+    match admin_token::refusal(app, token).await? {
         Some(problem) => Err(problem.into()),
         None => Ok(Principal {
             actor: Actor {

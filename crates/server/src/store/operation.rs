@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// State of an operation; the names are the ones clients know. Terminal names are exactly these
 /// three: Terraform's client polls anything else for ever (`Canceled` has one l).
@@ -67,6 +68,8 @@ pub struct OperationRow {
     /// What was asked for, as far as nothing else in the store says it: what a restarted server goes
     /// on from. `null` when it needs nothing, and once the operation ended.
     pub request: Value,
+    /// The server that carries it out, where no job does; none: of a version that did not say so.
+    pub holder: Option<Uuid>,
     /// The job it started, if any: what the final answer names.
     pub job_id: Option<String>,
     /// Body of the final answer; `null` when there is none beyond the job id.

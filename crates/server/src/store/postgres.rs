@@ -1,10 +1,10 @@
 //! The store in a PostgreSQL database.
 //!
-//! Contract: there is one writer at a time, as with the embedded store: all writing is done on one connection,
-//! which has to hold the catalogue's seat, an advisory lock of its session. A second server of the same
-//! schema of the same database cannot write, and does not start, until the first one is gone; one whose connection breaks
-//! writes nothing until it has the seat again. Reading sessions are snapshots that never wait for the
-//! writer. The statements are those of every database, see `sql/session.rs`.
+//! Contract: there is one writer at a time, as with the embedded store, of all servers on the same schema of
+//! the same database: a writing session begins by taking the catalogue's seat, an advisory lock that ends with
+//! its transaction. From then on nobody else's writes come in between, so that what it reads is so until it
+//! commits. Reading sessions are snapshots that never wait for the writer. The statements are those of every
+//! database, see `sql/session.rs`.
 //! Source: <https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS>.
 
 #[path = "sql/session.rs"]
@@ -22,13 +22,16 @@ use super::{Database, Result, Session, StoreError};
 type Db = sqlx::Postgres;
 type Connection = PgConnection;
 
-/// How long a session waits for a connection, and a starting server for the seat: a restart overlaps with
-/// the end of the process before it.
+/// How long a session waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When the database notices that a server's machine is gone, whose seat another one waits for: it asks
-/// after so many seconds of silence, again every so many, and gives up after so many questions.
-const KEEPALIVE: [(&str, &str); 3] = [
+/// What a connection that writes asks of the database, so that no server keeps the others from writing: it
+/// gives up waiting for the seat after [`PATIENCE`], a server that does nothing in the middle of a transaction
+/// loses it sooner than that, and one whose machine is gone after 10 s of silence and three questions:
+/// <https://www.postgresql.org/docs/15/runtime-config-client.html>.
+const WRITER: [(&str, &str); 5] = [
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "5s"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
@@ -41,9 +44,10 @@ const READERS: u32 = 16;
 /// Prepared statements kept by a connection; the store has fewer than this.
 const STATEMENTS: usize = 100;
 
-/// The advisory lock that is the seat: "strongrm" in ASCII, so that no other program takes it by accident,
-/// and by exclusive or the hash of the schema's name, because one database may hold several catalogues.
-const SEAT: i64 = 0x7374_726f_6e67_726d;
+/// Takes the seat: "strongrm" in ASCII, so that no other program takes it by accident, and by exclusive or the
+/// hash of the schema's name, because one database may hold several catalogues.
+const TAKE_SEAT: &str = "SELECT pg_advisory_xact_lock(\
+    x'7374726f6e67726d'::bigint # hashtext(current_schema())::bigint)";
 
 /// The connections to a database.
 pub struct PostgresDatabase {
@@ -52,8 +56,8 @@ pub struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// Connects by a URL (`postgres://user:password@host/database?sslmode=verify-full`), takes the seat and
-    /// brings the schema up to date.
+    /// Connects by a URL (`postgres://user:password@host/database?sslmode=verify-full`) and brings the schema
+    /// up to date.
     pub async fn open(url: &str) -> Result<Self> {
         let failed = |source| StoreError::Database {
             doing: "connect to the database",
@@ -63,14 +67,10 @@ impl PostgresDatabase {
         let options = options
             .application_name("strongroom")
             .statement_cache_capacity(STATEMENTS);
-        // For ever: the seat is the connection's.
         let writer = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .after_connect(|connection, _| Box::pin(take_seat(connection)))
-            .connect_with(options.clone().options(KEEPALIVE))
+            .connect_with(options.clone().options(WRITER))
             .await
             .map_err(failed)?;
         sqlx::migrate!("src/store/migrations/postgres")
@@ -85,34 +85,20 @@ impl PostgresDatabase {
     }
 }
 
-/// Takes the seat, or says that another server has it; the pool asks again until its patience ends.
-async fn take_seat(connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
-    let taken: bool =
-        sqlx::query_scalar("SELECT pg_try_advisory_lock($1 # hashtext(current_schema())::bigint)")
-            .bind(SEAT)
-            .fetch_one(connection)
-            .await?;
-    if taken {
-        return Ok(());
-    }
-    let told = "another server works on this database";
-    Err(sqlx::Error::Io(std::io::Error::new(
-        std::io::ErrorKind::ResourceBusy,
-        told,
-    )))
-}
-
 #[async_trait]
 impl Database for PostgresDatabase {
     async fn begin(&self) -> Result<Box<dyn Session>> {
-        let transaction = self
+        let failed = |source| StoreError::Database {
+            doing: "begin a transaction",
+            source,
+        };
+        // Each statement sees what was committed before it, which nobody adds to once the seat is taken.
+        let begin = self
             .writer
-            .begin()
-            .await
-            .map_err(|source| StoreError::Database {
-                doing: "begin a transaction",
-                source,
-            })?;
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED");
+        let mut transaction = begin.await.map_err(failed)?;
+        let seat = sqlx::query(TAKE_SEAT).execute(&mut *transaction);
+        seat.await.map_err(failed)?;
         Ok(Box::new(SqlSession(transaction)))
     }
 
@@ -128,6 +114,10 @@ impl Database for PostgresDatabase {
         Ok(Box::new(SqlSession(transaction)))
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -140,8 +130,8 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     /// Connection exception, insufficient resources (a full disk among them), operator intervention,
     /// system error.
     const CLASSES: [&str; 4] = ["08", "53", "57", "58"];
-    /// `lock_not_available`, `deadlock_detected`.
-    const CODES: [&str; 2] = ["55P03", "40P01"];
+    /// `lock_not_available`, `deadlock_detected`, `idle_in_transaction_session_timeout`.
+    const CODES: [&str; 3] = ["55P03", "40P01", "25P03"];
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(told) => {

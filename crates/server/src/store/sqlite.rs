@@ -102,6 +102,10 @@ impl Database for SqliteDatabase {
         Ok(Box::new(SqlSession(transaction)))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;

@@ -79,6 +79,7 @@ fn operation(id: &str, minutes: i64) -> OperationRow {
         location: "here".to_owned(),
         status: OperationStatus::InProgress,
         request: json!({"asked": "for this"}),
+        holder: Some(Uuid::from_u128(5)),
         job_id: Some("j".to_owned()),
         result: json!(null),
         error: json!(null),

@@ -234,7 +234,7 @@ impl Protected {
         let row = self.job(job).await;
         let prefix = row.request["repository"]["prefix"].as_str().unwrap();
         let folder = format!("acct01/backups/{prefix}/reports/{job}");
-        self.harness.app.blobs.join(folder)
+        self.harness.app.blobs.path().join(folder)
     }
 
     /// The one job that has not ended.
@@ -299,7 +299,7 @@ impl Protected {
             .decode(&secrets.repository_key)
             .unwrap();
         let key = RepositoryKey::new(bytes.try_into().unwrap());
-        let path = self.harness.app.blobs.join("acct01/backups");
+        let path = self.harness.app.blobs.path().join("acct01/backups");
         let config = StoreConfig {
             backend: Backend::Local { path },
             prefix: secrets.prefix.clone(),

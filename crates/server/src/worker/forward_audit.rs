@@ -68,7 +68,15 @@ impl Receiver {
 }
 
 /// Hands entries on, for ever.
-pub async fn forward_for_ever(app: Arc<App>, mut receiver: Receiver) {
+pub(super) async fn forward_for_ever(app: Arc<App>, settings: ReceiverSettings) {
+    let mut receiver = match Receiver::open(&settings) {
+        Ok(receiver) => receiver,
+        Err(error) => {
+            // It could be opened when the server started.
+            tracing::error!(error = %error, "the receiver of the audit log cannot be used any more");
+            return;
+        }
+    };
     let mut pause = AUDIT_FIRST_PAUSE;
     let mut is_away = false;
     loop {

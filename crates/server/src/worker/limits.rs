@@ -28,6 +28,14 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// The longest the worker sleeps when nothing is due: clocks may be set, notices may be lost.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// The same where several servers share the catalogue: the one that works learns of what others accepted by
+/// looking, which is one query that an index answers.
+pub const LONGEST_SLEEP_SHARED: Duration = Duration::from_secs(1);
+
+/// Open operations that are looked through for those whose server is gone: more than clients wait for at a
+/// time; what lies beyond is found once these have ended.
+pub const OPERATIONS_TAKEN_UP: usize = 10_000;
+
 /// How often a running job is looked at, at most and at least: after a twentieth of the time that it has
 /// run. So its end is seen within 5 % of what the job took, a small backup is not made twice as long
 /// by waiting for a look, and a long one costs one small GET a second; what a user sees as progress.

@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn packs(it: &Protected) -> usize {
-        let instances = it.harness.app.blobs.join("acct01/backups/instances");
+        let instances = it.harness.app.blobs.path().join("acct01/backups/instances");
         let mut folders: Vec<PathBuf> = std::fs::read_dir(instances)
             .unwrap()
             .map(|entry| entry.unwrap().path().join("packs"))
@@ -324,7 +324,7 @@ mod tests {
         fail_it(&it);
         it.look_until_idle().await;
         let manifest = format!("acct01/backups/{prefix}/points/{point}/manifest");
-        std::fs::write(it.harness.app.blobs.join(manifest), b"damaged").unwrap();
+        std::fs::write(it.harness.app.blobs.path().join(manifest), b"damaged").unwrap();
         prune(&it).await;
         assert_eq!((packs(&it), turns(&it, Turn::Failed)), (2, 1));
         drop(repository);

@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use strongroom_api::instance::BackupInstance;
 use tokio::sync::watch;
 
-use super::{InHand, run, take_up_operations, until};
+use super::{Duties, InHand, run, take_up_for_test, until};
 use crate::app::jobs::Step;
 use crate::app::operations::{self, OperationKind};
 use crate::app::repositories::{self, StoredScopes};
+use crate::app::servers::Seen;
 use crate::app::{ResourceId, validation};
 use crate::data_plane::{DataPlane, DataPlaneMetrics};
 use crate::store::OperationStatus;
@@ -33,14 +34,18 @@ async fn a_running_worker_takes_up_a_job_by_itself_and_stops_when_told() {
     let it = Protected::new().await;
     let app = Arc::clone(&it.harness.app);
     let data_plane = DataPlane::open(
-        app.blobs.clone(),
+        app.blobs.path().to_owned(),
         repositories::issuer(&app),
         Arc::new(StoredScopes(Arc::clone(&app))),
         DataPlaneMetrics::default(),
     )
     .unwrap();
     let (stop, stopped) = watch::channel(false);
-    let worker = tokio::spawn(run(app, data_plane, stopped));
+    let duties = Duties {
+        data_plane,
+        audit_receiver: None,
+    };
+    let worker = tokio::spawn(run(app, duties, stopped));
     it.post("backup", adhoc()).await;
     while it.harness.clusters.resources().is_empty() {
         tokio::task::yield_now().await;
@@ -91,7 +96,7 @@ async fn what_a_killed_server_left_open_is_gone_on_with() {
         .unwrap();
     session.commit().await.unwrap();
 
-    take_up_operations(app).await.unwrap();
+    take_up_for_test(app).await;
 
     let ended = async |id: &str| loop {
         let row = app
@@ -142,4 +147,38 @@ async fn a_crowded_cluster_leaves_places_for_others() {
     };
     assert!(in_hand.take(&purge));
     assert!(!in_hand.is_full());
+}
+
+#[tokio::test]
+async fn operations_of_a_server_that_is_gone_are_taken_over_and_those_of_others_are_left() {
+    let it = Protected::new().await;
+    let app = &it.harness.app;
+    let peer = it.harness.peer(2).await;
+    let vault = ResourceId::published(it.vault.clone());
+    let instance = serde_json::from_value::<BackupInstance>(it.instance_document()).unwrap();
+    let accepted = validation::start(&peer, &vault, &vault, instance).await;
+    let id = accepted.unwrap().id;
+    let as_stored = async || {
+        let mut session = app.store.read().await.unwrap();
+        session.operation(&id).await.unwrap().unwrap()
+    };
+    assert_eq!(as_stored().await.holder, Some(peer.server_id));
+
+    let mut seen = Seen {
+        term: Some(1),
+        present: [app.server_id, peer.server_id].into(),
+    };
+    super::take_up_operations(app, |row| seen.lacks(row.holder))
+        .await
+        .unwrap();
+    assert_eq!(as_stored().await.holder, Some(peer.server_id));
+    seen.present.remove(&peer.server_id);
+    super::take_up_operations(app, |row| seen.lacks(row.holder))
+        .await
+        .unwrap();
+    while !as_stored().await.status.is_final() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(as_stored().await.holder, Some(app.server_id));
+    assert_eq!(as_stored().await.status, OperationStatus::Succeeded);
 }

@@ -156,6 +156,12 @@ pub fn expiry(issued: Issued, lifetime: Lifetime) -> Option<Timestamp> {
 }
 
 impl Record {
+    /// Whether its current token was issued after that of the other.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        self.current.map(|issued| issued.at) > other.current.map(|issued| issued.at)
+    }
+
     /// What a presented token is worth. Every remembered digest is compared, found or not.
     #[must_use]
     pub fn standing(&self, presented: TokenDigest, now: Timestamp, lifetime: Lifetime) -> Standing {

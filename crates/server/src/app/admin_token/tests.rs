@@ -27,7 +27,8 @@ impl AdminToken {
             ..Record::default()
         };
         save(store, &record).await.unwrap();
-        Self::open(file, lifetime, store, clock, &CountingEntropy::default())
+        let entropy = CountingEntropy::default();
+        Self::open(file, lifetime, false, store, clock, &entropy)
             .await
             .unwrap()
     }
@@ -78,6 +79,7 @@ impl Directory {
         AdminToken::open(
             self.file(),
             self.lifetime,
+            false,
             &self.store,
             &clock,
             &self.entropy,

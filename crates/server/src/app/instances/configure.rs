@@ -14,9 +14,6 @@ use crate::app::resources::Written;
 use crate::app::{App, Error, ResourceId, Result, resources, validation};
 use crate::store::{OperationRow, Session};
 
-/// Open operations that a restarted server takes up.
-const MOST_OPEN: usize = 10_000;
-
 /// Notes the operation that configures what was just written. Follow with [`configure`].
 pub(super) async fn begin(
     app: &App,
@@ -28,17 +25,6 @@ pub(super) async fn begin(
     let request = json!({ "etag": written.resource.e_tag });
     let kind = OperationKind::ConfigureBackup;
     operations::start_of_request(app, session, kind, id, location, request).await
-}
-
-/// Takes up what a stopped server left open.
-pub async fn resume(app: &Arc<App>) -> Result<()> {
-    let open = app.store.read().await?.open_operations(MOST_OPEN).await?;
-    for operation in open {
-        if operation.kind == OperationKind::ConfigureBackup.as_str() {
-            tokio::spawn(configure(Arc::clone(app), operation));
-        }
-    }
-    Ok(())
 }
 
 /// Validates an instance and ends the operation with its new state.
@@ -148,7 +134,7 @@ mod tests {
         let terms = resources::Terms::of_server(&harness.app);
         let accepted = super::super::put(&harness.app, &id, instance, &terms).await;
         let operation = accepted.unwrap().operation;
-        resume(&harness.app).await.unwrap();
+        crate::worker::take_up_for_test(&harness.app).await;
         loop {
             let row = harness
                 .app

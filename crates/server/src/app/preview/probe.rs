@@ -271,6 +271,7 @@ mod tests {
             location: String::new(),
             status,
             request,
+            holder: None,
             job_id: None,
             result: Value::Null,
             error: Value::Null,

@@ -314,11 +314,17 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_report_costs_the_details_and_not_the_job() {
         let it = sealed().await;
-        let folder = it.harness.app.blobs.join("acct01/backups").join(format!(
-            "{}/reports/{}/1",
-            it.harness.clusters.secrets().prefix,
-            it.only_job().await.id
-        ));
+        let folder = it
+            .harness
+            .app
+            .blobs
+            .path()
+            .join("acct01/backups")
+            .join(format!(
+                "{}/reports/{}/1",
+                it.harness.clusters.secrets().prefix,
+                it.only_job().await.id
+            ));
         for segment in std::fs::read_dir(folder).unwrap() {
             std::fs::write(segment.unwrap().path(), b"damaged").unwrap();
         }

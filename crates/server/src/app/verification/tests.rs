@@ -20,7 +20,7 @@ async fn verified(it: &Protected, point: &str) -> (Value, Value) {
 
 /// Files of the repository whose path holds `part`.
 fn files(it: &Protected, part: &str) -> Vec<PathBuf> {
-    let mut folders = vec![it.harness.app.blobs.join("acct01/backups/instances")];
+    let mut folders = vec![it.harness.app.blobs.path().join("acct01/backups/instances")];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -139,7 +139,7 @@ async fn a_verification_that_a_killed_server_left_open_is_done_anew() {
     // Accepted, and then the process ended before it began.
     let (operation, is_new) = start(&it.harness.app, &id).await.unwrap();
     assert!(is_new);
-    resume(&it.harness.app).await.unwrap();
+    crate::worker::take_up_for_test(&it.harness.app).await;
     loop {
         let mut session = it.harness.app.store.read().await.unwrap();
         let row = session.operation(&operation.id).await.unwrap().unwrap();

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Connection, Result, failed, json, micros, one_more, optional_time, time};
+use super::{Connection, Result, failed, json, micros, one_more, optional_time, time, uuid};
 use crate::store::{OperationRow, OperationStatus, StoreError};
 
 #[derive(FromRow)]
@@ -15,6 +15,7 @@ struct Stored {
     location: String,
     status: String,
     request: String,
+    holder: Option<String>,
     job_id: Option<String>,
     result: String,
     error: String,
@@ -36,6 +37,7 @@ impl Stored {
             location: self.location,
             status,
             request: json(&self.request)?,
+            holder: self.holder.as_deref().map(uuid).transpose()?,
             job_id: self.job_id,
             result: json(&self.result)?,
             error: json(&self.error)?,
@@ -58,8 +60,8 @@ pub(super) async fn get(on: &mut Connection, id: &str) -> Result<Option<Operatio
 pub(super) async fn insert(on: &mut Connection, row: &OperationRow) -> Result<()> {
     sqlx::query(
         "INSERT INTO operations (id, kind, scope_key, resource_id, location, status, job_id,
-             result, error, created_at, ended_at, request)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             result, error, created_at, ended_at, request, holder)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(&row.id)
     .bind(&row.kind)
@@ -73,6 +75,7 @@ pub(super) async fn insert(on: &mut Connection, row: &OperationRow) -> Result<()
     .bind(micros(row.created_at))
     .bind(row.ended_at.map(micros))
     .bind(row.request.to_string())
+    .bind(row.holder.map(|id| id.to_string()))
     .execute(on)
     .await
     .map_err(failed("write a new operation"))?;

@@ -6,6 +6,7 @@
 
 mod audit;
 mod jobs;
+mod leases;
 mod operations;
 mod recovery_points;
 mod resources;
@@ -23,12 +24,12 @@ use uuid::Uuid;
 use resources::Which;
 
 use super::{Connection, Db};
-use crate::store::call;
 use crate::store::{
-    Actor, JobFilter, JobRow, OperationRow, PointTime, RecoveryPointRow, RepositoryRow,
+    Actor, JobFilter, JobRow, LeaseRow, OperationRow, PointTime, RecoveryPointRow, RepositoryRow,
     ResourceRow, Result, RetentionRow, RoleAssignmentRow, Rows, ScheduleRow, Session, StoreError,
     TimeCursor, UseRow,
 };
+use crate::store::{call, lease};
 
 /// A session that is a transaction of the database.
 pub(super) struct SqlSession(pub(super) Transaction<'static, Db>);
@@ -42,6 +43,9 @@ impl SqlSession {
 #[async_trait]
 impl Session for SqlSession {
     async fn commit(mut self: Box<Self>) -> Result<()> {
+        if let Some(term) = lease::in_force() {
+            leases::check_term(self.on(), term).await?;
+        }
         let call = call::without_entry();
         if let Some(call) = &call {
             audit::append(self.on(), call.as_written()).await?;
@@ -310,6 +314,19 @@ impl Session for SqlSession {
     }
     async fn operations_of_job(&mut self, job_id: &str) -> Result<Vec<OperationRow>> {
         operations::of_job(self.on(), job_id).await
+    }
+    async fn adopt_operation(&mut self, id: &str, holder: Uuid) -> Result<bool> {
+        leases::adopt(self.on(), id, holder).await
+    }
+
+    async fn leases(&mut self, limit: usize) -> Result<Vec<LeaseRow>> {
+        leases::all(self.on(), limit).await
+    }
+    async fn put_lease(&mut self, row: &LeaseRow) -> Result<()> {
+        leases::put(self.on(), row).await
+    }
+    async fn delete_lease(&mut self, name: &str) -> Result<()> {
+        leases::delete(self.on(), name).await
     }
 }
 

@@ -399,7 +399,7 @@ async fn no_more_jobs_run_in_a_cluster_than_it_can_bear() {
 async fn deleting_an_instance_deletes_what_it_stored() {
     let it = Protected::new().await;
     it.recovery_point().await;
-    let folder = it.harness.app.blobs.join("acct01/backups/instances");
+    let folder = it.harness.app.blobs.path().join("acct01/backups/instances");
     assert!(files_below(&folder) >= 3, "format, manifest and a pack");
     it.soft_delete("Off").await;
     let answer = it.harness.delete(&it.instance).await;
@@ -459,7 +459,7 @@ async fn what_a_deleted_instance_left_does_not_get_in_the_way_of_the_next_of_its
         it.harness.get(&report).await.refusal(),
         (404, "ResourceNotFound".to_owned())
     );
-    let folder = it.harness.app.blobs.join("acct01/backups/instances");
+    let folder = it.harness.app.blobs.path().join("acct01/backups/instances");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }
 
@@ -468,7 +468,7 @@ async fn a_container_with_recovery_points_is_not_forgotten_whatever_is_in_its_fo
     let it = Protected::new().await;
     it.recovery_point().await;
     // As with a disk that is not mounted, or a bucket, into which nobody looks.
-    let folder = it.harness.app.blobs.join("acct01/backups");
+    let folder = it.harness.app.blobs.path().join("acct01/backups");
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(
         it.harness.delete(&it.container).await.refusal(),

@@ -342,7 +342,7 @@ async fn a_policy_that_keeps_longer_now_keeps_what_there_is_and_one_that_keeps_s
 #[tokio::test]
 async fn a_store_that_is_away_keeps_the_point_marked_until_it_is_back() {
     let (it, repository, old, new) = two_points_of().await;
-    let folder = it.harness.app.blobs.join("acct01/backups/instances");
+    let folder = it.harness.app.blobs.path().join("acct01/backups/instances");
     let away = folder.with_extension("away");
     std::fs::rename(&folder, &away).unwrap();
     std::fs::write(&folder, b"no folder").unwrap();

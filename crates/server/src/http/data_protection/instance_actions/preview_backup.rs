@@ -248,7 +248,7 @@ mod tests {
         until_created(&it).await;
         killed.abort();
         assert!(killed.await.unwrap_err().is_cancelled());
-        preview::resume(&it.harness.app).await.unwrap();
+        crate::worker::take_up_for_test(&it.harness.app).await;
         counted(&it);
         loop {
             let mut session = it.harness.app.store.read().await.unwrap();

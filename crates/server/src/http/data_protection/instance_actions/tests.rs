@@ -218,7 +218,7 @@ async fn a_deleted_instance_is_purged_when_its_time_is_over_and_not_before() {
     expire_for_test(&it.harness.app, PAST_SOFT_DELETE).await;
     assert!(!still().await);
     it.look_until_idle().await;
-    let instances = it.harness.app.blobs.join("acct01/backups/instances");
+    let instances = it.harness.app.blobs.path().join("acct01/backups/instances");
     let left = std::fs::read_dir(instances).map_or(0, |found| {
         found
             .filter(|one| one.as_ref().unwrap().path().join("points").exists())

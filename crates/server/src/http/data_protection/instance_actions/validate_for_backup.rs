@@ -132,7 +132,12 @@ mod tests {
         assert_eq!(error["code"], code, "{error}");
         assert_eq!(error["message"], "From inside the cluster: it is so.");
         assert!(clusters.resources().is_empty());
-        let folder = it.harness.app.blobs.join("acct01/backups/strongroom-probe");
+        let folder = it
+            .harness
+            .app
+            .blobs
+            .path()
+            .join("acct01/backups/strongroom-probe");
         let left = std::fs::read_dir(folder).map_or(0, Iterator::count);
         assert_eq!(left, 0);
         let jobs = it.harness.get(&format!("{}/backupJobs", it.vault)).await;

@@ -62,7 +62,7 @@ async fn what_a_job_waits_in_the_queue_does_not_count_against_its_limits() {
 
 /// Makes the container's folder something that can be neither read nor written; returns what mends it.
 fn store_away(it: &Protected) -> impl FnOnce() + use<> {
-    let folder = it.harness.app.blobs.join("acct01/backups/instances");
+    let folder = it.harness.app.blobs.path().join("acct01/backups/instances");
     let aside = folder.with_extension("aside");
     std::fs::rename(&folder, &aside).unwrap();
     std::os::unix::fs::symlink(&folder, &folder).unwrap();
