@@ -170,7 +170,7 @@ fn an_outcome_that_there_is_not_is_refused_with_those_that_there_are() {
 fn access_that_instances_need_can_be_forced_away_and_doctor_sees_that_it_is_gone() {
     let stage = stage(|method, path| match (method, path) {
         ("DELETE", path) if path.contains("/trustedAccessRoleBindings/") => Some(Answer {
-            status: 200,
+            status: 204,
             headers: Vec::new(),
             body: Value::Null,
         }),

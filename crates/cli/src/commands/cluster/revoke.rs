@@ -32,6 +32,10 @@ impl Args {
         } else {
             bindings.delete(name).await?
         };
-        session.finish_delete(&format!("access of {} to {}", id::name(&vault_id), id::name(&cluster_id)), running).await
+        let access = format!("access of {} to {}", id::name(&vault_id), id::name(&cluster_id));
+        session.finish(&format!("deleting {access}"), running).await?;
+        // Whether there was any is not told.
+        session.say(&format!("{access} is deleted"));
+        Ok(())
     }
 }
