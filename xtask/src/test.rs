@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, the fast ones first, the real cluster last.
 
+mod go;
 mod npm;
 pub(crate) mod pypi;
 
@@ -288,6 +289,7 @@ fn end_to_end_on_a_node(up: &Cluster, filter: &str) -> Result<()> {
         ("STRONGROOM_E2E_SEAWEEDFS", pypi::seaweedfs()?),
         ("STRONGROOM_E2E_AZURITE", npm::azurite()?),
         ("STRONGROOM_E2E_NODE_PACKAGES", npm::packages()?),
+        ("STRONGROOM_E2E_TERRAFORM_CLIENT", go::terraform_client()?),
     ];
     stage("end to end", || {
         cargo(

@@ -19,6 +19,7 @@ mod scenarios {
     mod keys;
     mod lost_cluster;
     mod main_job;
+    mod missing_rights;
     mod postgresql;
     mod preview;
     mod protection;
@@ -30,7 +31,9 @@ mod scenarios {
     mod service_principals;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;
+    mod terraform_client;
     mod traps;
+    mod two_servers;
     mod two_vaults;
     mod verify;
     mod volume_groups;

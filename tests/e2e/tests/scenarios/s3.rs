@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use strongroom_e2e::bad_line::BadLine;
 use strongroom_e2e::process::wait_for;
+use strongroom_e2e::relay::Relay;
 use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 use strongroom_e2e::sample::LEDGER;
-use strongroom_e2e::stage::{CONTAINER, GROUP, INSTANCE, VAULT};
+use strongroom_e2e::stage::{CLUSTER, CONTAINER, GROUP, INSTANCE, POLICY, VAULT};
 
 use super::keys::odd_keys;
 use super::stage_of_tests::{TestStage, status};
@@ -151,6 +152,33 @@ fn a_service_that_refuses_loses_answers_and_stalls_costs_time_and_nothing_else()
     assert!(faults.iter().all(|count| *count > 0), "{faults:?}");
 }
 
+#[test]
+fn a_store_that_the_server_reaches_and_the_cluster_does_not_is_found_before_the_first_backup() {
+    let service = Service::start(TestStage::bare());
+    let stage = &service.stage;
+    LEDGER.deploy(&stage.kubectl).unwrap();
+    let mut way = Relay::to(service.s3.port()).unwrap();
+    service.set_up_by(service.s3.port(), way.port);
+    stage.protect(&LEDGER).unwrap();
+    let words = ["instance", "validate", INSTANCE, "--vault", VAULT];
+    let words = [&words[..], &["--policy", POLICY, "--cluster", CLUSTER]].concat();
+    stage.cli.run(&words).unwrap();
+
+    way.sever();
+    let (_, told) = stage.cli.fails(&words).unwrap();
+    let code = "UserErrorBackupStorageLocationNotReady";
+    assert!(
+        told.contains(code) && told.contains("From inside the cluster"),
+        "{told}"
+    );
+    way.mend().unwrap();
+    stage.cli.run(&words).unwrap();
+    assert_eq!(stage.leftover_jobs().unwrap(), Vec::<String>::new());
+    let left = service.s3.objects(CONTAINER).unwrap();
+    let probes = left.iter().filter(|(key, _)| key.contains("probe"));
+    assert_eq!(probes.count(), 0, "a probe left something in the bucket");
+}
+
 /// How long a job may go on: a client's own retries, the extension's restart, and a slow machine.
 const ENDED_WITHIN: Duration = Duration::from_secs(300);
 
@@ -173,11 +201,16 @@ impl Service {
         self.set_up_through(self.s3.port());
     }
 
-    /// The same, with the service behind this port of 127.0.0.1. Pods reach it by another address than the
-    /// server.
+    /// The same, with the service behind this port of 127.0.0.1.
     fn set_up_through(&self, port: u16) {
+        self.set_up_by(port, port);
+    }
+
+    /// The same, with the service behind one port of 127.0.0.1 for the server, and behind another one for
+    /// pods, which reach it by another address as well.
+    fn set_up_by(&self, port: u16, of_pods: u16) {
         let secret = self.secret_file(SECRET_ACCESS_KEY);
-        let pods = self.stage.props.reach.of_port(port).unwrap();
+        let pods = self.stage.props.reach.of_port(of_pods).unwrap();
         self.stage
             .create_vault_on(&[
                 "--backend",
