@@ -21,6 +21,8 @@ pub struct AuditEntry {
     pub time: Timestamp,
     /// Who called; absent when nobody was known to.
     pub caller: Option<AuditCaller>,
+    /// Whose right on a resource guard approved the call; absent when it needed no approval.
+    pub approver: Option<AuditCaller>,
     /// The permission that the call needs.
     pub action: String,
     /// The resource, or where the address led.

@@ -7,8 +7,8 @@
 //! an [anchor](Verifier::expecting), a head that somebody kept elsewhere, tells that too.
 //!
 //! The hash is SHA-256 over a name of this format and every field, each with its length before it, so that no
-//! two entries have the same bytes. The format does not change: a field more is another format with another
-//! name, and the golden test holds this one.
+//! two entries have the same bytes. A format does not change: a field more is another format with another
+//! name, and the golden test holds both. The second one has the approver; an entry without one is of the first.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,6 +26,9 @@ pub use verify::{Fault, Verified, Verifier};
 
 /// What the hash of an entry begins with.
 const ENTRY: &[u8] = b"strongroom audit entry v1";
+
+/// The same of one that somebody approved.
+const APPROVED_ENTRY: &[u8] = b"strongroom audit entry v2";
 
 /// What the hash before the first entry is of.
 const BEGINNING: &[u8] = b"strongroom audit log v1";
@@ -142,6 +145,9 @@ pub struct Event {
     /// Who called; none when nobody was known to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
+    /// Whose right on a resource guard approved it; none when it needed no approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<Caller>,
     /// The permission that it needs, as role definitions have it; empty when the address is none.
     pub action: String,
     /// The resource, or where the address led.
@@ -261,14 +267,13 @@ impl Entry {
 /// The hash of an entry.
 fn hash_of(sequence: u64, event: &Event, previous: Hash) -> Hash {
     let mut hasher = Fields(Sha256::new());
-    hasher.field(ENTRY);
+    hasher.field(match event.approver {
+        None => ENTRY,
+        Some(_) => APPROVED_ENTRY,
+    });
     hasher.field(&sequence.to_be_bytes());
     hasher.field(&event.time.as_nanosecond().to_be_bytes());
-    hasher.option(event.caller.as_ref(), |hasher, caller| {
-        hasher.field(caller.object_id.as_bytes());
-        hasher.field(caller.kind.as_bytes());
-        hasher.field(caller.name.as_bytes());
-    });
+    hasher.option(event.caller.as_ref(), Fields::caller);
     hasher.field(event.action.as_bytes());
     hasher.field(event.scope.as_bytes());
     hasher.field(event.method.as_bytes());
@@ -285,6 +290,9 @@ fn hash_of(sequence: u64, event: &Event, previous: Hash) -> Hash {
         hasher.field(address.as_bytes());
     });
     hasher.field(&event.unlisted.to_be_bytes());
+    if let Some(approver) = &event.approver {
+        hasher.caller(approver);
+    }
     hasher.field(&previous.0);
     Hash(hasher.0.finalize().into())
 }
@@ -296,6 +304,12 @@ impl Fields {
     fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
+    }
+
+    fn caller(&mut self, caller: &Caller) {
+        self.field(caller.object_id.as_bytes());
+        self.field(caller.kind.as_bytes());
+        self.field(caller.name.as_bytes());
     }
 
     fn option<T>(&mut self, value: Option<&T>, some: impl FnOnce(&mut Self, &T)) {

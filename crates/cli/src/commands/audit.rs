@@ -21,6 +21,14 @@ const COLUMNS: Columns<AuditEntry> = &[
     ("WHO", |entry| {
         output::or_nothing(entry.caller.as_ref().map(|caller| caller.name.as_str()))
     }),
+    ("APPROVED BY", |entry| {
+        output::or_nothing(
+            entry
+                .approver
+                .as_ref()
+                .map(|approver| approver.name.as_str()),
+        )
+    }),
     ("FROM", |entry| {
         output::or_nothing(entry.client_address.as_deref())
     }),

@@ -13,6 +13,7 @@ fn chain() -> Vec<Entry> {
         let entry = head.follow(Event {
             time: "2026-01-02T03:04:05Z".parse().unwrap(),
             caller: None,
+            approver: None,
             action: "Microsoft.DataProtection/backupVaults/delete".to_owned(),
             scope: format!("/subscriptions/s/{n}"),
             method: "DELETE".to_owned(),

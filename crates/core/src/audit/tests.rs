@@ -12,6 +12,7 @@ fn event(n: u64) -> Event {
             kind: "Application".to_owned(),
             name: "nightly".to_owned(),
         }),
+        approver: None,
         action: "Microsoft.DataProtection/backupVaults/write".to_owned(),
         scope: format!("/subscriptions/s/resourceGroups/rg/vault-{n}"),
         method: "PUT".to_owned(),
@@ -22,6 +23,14 @@ fn event(n: u64) -> Event {
         correlation_id: "c".to_owned(),
         client_address: Some("192.0.2.7".to_owned()),
         unlisted: 0,
+    }
+}
+
+fn approver() -> Caller {
+    Caller {
+        object_id: Uuid::from_u128(99),
+        kind: "User".to_owned(),
+        name: "second@example.org".to_owned(),
     }
 }
 
@@ -52,6 +61,12 @@ fn whole() -> Verifier {
 fn the_format_is_the_one_that_was_published() {
     let entry = Head::beginning().follow(event(1));
     insta::assert_snapshot!(serde_json::to_string_pretty(&entry).unwrap());
+    let approved = Event {
+        approver: Some(approver()),
+        ..event(2)
+    };
+    let approved = entry.head().follow(approved);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&approved).unwrap());
     let mut written = event(1);
     written.outcome = Outcome::Written;
     written.status = None;
@@ -148,7 +163,7 @@ fn only_who_kept_a_head_elsewhere_sees_that_the_end_was_cut_off_or_rewritten() {
 proptest! {
     /// Whatever is changed in one field of one entry is seen, and named as that entry.
     #[test]
-    fn an_edit_of_any_field_is_seen(at in 0_usize..8, field in 0_usize..13, text in "[a-z]{1,8}") {
+    fn an_edit_of_any_field_is_seen(at in 0_usize..8, field in 0_usize..14, text in "[a-z]{1,8}") {
         let mut entries = chain(8);
         let before = entries[at].clone();
         let event = &mut entries[at].event;
@@ -165,6 +180,7 @@ proptest! {
             9 => event.correlation_id.push_str(&text),
             10 => event.client_address = Some(text),
             11 => event.unlisted += 1,
+            12 => event.approver = Some(approver()),
             _ => if let Some(caller) = &mut event.caller { caller.name.push('x') },
         }
         let found = verify(whole(), &entries);

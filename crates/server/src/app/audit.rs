@@ -4,7 +4,7 @@
 
 use jiff::SignedDuration;
 use strongroom_api::audit::ENTRIES;
-use strongroom_core::audit::{Caller, Entry, Event, Head, Outcome};
+use strongroom_core::audit::{Entry, Event, Head, Outcome};
 
 use super::limits::{AUDIT_FORGOTTEN_AT_ONCE, AUDIT_KEPT};
 use super::{App, Result, resources};
@@ -28,11 +28,8 @@ pub async fn by_server<F: Future>(app: &App, action: &str, scope: &str, what: F)
     let server = resources::server(app);
     let event = Event {
         time: app.now(),
-        caller: Some(Caller {
-            object_id: server.object_id,
-            kind: server.kind.as_str().to_owned(),
-            name: server.name,
-        }),
+        caller: Some(server.to_caller()),
+        approver: None,
         action: action.to_owned(),
         scope: scope.to_owned(),
         method: String::new(),

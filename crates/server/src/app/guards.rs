@@ -26,7 +26,8 @@ pub use self::proxies::{
 use self::proxies::{linked, take_unlock};
 use super::resources::{self, Terms, Written};
 use super::{App, ResourceId, Result, resource_groups};
-use crate::store::{ResourceRow, Session};
+use crate::store::call::note;
+use crate::store::{Actor, ResourceRow, Session};
 
 /// Published type of a guard.
 pub const TYPE: &str = "Microsoft.DataProtection/resourceGuards";
@@ -40,6 +41,8 @@ const DEFAULT_REQUEST: &str = "default";
 /// What one of those who stand behind a request may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
+    /// Who they are.
+    pub holder: Actor,
     /// Whether it is the administrator, who may do everything.
     pub is_administrator: bool,
     /// Their roles.
@@ -49,8 +52,9 @@ pub struct Rights {
 impl Rights {
     /// Those of the server itself.
     #[must_use]
-    pub fn of_server() -> Self {
+    pub fn of_server(server: Actor) -> Self {
         Self {
+            holder: server,
             is_administrator: true,
             assignments: Arc::new([]),
         }
@@ -77,23 +81,31 @@ pub async fn require(
         return Ok(());
     };
     let guard = ResourceId::published(proxy.resource_guard_resource_id);
-    if !exclusions(session, &guard).await?.guards(operation)
-        || is_approved(&guard, operation, terms)
-        || take_unlock(app, session, row, operation, subject).await?
-    {
+    if !exclusions(session, &guard).await?.guards(operation) {
         return Ok(());
     }
-    Err(not_approved(operation, guard.as_str()).into())
+    let approver = match approver(&guard, operation, terms) {
+        Some(approver) => Some(approver.clone()),
+        None => take_unlock(app, session, row, operation, subject).await?,
+    };
+    let Some(approver) = approver else {
+        return Err(not_approved(operation, guard.as_str()).into());
+    };
+    note(|event| event.approver = Some(approver.to_caller()));
+    Ok(())
 }
 
-/// Whether somebody who stands behind the request may approve an operation.
-fn is_approved(guard: &ResourceId, operation: CriticalOperation, terms: &Terms) -> bool {
+/// Who of those that stand behind the request may approve an operation; the first of them.
+fn approver<'a>(
+    guard: &ResourceId,
+    operation: CriticalOperation,
+    terms: &'a Terms,
+) -> Option<&'a Actor> {
     let action = operation.request_action();
     let request = request_id(guard, operation);
-    terms
-        .rights
-        .iter()
-        .any(|rights| rights.include(&action, &request))
+    let mut rights = terms.rights.iter();
+    let approving = rights.find(|rights| rights.include(&action, &request));
+    approving.map(|rights| &rights.holder)
 }
 
 /// Id of the request of an operation.

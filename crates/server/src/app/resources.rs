@@ -41,7 +41,7 @@ impl Terms {
             by: server(app),
             if_match: None,
             if_none_match: None,
-            rights: vec![Rights::of_server()],
+            rights: vec![Rights::of_server(server(app))],
         }
     }
 

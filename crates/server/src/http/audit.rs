@@ -22,7 +22,7 @@ use axum::response::Response;
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
-use strongroom_core::audit::{Caller, Event, Outcome};
+use strongroom_core::audit::{Event, Outcome};
 use strongroom_core::error::{Code, Problem};
 
 use super::correlation::Ids;
@@ -74,6 +74,7 @@ impl Audit {
         Event {
             time: self.app.now(),
             caller: None,
+            approver: None,
             action: action.unwrap_or_default().to_owned(),
             scope: shown(request.uri().path()),
             method: request.method().to_string(),
@@ -118,11 +119,7 @@ impl Unknown {
 /// Tells the audit log who calls.
 pub(crate) fn note_caller(actor: &Actor) {
     note(|event| {
-        event.caller = Some(Caller {
-            object_id: actor.object_id,
-            kind: actor.kind.as_str().to_owned(),
-            name: actor.name.clone(),
-        });
+        event.caller = Some(actor.to_caller());
     });
 }
 

@@ -90,6 +90,7 @@ impl Authority {
     /// What the caller may do, for those who ask in the middle of a use case.
     pub(crate) fn rights(&self) -> Rights {
         Rights {
+            holder: self.principal.actor.clone(),
             is_administrator: self.principal.is_administrator,
             assignments: Arc::clone(&self.assignments),
         }

@@ -231,6 +231,7 @@ async fn rights(parts: &Parts, app: &App) -> Result<Vec<Rights>, Error> {
         let groups: Vec<Uuid> = groups.collect();
         let held = role_assignments::held_by(app, id, &groups).await?;
         rights.push(Rights {
+            holder: principal.actor,
             is_administrator: principal.is_administrator,
             assignments: held.into(),
         });

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strongroom_core::audit::Caller;
 use uuid::Uuid;
 
 /// A resource of the public contract, as stored.
@@ -45,6 +46,18 @@ pub struct Actor {
     pub kind: ActorKind,
     /// What people call it.
     pub name: String,
+}
+
+impl Actor {
+    /// As the audit log names it.
+    #[must_use]
+    pub fn to_caller(&self) -> Caller {
+        Caller {
+            object_id: self.object_id,
+            kind: self.kind.as_str().to_owned(),
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// What an [`Actor`] is; the names are the published ones of `createdByType`.

@@ -15,11 +15,12 @@ use strongroom_core::error::{Code, Problem};
 use strongroom_core::guard::{CriticalOperation, not_approved};
 use strongroom_core::name::NameKind;
 
-use super::{DESCRIPTION, exclusions, existing, is_approved, request_id, require};
+use super::{DESCRIPTION, approver, exclusions, existing, request_id, require};
 use crate::app::limits::{UNLOCKED_FOR, UNLOCKS_MAX};
 use crate::app::resources::{self, Terms, Written};
 use crate::app::{App, Error, ResourceId, Result, vaults};
-use crate::store::{ResourceRow, Session, UseRow};
+use crate::store::call::note;
+use crate::store::{Actor, ResourceRow, Session, UseRow};
 
 /// Published type of the link.
 pub const PROXY_TYPE: &str = "Microsoft.DataProtection/backupVaults/backupResourceGuardProxies";
@@ -36,6 +37,9 @@ const UNLOCKS: &str = "unlocks";
 struct Unlock {
     subject_key: String,
     until: Timestamp,
+    /// Who unlocked it; none in those of a version that did not note it.
+    #[serde(default)]
+    by: Option<Actor>,
 }
 
 /// The link of a vault, if it has one.
@@ -218,9 +222,10 @@ pub async fn unlock_delete(
                 .into());
         }
     }
-    if !is_approved(&guard, operation, terms) {
+    let Some(approver) = approver(&guard, operation, terms) else {
         return Err(not_approved(operation, guard.as_str()).into());
-    }
+    };
+    note(|event| event.approver = Some(approver.to_caller()));
     let now = app.now();
     let span = SignedDuration::try_from(UNLOCKED_FOR).unwrap_or(SignedDuration::ZERO);
     let until = now.saturating_add(span).unwrap_or(now);
@@ -233,6 +238,7 @@ pub async fn unlock_delete(
     unlocks.push(Unlock {
         subject_key: subject,
         until,
+        by: Some(approver.clone()),
     });
     keep(&mut *session, &mut row, &unlocks).await?;
     session.commit().await?;
@@ -276,28 +282,26 @@ async fn keep(session: &mut dyn Session, row: &mut ResourceRow, unlocks: &[Unloc
     Ok(session.put_resource(row).await?)
 }
 
-/// Uses an unlock up, if there is one for this.
+/// Uses an unlock up, if there is one for this; tells who gave it.
 pub(super) async fn take_unlock(
     app: &App,
     session: &mut dyn Session,
     mut row: ResourceRow,
     operation: CriticalOperation,
     subject: &str,
-) -> Result<bool> {
+) -> Result<Option<Actor>> {
     let is_delete = matches!(
         operation,
         CriticalOperation::DeleteInstance | CriticalOperation::DisableMua
     );
     let (now, subject) = (app.now(), subject.to_lowercase());
     let mut unlocks = unlocks_of(&row);
-    let before = unlocks.len();
-    let is_unlocked = is_delete
-        && unlocks
-            .iter()
-            .any(|unlock| unlock.subject_key == subject && unlock.until > now);
+    let fits = |unlock: &Unlock| unlock.subject_key == subject && unlock.until > now;
+    let Some(unlock) = unlocks.iter().find(|unlock| is_delete && fits(unlock)) else {
+        return Ok(None);
+    };
+    let by = unlock.by.clone();
     unlocks.retain(|unlock| unlock.subject_key != subject);
-    if is_unlocked && unlocks.len() < before {
-        keep(session, &mut row, &unlocks).await?;
-    }
-    Ok(is_unlocked)
+    keep(session, &mut row, &unlocks).await?;
+    Ok(Some(by.unwrap_or_else(|| resources::server(app))))
 }

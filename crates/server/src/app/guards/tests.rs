@@ -67,6 +67,18 @@ impl Guarded {
         harness.call_as(ADMIN_OF_BACKUPS, method, path, body).await
     }
 
+    /// Who approved what was written last.
+    async fn last_approver(&self) -> String {
+        let (_, head) = crate::app::audit::bounds(&self.it.harness.app)
+            .await
+            .unwrap();
+        let entries = crate::app::audit::after(&self.it.harness.app, head.sequence - 1, 1);
+        let last = entries.await.unwrap().rows.remove(0);
+        last.event
+            .approver
+            .map_or("nobody".to_owned(), |who| who.name)
+    }
+
     async fn patch(&self, settings: Value) -> Answer {
         let patch = json!({"properties": {"securitySettings": settings}});
         self.call("PATCH", &self.it.vault, Some(patch)).await
@@ -183,6 +195,7 @@ async fn the_token_of_a_second_person_approves_and_a_wrong_one_does_not() {
     let wrong = send("wrong").await;
     assert_eq!(wrong.refusal().1, "InvalidAuthenticationToken");
     assert_eq!(send(TOKEN).await.status, 202);
+    assert_eq!(guarded.last_approver().await, "admin");
 }
 
 #[tokio::test]
@@ -214,6 +227,7 @@ async fn a_delete_is_unlocked_once_for_what_is_named_and_for_a_while() {
         &guarded.call("DELETE", &guarded.proxy, None).await
     ));
     assert_eq!(guarded.call("DELETE", &it.instance, None).await.status, 200);
+    assert_eq!(guarded.last_approver().await, "admin");
     let shown = it.harness.get(&guarded.proxy).await;
     assert!(!shown.text.contains("unlocks"), "{}", shown.text);
 }

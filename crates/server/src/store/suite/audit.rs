@@ -1,6 +1,7 @@
 //! The audit log: appended to in order, read in pages, forgotten from its beginning only.
 
-use strongroom_core::audit::{Event, Head, Outcome, Verifier};
+use strongroom_core::audit::{Caller, Event, Head, Outcome, Verifier};
+use uuid::Uuid;
 
 use super::{Store, start};
 use crate::store::call::{Call, note};
@@ -9,6 +10,11 @@ fn event(scope: &str) -> Event {
     Event {
         time: start(),
         caller: None,
+        approver: Some(Caller {
+            object_id: Uuid::from_u128(8),
+            kind: "User".to_owned(),
+            name: "second".to_owned(),
+        }),
         action: "a/b/write".to_owned(),
         scope: scope.to_owned(),
         method: "PUT".to_owned(),

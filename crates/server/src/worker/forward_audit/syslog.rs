@@ -156,6 +156,7 @@ mod tests {
         let entry = Head::beginning().follow(Event {
             time: "2026-01-02T03:04:05Z".parse().unwrap(),
             caller: None,
+            approver: None,
             action: "a/b/write".to_owned(),
             scope: "/ä".to_owned(),
             method: "PUT".to_owned(),
