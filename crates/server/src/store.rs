@@ -68,8 +68,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database is busy, or its disk full: nothing is wrong with what was asked for, and
-    /// asking again later may help.
+    /// Whether the database is busy or away, its disk full, or it takes no writes: nothing is wrong with
+    /// what was asked for, and asking again later may help.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {

@@ -12,6 +12,7 @@
 mod scenarios {
     mod azure_blob;
     mod bad_input;
+    mod catalogue_trouble;
     mod databases;
     mod extension_killed;
     mod hooks;
@@ -20,6 +21,7 @@ mod scenarios {
     mod lost_cluster;
     mod main_job;
     mod missing_rights;
+    mod mounted_over;
     mod postgresql;
     mod preview;
     mod protection;

@@ -68,7 +68,8 @@ impl IntoResponse for Error {
                 tracing::warn!(error = chain(&error), "the store is busy, full or away");
                 Problem::new(
                     Code::ServiceUnavailable,
-                    "The server's own database is busy, its disk is full, or it is away; nothing was changed.",
+                    "The server's own database is busy or away, its disk is full, or it takes no writes; nothing was \
+                     changed.",
                 )
             }
             other => {

@@ -124,14 +124,15 @@ impl Database for PostgresDatabase {
     }
 }
 
-/// Whether an error says that the database is away, going away, busy or full:
+/// Whether an error says that the database is away, going away, busy or full, or takes no writes:
 /// <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
 pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     /// Connection exception, insufficient resources (a full disk among them), operator intervention,
     /// system error.
     const CLASSES: [&str; 4] = ["08", "53", "57", "58"];
-    /// `lock_not_available`, `deadlock_detected`, `idle_in_transaction_session_timeout`.
-    const CODES: [&str; 3] = ["55P03", "40P01", "25P03"];
+    /// `lock_not_available`, `deadlock_detected`, `idle_in_transaction_session_timeout`, and
+    /// `read_only_sql_transaction`, as of a standby.
+    const CODES: [&str; 4] = ["55P03", "40P01", "25P03", "25006"];
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(told) => {

@@ -8,10 +8,12 @@
 #[path = "sql/session.rs"]
 mod session;
 
+use std::future::ready;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::Connection as _;
 use sqlx::error::DatabaseError as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -52,10 +54,13 @@ impl SqliteDatabase {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(STATEMENTS);
+        // When its disk is full, SQLite itself rolls a transaction back; the driver does not know that and would
+        // begin none on that connection ever again: <https://www.sqlite.org/lang_transaction.html>.
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .min_connections(1)
             .acquire_timeout(BUSY_TIMEOUT)
+            .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
             .connect_with(options.clone())
             .await
             .map_err(|source| StoreError::Database {
@@ -112,11 +117,12 @@ impl Database for SqliteDatabase {
     }
 }
 
-/// Whether an error says that the database is busy, locked or full, or that no connection came free in
-/// time: <https://www.sqlite.org/rescode.html>.
+/// Whether an error says that the database is busy, locked or full, takes no writes or cannot be read from its
+/// disk, or that no connection came free in time: <https://www.sqlite.org/rescode.html>.
 pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
-    /// `SQLITE_BUSY`, `SQLITE_LOCKED`, `SQLITE_FULL`: the low byte of an extended code.
-    const TRANSIENT: [u32; 3] = [5, 6, 13];
+    /// `SQLITE_BUSY`, `SQLITE_LOCKED`, `SQLITE_READONLY`, `SQLITE_IOERR`, `SQLITE_FULL`, `SQLITE_CANTOPEN`:
+    /// the low byte of an extended code.
+    const TRANSIENT: [u32; 6] = [5, 6, 8, 10, 13, 14];
     match error {
         sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(told) => told

