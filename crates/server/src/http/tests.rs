@@ -1,5 +1,6 @@
 //! The rules that hold for every route.
 
+mod races;
 mod sdk_operations;
 
 use axum::body::Body;
