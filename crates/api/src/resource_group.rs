@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::arm::Resource;
 
 /// `ResourceGroup`; clients may leave `properties` out of a PUT.
 #[skip_serializing_none]
@@ -53,5 +52,31 @@ pub struct SnapshotClass {
     pub group_class: Option<String>,
 }
 
+/// `ResourceGroupPatchable`: what it leaves out stays.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceGroupPatch {
+    /// The caller's own labels, all of them.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// What the group is.
+    pub properties: Option<ResourceGroupProperties>,
+}
+
 /// Any resource in a list of a group's resources: no properties.
-pub type GenericResource = Resource<Option<serde_json::Value>>;
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenericResource {
+    /// Its id.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub resource_type: Option<String>,
+    /// Its region.
+    pub location: Option<String>,
+    /// The caller's own labels.
+    pub tags: Option<BTreeMap<String, String>>,
+}

@@ -3,14 +3,17 @@
 //! A subscription needs no registration: it exists once a group was written in it. One more always
 //! exists, the default one, so that a new server has a scope to work in.
 
+mod contents;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strongroom_api::arm::Resource;
-use strongroom_api::resource_group::{ResourceGroup, ResourceGroupProperties};
+use strongroom_api::resource_group::{ResourceGroup, ResourceGroupPatch, ResourceGroupProperties};
 use strongroom_api::subscription::Subscription;
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::NameKind;
 
+pub use self::contents::contents;
 use super::resources::{self, Terms};
 use super::{App, Error, ResourceId, Result, snapshot_groups};
 use crate::store::{Actor, ResourceRow, Session};
@@ -148,6 +151,23 @@ pub async fn put(
     .await?;
     session.commit().await?;
     Ok((shown(written.resource), written.created))
+}
+
+/// Changes what a patch names.
+pub async fn patch(
+    app: &App,
+    id: &ResourceId,
+    patch: ResourceGroupPatch,
+    terms: &Terms,
+) -> Result<ResourceGroup> {
+    let old = get(app, id).await?;
+    let id = ResourceId::published(old.id.clone().unwrap_or_default());
+    let group = ResourceGroup {
+        tags: patch.tags.or(old.tags),
+        properties: patch.properties,
+        ..old
+    };
+    Ok(put(app, &id, group, terms).await?.0)
 }
 
 fn shown(stored: Stored) -> ResourceGroup {

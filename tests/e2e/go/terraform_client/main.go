@@ -75,6 +75,7 @@ func run(ctx context.Context) error {
 		{"a policy", makePolicy},
 		{"trusted access", bindVault},
 		{"an instance, until it is protected", makeInstance},
+		{"the group lists the vault", groupHoldsVault},
 		{"everything deleted again", deleteAll},
 	} {
 		if err := step.do(ctx, clients); err != nil {
@@ -129,6 +130,22 @@ func groupIsThere(ctx context.Context, clients *session) error {
 		err = fmt.Errorf("it is in %s", read.Model.Location)
 	}
 	return err
+}
+
+// groupHoldsVault asks what the provider asks before it deletes a group.
+func groupHoldsVault(ctx context.Context, clients *session) error {
+	id := commonids.ResourceGroupId{SubscriptionId: subscription, ResourceGroupName: group}
+	options := resourcegroups.DefaultResourcesListByResourceGroupOperationOptions()
+	listed, err := clients.groups.ResourcesListByResourceGroupComplete(ctx, id, options)
+	if err != nil {
+		return err
+	}
+	for _, resource := range listed.Items {
+		if resource.Id != nil && *resource.Id == vaultID().ID() {
+			return nil
+		}
+	}
+	return fmt.Errorf("it is not among %d resources", len(listed.Items))
 }
 
 func makeVault(ctx context.Context, clients *session) error {

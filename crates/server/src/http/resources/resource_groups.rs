@@ -3,6 +3,7 @@
 mod delete;
 mod get;
 mod list;
+mod patch;
 mod put;
 
 use crate::http::route::Route;
@@ -17,6 +18,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}")
             .get(READ, get::handle)
             .put(WRITE, put::handle)
+            .patch(WRITE, patch::handle)
             .delete(DELETE, delete::handle),
     ]
 }
