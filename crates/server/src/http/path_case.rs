@@ -2,7 +2,8 @@
 //! the published spelling, and answers always use the published one.
 //!
 //! Contract: only the fixed words of a known route change; names stay as given, whatever they are.
-//! An address that is no route passes unchanged and ends as 404. A trailing slash is dropped.
+//! An address that is no route passes unchanged and ends as 404. A trailing slash is dropped, and so is the
+//! empty path of no parent that generic clients write behind a provider.
 
 use axum::extract::Request;
 use axum::http::Uri;
@@ -42,7 +43,7 @@ impl PathCase {
             .strip_suffix('/')
             .filter(|path| !path.is_empty())
             .unwrap_or(path);
-        let segments: Vec<&str> = trimmed.split('/').collect();
+        let segments = without_empty_parents(trimmed);
         // The route with the most fixed words wins, as in the router.
         let route = self
             .routes
@@ -75,6 +76,23 @@ impl PathCase {
         }
         request
     }
+}
+
+/// The words of a path, without the empty ones in `/providers/{namespace}//{type}`: what clients that know no
+/// types write there, which put an empty `parentResourcePath` in between. Anywhere else an empty word is an
+/// empty name.
+fn without_empty_parents(path: &str) -> Vec<&str> {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        let is_behind_provider = segments
+            .iter()
+            .nth_back(1)
+            .is_some_and(|word| word.eq_ignore_ascii_case("providers"));
+        if !(segment.is_empty() && is_behind_provider) {
+            segments.push(segment);
+        }
+    }
+    segments
 }
 
 fn is_name(word: &str) -> bool {
@@ -111,6 +129,25 @@ mod tests {
         assert_eq!(paths.published("/subscriptions/a/resourceGroups/b"), None);
         assert_eq!(paths.published("/elsewhere"), None);
         assert_eq!(paths.published("/"), None);
+    }
+
+    #[test]
+    fn the_empty_path_of_no_parent_is_left_out_and_an_empty_name_is_none() {
+        let path = "/subscriptions/{s}/providers/Microsoft.X/vaults/{v}";
+        let paths = PathCase::new([path].into_iter());
+        assert_eq!(
+            paths
+                .published("/subscriptions/a/providers/microsoft.x//vaults/b")
+                .unwrap(),
+            "/subscriptions/a/providers/Microsoft.X/vaults/b"
+        );
+        for odd in [
+            "/subscriptions//a/providers/Microsoft.X/vaults/b",
+            "/subscriptions/a/providers//Microsoft.X/vaults/b",
+            "/subscriptions/a/providers/Microsoft.X/vaults//b",
+        ] {
+            assert_eq!(paths.published(odd), None, "{odd}");
+        }
     }
 
     #[test]
