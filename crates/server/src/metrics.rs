@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
@@ -86,6 +87,8 @@ pub struct Metrics {
     pub scheduled_backups: Family<ScheduleLabels, Counter>,
     /// Recovery points removed because their time was over.
     pub expired_points: Counter,
+    /// 1 while this server does the work of its catalogue, else 0: 1 of all servers that share one has 1.
+    pub working: Gauge,
 }
 
 impl Default for Metrics {
@@ -125,6 +128,12 @@ impl Default for Metrics {
             "Recovery points removed because their time was over",
             expired_points.clone(),
         );
+        let working = Gauge::default();
+        registry.register(
+            "working",
+            "Whether this server does the work of its catalogue",
+            working.clone(),
+        );
         Self {
             registry,
             requests,
@@ -135,6 +144,7 @@ impl Default for Metrics {
             prune,
             scheduled_backups,
             expired_points,
+            working,
         }
     }
 }

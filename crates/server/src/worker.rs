@@ -73,6 +73,7 @@ pub async fn run(app: Arc<App>, duties: Duties, stop: watch::Receiver<bool>) {
 /// Works until `stop` says so. Acts that are under way are finished or, if the process ends before or this is
 /// dropped, taken up again at the next start.
 async fn work(app: Arc<App>, duties: Duties, mut stop: watch::Receiver<bool>) {
+    let _told = Told::working(&app);
     let mut rounds = begin_rounds(&app, duties);
     let longest_sleep = match app.store.is_shared() {
         true => LONGEST_SLEEP_SHARED,
@@ -102,6 +103,22 @@ async fn work(app: Arc<App>, duties: Duties, mut stop: watch::Receiver<bool>) {
     }
     rounds.shutdown().await;
     acting.shutdown().await;
+}
+
+/// Tells in the metrics that this server works, as long as it does.
+struct Told(Arc<App>);
+
+impl Told {
+    fn working(app: &Arc<App>) -> Self {
+        app.metrics.working.set(1);
+        Self(Arc::clone(app))
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.metrics.working.set(0);
+    }
 }
 
 /// Begins what is done now and then, for ever.

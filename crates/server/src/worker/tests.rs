@@ -50,8 +50,10 @@ async fn a_running_worker_takes_up_a_job_by_itself_and_stops_when_told() {
     while it.harness.clusters.resources().is_empty() {
         tokio::task::yield_now().await;
     }
+    assert_eq!(it.harness.app.metrics.working.get(), 1);
     stop.send(true).unwrap();
     worker.await.unwrap();
+    assert_eq!(it.harness.app.metrics.working.get(), 0);
 }
 
 #[tokio::test]
