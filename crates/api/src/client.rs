@@ -29,9 +29,9 @@ pub use download::Download;
 pub use error::{ApiError, ClientError};
 pub use operation::{LongRunning, Progress};
 pub use paging::Pages;
-pub use sign_in::SignedIn;
+pub use sign_in::{ServicePrincipal, SignedIn};
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use url::Url;
@@ -50,6 +50,8 @@ pub struct ClientOptions {
     pub server: String,
     /// The bearer token; without one only the health routes answer.
     pub token: Option<Secret>,
+    /// Who signs in when there is no token, and again when it ended.
+    pub service_principal: Option<ServicePrincipal>,
     /// PEM of the CA (or CAs) to trust instead of the machine's own.
     pub ca_certificate: Option<String>,
     /// Time for one request.
@@ -89,6 +91,7 @@ impl ClientOptions {
         Self {
             server: server.into(),
             token: None,
+            service_principal: None,
             ca_certificate: None,
             request_timeout: REQUEST_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
@@ -106,7 +109,8 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     base: Url,
-    token: Option<Secret>,
+    token: RwLock<Option<Secret>>,
+    service_principal: Option<ServicePrincipal>,
     http: reqwest::Client,
     pace: Pace,
 }
@@ -154,7 +158,8 @@ impl Client {
         })?;
         let inner = Inner {
             base,
-            token: options.token,
+            token: RwLock::new(options.token),
+            service_principal: options.service_principal,
             http,
             pace: options.pace,
         };

@@ -37,6 +37,9 @@ pub(crate) struct Context {
     /// The bearer token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<Secret>,
+    /// The program that signs in again when the token has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) service_principal: Option<StoredPrincipal>,
     /// The default subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subscription: Option<String>,
@@ -46,6 +49,18 @@ pub(crate) struct Context {
     /// The default location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) location: Option<String>,
+}
+
+/// A service principal, with the file of its secret, which stays where it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct StoredPrincipal {
+    /// Its client id.
+    pub(crate) client_id: String,
+    /// The tenant that knows it.
+    pub(crate) tenant: String,
+    /// The file.
+    pub(crate) client_secret_file: PathBuf,
 }
 
 impl ContextFile {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use strongroom_api::client::id::Group;
-use strongroom_api::client::{Client, ClientOptions};
+use strongroom_api::client::{Client, ClientOptions, ServicePrincipal};
 use strongroom_api::secret::Secret;
 
-use crate::context_file::{self, Context, ContextFile};
+use crate::context_file::{self, Context, ContextFile, StoredPrincipal};
 use crate::error::CliError;
 use crate::local_file;
 use crate::output::Format;
@@ -180,6 +180,7 @@ impl GlobalArgs {
             // A token is for one server: with another server the stored one stays at home.
             if *server != context.server {
                 context.token = None;
+                context.service_principal = None;
                 context.ca_certificate = None;
             }
             context.server.clone_from(server);
@@ -187,10 +188,14 @@ impl GlobalArgs {
         if let Some(path) = &self.ca_file {
             context.ca_certificate = Some(local_file::read(path)?);
         }
-        if let Some(path) = &self.token_file {
-            context.token = Some(local_file::read_secret(path)?);
-        } else if let Some(token) = env("STRONGROOM_TOKEN").filter(|token| !token.is_empty()) {
-            context.token = Some(Secret::new(token));
+        let given = match &self.token_file {
+            Some(path) => Some(local_file::read_secret(path)?),
+            None => env("STRONGROOM_TOKEN")
+                .filter(|token| !token.is_empty())
+                .map(Secret::new),
+        };
+        if given.is_some() {
+            (context.token, context.service_principal) = (given, None);
         }
         let prefer = |flag: &Option<String>, stored: Option<String>| flag.clone().or(stored);
         context.subscription = prefer(&self.subscription, context.subscription);
@@ -223,15 +228,15 @@ impl Settings {
         self.context.token.is_some()
     }
 
-    /// Takes another token than the one that was given.
-    pub(crate) fn set_token(&mut self, token: Secret) {
-        self.context.token = Some(token);
+    /// Takes another token than the one that was given, of a program that can sign in again.
+    pub(crate) fn set_token(&mut self, token: Secret, of: Option<StoredPrincipal>) {
+        (self.context.token, self.context.service_principal) = (Some(token), of);
     }
 
     /// A client for whoever has no token yet.
     pub(crate) fn client_without_token(&self) -> Result<Client, CliError> {
         let mut anonymous = self.clone();
-        anonymous.context.token = None;
+        (anonymous.context.token, anonymous.context.service_principal) = (None, None);
         anonymous.client()
     }
 
@@ -240,6 +245,15 @@ impl Settings {
         let server = self.server().ok_or(CliError::NotLoggedIn)?;
         let mut options = ClientOptions::new(server);
         options.token.clone_from(&self.context.token);
+        // A secret that is not where it was is missed when the token has ended, and not before.
+        options.service_principal = self.context.service_principal.as_ref().and_then(|stored| {
+            let secret = local_file::read_secret(&stored.client_secret_file).ok()?;
+            Some(ServicePrincipal {
+                tenant: stored.tenant.clone(),
+                client_id: stored.client_id.clone(),
+                secret,
+            })
+        });
         options
             .ca_certificate
             .clone_from(&self.context.ca_certificate);

@@ -1,6 +1,8 @@
 //! How a program gets a token: the client-credentials grant of OAuth 2.0 (RFC 6749, 4.4), at the address
 //! that Entra has for it.
 
+use std::sync::PoisonError;
+
 use reqwest::Method;
 use serde::Deserialize;
 use url::form_urlencoded;
@@ -25,7 +27,40 @@ pub struct SignedIn {
     pub expires_in: u64,
 }
 
+/// A program that signs in by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePrincipal {
+    /// The tenant that knows it.
+    pub tenant: String,
+    /// Its client id.
+    pub client_id: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
 impl Client {
+    /// The token to send, when there is one.
+    pub(super) fn token(&self) -> Option<Secret> {
+        let token = self.inner.token.read();
+        token.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Signs in if there is somebody who can; tells whether there is a token now.
+    pub(super) async fn renew_token(&self) -> Result<bool, ClientError> {
+        let Some(principal) = &self.inner.service_principal else {
+            return Ok(false);
+        };
+        let (tenant, client) = (&principal.tenant, &principal.client_id);
+        let signed_in = self.sign_in(tenant, client, &principal.secret).await?;
+        let mut token = self
+            .inner
+            .token
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *token = Some(signed_in.token);
+        Ok(true)
+    }
+
     /// A token for a service principal.
     ///
     /// # Errors
@@ -48,7 +83,7 @@ impl Client {
             .finish();
         let path = format!("/{tenant}/oauth2/v2.0/token");
         let answer = self
-            .send(Call {
+            .send_as_it_is(&Call {
                 method: Method::POST,
                 url: self.url(&path, &[])?,
                 body: Some(body.as_bytes()),

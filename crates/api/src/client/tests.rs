@@ -2,6 +2,7 @@
 
 mod device;
 mod operations;
+mod sign_in;
 mod trust;
 
 use std::sync::atomic::{AtomicU32, Ordering};

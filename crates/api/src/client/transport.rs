@@ -149,12 +149,24 @@ impl Client {
         Ok(url)
     }
 
-    /// Sends; tries again as far as that is safe.
+    /// Sends; tries again as far as that is safe. A service principal signs in before that if it has not
+    /// yet, and again when its token has ended: a call that was refused for that did nothing.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        let had_token = self.token().is_some() || !self.renew_token().await?;
+        match self.send_as_it_is(&call).await {
+            Err(error) if had_token && has_ended(&error) && self.renew_token().await? => {
+                self.send_as_it_is(&call).await
+            }
+            answered => answered,
+        }
+    }
+
+    /// The same with the token that there is, if any.
+    pub(super) async fn send_as_it_is(&self, call: &Call<'_>) -> Result<Answer, ClientError> {
         let mut pause = self.inner.pace.retry;
         let mut attempt = 1;
         loop {
-            let error = match self.send_once(&call).await {
+            let error = match self.send_once(call).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -176,7 +188,7 @@ impl Client {
             .http
             .request(call.method.clone(), call.url.clone())
             .header("accept", "application/json");
-        if let Some(token) = &self.inner.token {
+        if let Some(token) = self.token() {
             request = request.bearer_auth(token.expose());
         }
         if let Some(body) = call.body {
@@ -221,8 +233,23 @@ impl Client {
         }
     }
 
-    /// Sends a GET once and gives the answer with its body unread.
+    /// Sends a GET once and gives the answer with its body unread; signs in as [`Self::send`] does.
     pub(crate) async fn begin(
+        &self,
+        url: Url,
+        accept: &str,
+        what: &str,
+    ) -> Result<reqwest::Response, ClientError> {
+        let had_token = self.token().is_some() || !self.renew_token().await?;
+        match self.begin_as_it_is(url.clone(), accept, what).await {
+            Err(error) if had_token && has_ended(&error) && self.renew_token().await? => {
+                self.begin_as_it_is(url, accept, what).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn begin_as_it_is(
         &self,
         url: Url,
         accept: &str,
@@ -234,7 +261,7 @@ impl Client {
             .get(url)
             .header("accept", accept)
             .timeout(LONGEST_DOWNLOAD);
-        if let Some(token) = &self.inner.token {
+        if let Some(token) = self.token() {
             request = request.bearer_auth(token.expose());
         }
         let response = request
@@ -295,6 +322,12 @@ fn refused(answer: &Answer) -> ClientError {
         answer.retry_after(),
         answer.what.clone(),
     )))
+}
+
+/// Whether a token was refused because its time is over.
+fn has_ended(error: &ClientError) -> bool {
+    let api = error.api();
+    api.is_some_and(|api| api.code == "ExpiredAuthenticationToken")
 }
 
 /// GET, PUT, PATCH with a whole body and DELETE end in the same state however often they are sent.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use strongroom_api::client::{DeviceSignIn, SignedIn};
 
-use crate::context_file::ContextFile;
+use crate::context_file::{ContextFile, StoredPrincipal};
 use crate::error::CliError;
 use crate::local_file;
 use crate::settings::{GlobalArgs, Settings};
@@ -15,7 +15,7 @@ pub struct Args {
     /// Name of the context
     #[arg(long, default_value = "default")]
     name: String,
-    /// Sign in as the service principal with this client id, for an hour
+    /// Sign in as the service principal with this client id, and again when the hour of its token is over
     #[arg(long, value_name = "CLIENT_ID", requires_all = ["client_secret_file", "tenant"])]
     service_principal: Option<String>,
     /// File with the service principal's secret; `-` is standard input
@@ -50,13 +50,26 @@ impl Args {
                 .client_without_token()?
                 .sign_in(tenant, client, &secret)
                 .await?;
-            until = format!(" for {} minutes", signed_in.expires_in / 60);
-            settings.set_token(signed_in.token);
+            // Another working directory must find it, too; standard input cannot be read again.
+            let again = std::path::absolute(file).ok().filter(|path| path.is_file());
+            let again = again.map(|client_secret_file| StoredPrincipal {
+                client_id: client.to_owned(),
+                tenant: tenant.to_owned(),
+                client_secret_file,
+            });
+            until = match &again {
+                Some(stored) => format!(
+                    ", as long as its secret is in {}",
+                    stored.client_secret_file.display()
+                ),
+                None => format!(" for {} minutes", signed_in.expires_in / 60),
+            };
+            settings.set_token(signed_in.token, again);
         }
         if self.identity_provider {
             let signed_in = self.by_code(&settings, terminal).await?;
             until = format!(" for {} minutes", signed_in.expires_in / 60);
-            settings.set_token(signed_in.token);
+            settings.set_token(signed_in.token, None);
         }
         if !settings.has_token() {
             return Err(CliError::invalid(

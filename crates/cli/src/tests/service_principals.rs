@@ -75,10 +75,17 @@ fn a_service_principal_logs_in_with_a_secret_that_is_not_kept() {
     );
     let outcome = stage.run(&words);
     assert_eq!(outcome.code, exit_code::SUCCESS, "{outcome}");
-    assert!(outcome.err.contains("for 60 minutes"), "{outcome}");
+    assert!(
+        outcome.err.contains("as long as its secret is in"),
+        "{outcome}"
+    );
     let stored = std::fs::read_to_string(stage.config()).unwrap();
     assert!(stored.contains("token: a.b.c"), "{stored}");
     assert!(!stored.contains("srs_whole"), "{stored}");
+    assert!(
+        stored.contains(&format!("clientSecretFile: {secret}")),
+        "{stored}"
+    );
 }
 
 #[test]
