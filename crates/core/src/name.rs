@@ -46,6 +46,9 @@ struct NameRule {
     min: usize,
     max: usize,
     text: &'static str,
+    /// The rule without the lengths, as a regular expression for others (ECMA-262 with `u`, as JSON Schema
+    /// has them); a test proves that it says the same.
+    pattern: &'static str,
     allowed: fn(char) -> bool,
     /// What else must hold of the whole name.
     whole: fn(&str) -> bool,
@@ -60,6 +63,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 64,
         text: "letters, digits and hyphens",
+        pattern: "^[A-Za-z0-9-]+$",
         allowed: alnum_hyphen,
         whole: anything,
     },
@@ -69,6 +73,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 90,
         text: "letters, digits, underscores, hyphens, periods and parentheses, not ending with a period",
+        pattern: r"^[\p{Alphabetic}\p{N}_().-]*[\p{Alphabetic}\p{N}_()-]$",
         allowed: |c| c.is_alphanumeric() || "_-.()".contains(c),
         whole: |name| !name.ends_with('.'),
     },
@@ -78,6 +83,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 64,
         text: "letters and digits",
+        pattern: "^[A-Za-z0-9]+$",
         allowed: |c| c.is_ascii_alphanumeric(),
         whole: anything,
     },
@@ -87,6 +93,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 2,
         max: 50,
         text: "letters, digits and hyphens, starting with a letter or digit",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9-]*$",
         allowed: alnum_hyphen,
         whole: starts_alnum,
     },
@@ -96,6 +103,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 3,
         max: 150,
         text: "letters, digits and hyphens, starting with a letter or digit",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9-]*$",
         allowed: alnum_hyphen,
         whole: starts_alnum,
     },
@@ -106,6 +114,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 260,
         text: "letters, digits, hyphens, underscores and periods, starting with a letter or digit",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         allowed: |c| c.is_ascii_alphanumeric() || "-_.".contains(c),
         whole: starts_alnum,
     },
@@ -116,6 +125,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 260,
         text: "letters, digits, hyphens, underscores and periods, starting with a letter or digit",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         allowed: |c| c.is_ascii_alphanumeric() || "-_.".contains(c),
         whole: starts_alnum,
     },
@@ -125,6 +135,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 150,
         text: "letters, digits, hyphens and underscores, starting with a letter or digit",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$",
         allowed: |c| c.is_ascii_alphanumeric() || "-_".contains(c),
         whole: starts_alnum,
     },
@@ -134,6 +145,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 63,
         text: "letters, digits, underscores and hyphens, starting and ending with a letter or digit",
+        pattern: "^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$",
         allowed: |c| c.is_ascii_alphanumeric() || "-_".contains(c),
         whole: edges_alnum,
     },
@@ -144,6 +156,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 24,
         text: "letters, digits and hyphens",
+        pattern: "^[A-Za-z0-9-]+$",
         allowed: alnum_hyphen,
         whole: anything,
     },
@@ -153,6 +166,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 63,
         text: "letters, digits and hyphens, starting and ending with a letter or digit",
+        pattern: "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$",
         allowed: alnum_hyphen,
         whole: edges_alnum,
     },
@@ -162,6 +176,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 3,
         max: 24,
         text: "lower-case letters and digits",
+        pattern: "^[a-z0-9]+$",
         allowed: lower_digit,
         whole: anything,
     },
@@ -171,6 +186,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 3,
         max: 63,
         text: "lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
+        pattern: "^[a-z0-9]+(-[a-z0-9]+)*$",
         allowed: |c| lower_digit(c) || c == '-',
         whole: |name| edges_alnum(name) && !name.contains("--"),
     },
@@ -181,6 +197,7 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         min: 1,
         max: 63,
         text: "lower-case letters, digits and hyphens, starting and ending with a letter or digit",
+        pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
         allowed: |c| lower_digit(c) || c == '-',
         whole: edges_alnum,
     },
@@ -222,6 +239,24 @@ impl NameKind {
     pub fn rule(self) -> String {
         let rule = self.table();
         format!("{} to {} characters: {}", rule.min, rule.max, rule.text)
+    }
+
+    /// Fewest characters.
+    #[must_use]
+    pub fn min_chars(self) -> usize {
+        self.table().min
+    }
+
+    /// Most characters.
+    #[must_use]
+    pub fn max_chars(self) -> usize {
+        self.table().max
+    }
+
+    /// The rule without the lengths, as a regular expression (ECMA-262 with the flag `u`).
+    #[must_use]
+    pub fn pattern(self) -> &'static str {
+        self.table().pattern
     }
 
     fn table(self) -> &'static NameRule {
@@ -322,6 +357,19 @@ mod tests {
             for bad in ["a b!", "../..", "a/b", "ab\0c", ""] {
                 assert!(check(kind, bad).is_err(), "{kind} {bad:?}");
             }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_pattern_of_a_rule_says_what_the_rule_says(
+            name in "[a-bA-B0-1_().\\-äß٣Ⅷ\u{345} /!]{1,5}|\\PC{1,4}", kind in 0..NameKind::ALL.len()
+        ) {
+            let kind = NameKind::ALL[kind];
+            let length = kind.min_chars()..=kind.max_chars();
+            let pattern = regex::Regex::new(kind.pattern()).unwrap();
+            let said = length.contains(&name.chars().count()) && pattern.is_match(&name);
+            proptest::prop_assert_eq!(said, check(kind, &name).is_ok(), "{} {:?}", kind, name);
         }
     }
 
