@@ -25,6 +25,7 @@ pub mod protection;
 pub mod report;
 pub mod restore;
 pub mod selection;
+pub mod tags;
 pub mod volumes;
 
 pub use error::{Class, Code, Problem};

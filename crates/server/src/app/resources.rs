@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use strongroom_api::arm::{Resource, SystemData};
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::name::{self, NameKind};
+use strongroom_core::tags;
 use uuid::Uuid;
 
 use super::error::refuse;
@@ -160,10 +161,26 @@ pub async fn write_anew<P: Serialize + DeserializeOwned>(
     if existing.is_none() {
         refuse_deleted(session, &row).await?;
     }
+    // What is stored already stays as it is, whatever was accepted then.
+    if existing.is_none_or(|old| old.body["tags"] != row.body["tags"]) {
+        check_tags(&row.body["tags"])?;
+    }
     session.put_resource(&row).await?;
     Ok(Written {
         resource: document(&row, type_name)?,
         created: existing.is_none(),
+    })
+}
+
+/// Refuses tags that break a limit.
+fn check_tags(tags: &Value) -> Result<()> {
+    let empty = Map::new();
+    let tags = tags.as_object().unwrap_or(&empty).iter();
+    let tags = tags.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+    tags::check(tags).map_err(|invalid| {
+        Problem::new(Code::InvalidRequestContent, format!("Tags: {invalid}."))
+            .at("tags")
+            .into()
     })
 }
 
