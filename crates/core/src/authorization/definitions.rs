@@ -2,9 +2,15 @@
 //!
 //! Sources: <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged>,
 //! <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/general> and
-//! <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage> (Backup …).
+//! <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage> (Backup …, Storage …) and
+//! <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/compute> (Disk …, Data Operator …).
 //! Actions of providers that are not served here (`Microsoft.RecoveryServices`, `Microsoft.Support`, …) are
-//! left out, because nothing could ask for them. What is added or left out beyond that has its reason
+//! left out, because nothing could ask for them; so are actions on data (`dataActions`), because the data plane
+//! knows credentials of jobs and no people. The roles of disks and of blobs are there all the same, with what is
+//! left of them: configurations for AKS backup assign them to the identities of vault, cluster and extension
+//! (<https://learn.microsoft.com/azure/backup/azure-kubernetes-service-cluster-backup-concept#required-roles-and-permissions>,
+//! <https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/data_protection_backup_instance_kubernetes_cluster>).
+//! What is added or left out beyond that has its reason
 //! beside it, and stands in a permission of its own.
 
 use uuid::{Uuid, uuid};
@@ -30,6 +36,15 @@ pub const BACKUP_READER: Uuid = uuid!("a795c7a0-d4a2-40c1-ae25-d81f01202912");
 pub const BACKUP_MUA_ADMIN: Uuid = uuid!("c2a970b4-16a7-4a51-8c84-8a8ea6ee0bb8");
 /// Approves critical operations.
 pub const BACKUP_MUA_OPERATOR: Uuid = uuid!("f54b6d04-23c6-443e-b462-9c16ab7b4a52");
+
+/// Manages storage accounts.
+pub const STORAGE_ACCOUNT_CONTRIBUTOR: Uuid = uuid!("17d1049b-9a84-46fb-8f53-869881c3d3ab");
+/// Reads and writes what is in blob containers.
+pub const STORAGE_BLOB_DATA_CONTRIBUTOR: Uuid = uuid!("ba92f5b4-2d11-453d-a403-e96b0029c9fe");
+/// Manages disk snapshots.
+pub const DISK_SNAPSHOT_CONTRIBUTOR: Uuid = uuid!("7efff54f-a5b4-42b5-a1c5-5411624893ce");
+/// Reads and writes what is on disks.
+pub const DATA_OPERATOR_FOR_MANAGED_DISKS: Uuid = uuid!("959f8984-c045-4866-89c7-12bf9737be2e");
 
 const fn of(actions: &'static [&'static str]) -> Permission {
     Permission {
@@ -109,6 +124,48 @@ pub const DEFINITIONS: &[RoleDefinition] = &[
             "Microsoft.DataProtection/*/action",
             "Microsoft.DataProtection/*/read",
         ])],
+    },
+    RoleDefinition {
+        id: STORAGE_ACCOUNT_CONTRIBUTOR,
+        name: "Storage Account Contributor",
+        description: "Lets you manage storage accounts, including accessing storage account keys which provide full access to storage account data.",
+        permissions: &[of(&[
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Storage/storageAccounts/*",
+        ])],
+    },
+    RoleDefinition {
+        id: STORAGE_BLOB_DATA_CONTRIBUTOR,
+        name: "Storage Blob Data Contributor",
+        description: "Allows for read, write and delete access to Azure Storage blob containers and data",
+        permissions: &[of(&[
+            "Microsoft.Storage/storageAccounts/blobServices/containers/delete",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/write",
+            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+        ])],
+    },
+    RoleDefinition {
+        id: DISK_SNAPSHOT_CONTRIBUTOR,
+        name: "Disk Snapshot Contributor",
+        description: "Provides permission to backup vault to manage disk snapshots.",
+        permissions: &[of(&[
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Storage/storageAccounts/listkeys/action",
+            "Microsoft.Storage/storageAccounts/write",
+            "Microsoft.Storage/storageAccounts/read",
+            "Microsoft.Storage/storageAccounts/delete",
+        ])],
+    },
+    RoleDefinition {
+        id: DATA_OPERATOR_FOR_MANAGED_DISKS,
+        name: "Data Operator for Managed Disks",
+        description: "Provides permissions to upload data to empty managed disks, read, or export data of managed disks (not attached to running VMs) and snapshots using SAS URIs and Azure AD authentication.",
+        // All of its actions are on data.
+        permissions: &[],
     },
 ];
 
