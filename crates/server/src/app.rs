@@ -12,6 +12,7 @@ pub mod embedded_folder;
 pub mod error;
 pub mod export_jobs;
 pub mod extension;
+pub mod failed_sign_ins;
 pub mod guards;
 pub mod id;
 pub mod immutability;
@@ -108,6 +109,8 @@ pub struct App {
     pub verifications: verification::Verifications,
     /// Whether the store was seen to take writes.
     pub readiness: readiness::Readiness,
+    /// Sign-ins at the token endpoint that failed lately.
+    pub failed_sign_ins: failed_sign_ins::FailedSignIns,
     /// Where a test ends this process.
     pub crash: CrashPoint,
 }

@@ -187,6 +187,7 @@ pub async fn run(options: ServerOptions) -> Result<(), RunError> {
         purges: Semaphore::new(PURGES_AT_ONCE),
         verifications: crate::app::verification::Verifications::default(),
         readiness: crate::app::readiness::Readiness::default(),
+        failed_sign_ins: crate::app::failed_sign_ins::FailedSignIns::default(),
         crash: CrashPoint::from_environment(dir.root()),
     });
     app::resource_groups::ensure_default_subscription(&app).await?;

@@ -173,6 +173,7 @@ fn application(
         purges: tokio::sync::Semaphore::new(crate::worker::limits::PURGES_AT_ONCE),
         verifications: crate::app::verification::Verifications::default(),
         readiness: crate::app::readiness::Readiness::default(),
+        failed_sign_ins: crate::app::failed_sign_ins::FailedSignIns::default(),
         crash: crate::worker::crash::CrashPoint::default(),
     }
 }

@@ -168,3 +168,21 @@ pub const UNLOCKED_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// Deletes of a vault that are unlocked at the same time; each is kept in the row that links it to its guard.
 pub const UNLOCKS_MAX: usize = 100;
+
+/// Failed sign-ins of one address that are looked at in a burst: somebody tries several secrets by hand, or a
+/// few programs behind one address start with an old one.
+pub const ADDRESS_FAILURES: u32 = 10;
+
+/// How long a failed sign-in of an address counts: ten a minute, one after the other. Secrets are 256 random
+/// bits, so that no rate makes guessing them sensible; this keeps guesses from being a load and from filling
+/// the audit log.
+pub const ADDRESS_FAILURE_EVERY: Duration = Duration::from_secs(6);
+
+/// Failed sign-ins of one client, from wherever, after which addresses that failed lately wait for it.
+pub const CLIENT_FAILURES: u32 = 30;
+
+/// How long a failed sign-in of a client counts: twenty a minute.
+pub const CLIENT_FAILURE_EVERY: Duration = Duration::from_secs(3);
+
+/// Addresses whose failed sign-ins are remembered: about a MiB.
+pub const FAILED_ADDRESSES_KEPT: usize = 10_000;

@@ -49,10 +49,10 @@ fn refused(status: StatusCode, error: &str, number: u32, why: &str) -> Response 
         "error_codes": [number],
     });
     // For our own clients, which know the code and its page.
-    let code = if status == StatusCode::UNAUTHORIZED {
-        Code::AuthenticationFailed
-    } else {
-        Code::InvalidRequestContent
+    let code = match status {
+        StatusCode::UNAUTHORIZED => Code::AuthenticationFailed,
+        StatusCode::TOO_MANY_REQUESTS => Code::TooManyRequests,
+        _ => Code::InvalidRequestContent,
     };
     let code = [(X_MS_ERROR_CODE, HeaderValue::from_static(code.as_str()))];
     (status, code, Json(body)).into_response()

@@ -21,7 +21,7 @@ use crate::app::tokens::{self, Terms};
 use crate::app::{App, Error, Result};
 use crate::http::audit::note_caller;
 use crate::http::limits::MAX_SIGN_IN_BYTES;
-use crate::http::request::BaseUrl;
+use crate::http::request::{BaseUrl, Peer};
 use crate::store::{Actor, ActorKind};
 
 /// The names that Azure's own clients have for what this server is, when nobody told them another.
@@ -78,6 +78,7 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Path(tenant): Path<String>,
     BaseUrl(base): BaseUrl,
+    Peer(peer): Peer,
     body: Body,
 ) -> Result<Response> {
     if let Some(refused) = other_tenant(&app, &tenant) {
@@ -96,7 +97,13 @@ pub(super) async fn handle(
     if let Some(refused) = malformed(&asked, &app, &base) {
         return Ok(refused);
     }
+    let client = uuid::Uuid::parse_str(&asked.client).ok();
+    if let Some(seconds) = app.failed_sign_ins.wait(client, peer, app.now()) {
+        tracing::info!(client.id = %shown(&asked.client), "a sign-in was put off: too many failed");
+        return Ok(put_off(seconds));
+    }
     let signed_in = service_principals::sign_in(&app, &asked.client, &asked.secret).await?;
+    let is_known = !matches!(signed_in, SignIn::NoSuchClient);
     let (status, error, number, why) = match signed_in {
         SignIn::Known(known) => {
             note_caller(&Actor {
@@ -126,8 +133,22 @@ pub(super) async fn handle(
             format!("The provided client secret keys are expired since {since:.0}."),
         ),
     };
+    // Who asks for a client that there is not is counted by address alone: there is no end of such ids.
+    app.failed_sign_ins
+        .note(client.filter(|_| is_known), peer, app.now());
     tracing::info!(client.id = %shown(&asked.client), reason = why, "a sign-in was refused");
     Ok(refused(status, error, number, &why))
+}
+
+/// The refusal of whoever failed too often: 429, as Entra throttles.
+fn put_off(seconds: u64) -> Response {
+    let why = "Too many sign-ins failed; try again later.";
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut refused = refused(status, "temporarily_unavailable", 90055, why);
+    refused
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    refused
 }
 
 /// A client id for the log: what is no GUID is somebody's mistake, which may be their secret.
@@ -191,3 +212,6 @@ fn granted(app: &App, asked: &Asked, known: &Known) -> Result<Response> {
     let not_kept = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((not_kept, Json(answer)).into_response())
 }
+
+#[cfg(test)]
+mod tests;
