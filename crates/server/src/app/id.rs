@@ -41,12 +41,18 @@ impl ResourceId {
         Self(text.to_owned())
     }
 
-    /// The segment after the first one that equals `literal` (without regard to case).
+    /// The name after the first type that equals `literal` (without regard to case). A name that is spelled
+    /// like a type is none: ids are pairs of type and name, and namespaces of providers between them.
     #[must_use]
     pub fn after(&self, literal: &str) -> Option<&str> {
-        let mut segments = self.0.split('/');
-        segments.find(|segment| segment.eq_ignore_ascii_case(literal))?;
-        segments.next()
+        let mut segments = self.0.split('/').skip(1);
+        while let Some(word) = segments.next() {
+            let name = segments.next()?;
+            if word.eq_ignore_ascii_case(literal) {
+                return Some(name);
+            }
+        }
+        None
     }
 
     /// `/subscriptions/{id}` of this id.
@@ -97,5 +103,18 @@ mod tests {
             "/subscriptions/s/resourcegroups/g"
         );
         assert_eq!(id.child("backupPolicies", "P").without(2), id);
+        assert_eq!(id.after("backupvaults"), Some("V"));
+        assert_eq!(id.after("locations"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_spelled_like_a_type_is_a_name() {
+        let id = ResourceId::published(
+            "/subscriptions/resourceGroups/resourceGroups/providers/providers/N/backupVaults/locations",
+        );
+        assert_eq!(id.subscription().as_str(), "/subscriptions/resourceGroups");
+        assert_eq!(id.after("resourceGroups"), Some("providers"));
+        assert_eq!(id.after("backupVaults"), Some("locations"));
+        assert_eq!(id.after("locations"), None);
     }
 }
