@@ -1,6 +1,7 @@
 //! *Ours*: provider `Strongroom.Administration`, about the server itself.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -19,7 +20,7 @@ pub const OBJECT_IDS: &str = "/providers/Strongroom.Administration/objectIds";
 pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
 /// Answer of `GET …/me`: who asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
     /// What roles are assigned to.
@@ -37,7 +38,7 @@ pub struct Me {
 }
 
 /// Something of the identity provider, as roles are assigned to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NamedObjectId {
     /// What the provider calls it.
@@ -48,7 +49,7 @@ pub struct NamedObjectId {
 
 /// Body of `POST …/objectIds`: one of the two.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WhoseObjectId {
     /// A person, by what the provider's tokens say for good (`sub`).
@@ -59,7 +60,7 @@ pub struct WhoseObjectId {
 
 /// Metadata of a protected resource (RFC 9728), with what a client needs to sign somebody in.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProtectedResource {
     /// This server.
     pub resource: String,
@@ -72,7 +73,7 @@ pub struct ProtectedResource {
 }
 
 /// How people sign in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignInWith {
     /// The identity provider.
     pub issuer: String,
@@ -86,7 +87,7 @@ pub struct SignInWith {
 
 /// Answer of `POST …/tokens/admin/rotate`: the only time that the token is told.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotatedToken {
     /// The new token; the one that was used is refused from here on.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -12,8 +13,9 @@ use crate::identity::Identity;
 ///
 /// `id`, `name`, `type` and `systemData` are set by the server and ignored in requests.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "{P}Resource")]
 pub struct Resource<P> {
     /// The full resource id, in the published case.
     pub id: Option<String>,
@@ -79,7 +81,7 @@ impl<P> Resource<P> {
 
 /// Who created and who last changed a resource.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemData {
     /// The identity that created the resource.

@@ -1,6 +1,7 @@
 //! *Ours*: the audit log.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -12,7 +13,7 @@ pub const LOG: &str = "/providers/Strongroom.Administration/auditLog";
 
 /// One entry: a call that wrote, or that was denied, with its place in the chain of hashes.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     /// 1 for the first, and one more for each.
@@ -50,7 +51,7 @@ pub struct AuditEntry {
 }
 
 /// Who called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditCaller {
     /// What roles are assigned to.
@@ -62,7 +63,7 @@ pub struct AuditCaller {
 }
 
 /// A place in the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditAnchor {
     /// Number of the entry; 0 before the first.
@@ -72,7 +73,7 @@ pub struct AuditAnchor {
 }
 
 /// Where the log begins and ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditLog {
     /// What the first entry that is kept follows.

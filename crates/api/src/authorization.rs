@@ -2,6 +2,7 @@
 //! them (api-version 2022-04-01).
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -12,7 +13,7 @@ pub type RoleAssignmentResource = Resource<RoleAssignment>;
 
 /// `RoleAssignmentProperties`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleAssignment {
     /// Read-only: where it holds, and below.
@@ -42,7 +43,7 @@ pub type RoleDefinitionResource = Resource<RoleDefinition>;
 
 /// `RoleDefinitionProperties`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleDefinition {
     /// What people call it.
@@ -59,7 +60,7 @@ pub struct RoleDefinition {
 }
 
 /// `Permission`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Permission {
     /// Patterns of actions.

@@ -2,6 +2,7 @@
 //! registering a cluster. Both take and give the same shape here.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -13,7 +14,7 @@ pub type ClusterResource = Resource<ClusterProperties>;
 
 /// What we keep of a cluster. All but `kubeconfig` is published (in one provider or the other).
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterProperties {
     /// Ours, write-only: YAML of a kubeconfig with inline credentials; kept encrypted.

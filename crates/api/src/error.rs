@@ -1,10 +1,11 @@
 //! The error envelope of ARM: `{"error":{code, message, target, details[], innererror}}`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 /// `CloudError`: the body of every answer with a status of 400 or more.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudError {
     /// What went wrong.
     pub error: ErrorBody,
@@ -26,8 +27,9 @@ impl CloudError {
 
 /// `Error` / `ErrorDetail` of the published models.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "Error")]
 pub struct ErrorBody {
     /// The stable code; the same in the header `x-ms-error-code` and in our catalogue.
     pub code: String,
@@ -54,7 +56,7 @@ pub struct ErrorBody {
 
 /// One typed addition to an error.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ErrorAdditionalInfo {
     /// What `info` is, for example `RecommendedAction` (ours).
@@ -66,7 +68,7 @@ pub struct ErrorAdditionalInfo {
 
 /// `UserFacingError`: an error inside a job, an instance or a validation.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserFacingError {
     /// The stable code.
@@ -91,7 +93,7 @@ pub struct UserFacingError {
 
 /// `InnerError`: a chain of causes.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InnerError {
     /// The cause's code.
@@ -104,7 +106,7 @@ pub struct InnerError {
 
 /// `UserFacingWarningDetail`: a warning about one resource of a job.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserFacingWarningDetail {
     /// The resource, for example `apps/Deployment shop/web`.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -14,7 +15,7 @@ pub type ResourceGuardResource = Resource<ResourceGuard>;
 
 /// `ResourceGuard`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceGuard {
     /// Read-only: `Succeeded`.
@@ -30,7 +31,7 @@ pub struct ResourceGuard {
 }
 
 /// `ResourceGuardOperation`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceGuardOperation {
     /// Name of the critical operation.
@@ -41,8 +42,9 @@ pub struct ResourceGuardOperation {
 
 /// `PatchResourceGuardInput`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "PatchResourceGuardInput")]
 pub struct ResourceGuardPatch {
     /// Replaces all tags.
     pub tags: Option<BTreeMap<String, String>>,
@@ -52,7 +54,7 @@ pub struct ResourceGuardPatch {
 pub type GuardRequestResource = Resource<GuardRequest>;
 
 /// A request has no properties.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardRequest {}
 
 /// `ResourceGuardProxyBaseResource`.
@@ -60,8 +62,9 @@ pub type ResourceGuardProxyResource = Resource<ResourceGuardProxy>;
 
 /// `ResourceGuardProxyBase`: a vault's link to its guard.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ResourceGuardProxyBase")]
 pub struct ResourceGuardProxy {
     /// The guard.
     pub resource_guard_resource_id: String,
@@ -74,7 +77,7 @@ pub struct ResourceGuardProxy {
 }
 
 /// `ResourceGuardOperationDetail`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceGuardOperationDetail {
     /// Name of the critical operation.
@@ -85,7 +88,7 @@ pub struct ResourceGuardOperationDetail {
 
 /// `UnlockDeleteRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UnlockDeleteRequest {
     /// Ids of the requests of the guard that are asked for.
@@ -95,7 +98,7 @@ pub struct UnlockDeleteRequest {
 }
 
 /// `UnlockDeleteResponse`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnlockDeleteResponse {
     /// Until when it may be deleted.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 /// `DppIdentityDetails`: the identity of a vault (clusters and extensions have the same shape).
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DppIdentityDetails")]
 pub struct Identity {
     /// `SystemAssigned`, `UserAssigned`, `SystemAssigned,UserAssigned` or `None`.
     #[serde(rename = "type")]
@@ -23,7 +25,7 @@ pub struct Identity {
 
 /// One user-assigned identity.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserAssignedIdentity {
     /// Set by the server.
@@ -34,7 +36,7 @@ pub struct UserAssignedIdentity {
 
 /// `IdentityDetails`: which identity an instance or a restore acts with.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityDetails {
     /// True: the vault's own identity.

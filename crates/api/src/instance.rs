@@ -2,6 +2,7 @@
 //! requests that act on it (validate, back up, suspend, stop).
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -17,7 +18,7 @@ pub type BackupInstanceResource = Resource<BackupInstance>;
 
 /// `BackupInstance`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupInstance {
     /// What people call it.
@@ -54,7 +55,7 @@ pub struct BackupInstance {
 
 /// `DeletionInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletionInfo {
     /// When it was deleted.
@@ -73,7 +74,7 @@ pub type DeletedBackupInstanceResource = Resource<BackupInstance>;
 
 /// `SyncBackupInstanceRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncBackupInstanceRequest {
     /// Only after a failure, or always.
@@ -81,7 +82,7 @@ pub struct SyncBackupInstanceRequest {
 }
 
 /// `SyncType`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SyncType {
     /// What failed is tried again.
     #[default]
@@ -92,7 +93,7 @@ pub enum SyncType {
 
 /// Ours: what the policy's schedule does with an instance.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleStatus {
     /// What it does now.
@@ -108,7 +109,7 @@ pub struct ScheduleStatus {
 }
 
 /// Ours: what a schedule does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ScheduleState {
     /// The policy has no schedule.
     #[default]
@@ -125,7 +126,7 @@ pub enum ScheduleState {
 
 /// `Datasource`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Datasource {
     /// `Microsoft.ContainerService/managedClusters` (for Arc clusters too).
@@ -152,6 +153,7 @@ pub type DatasourceSet = Datasource;
 
 by_object_type! {
     /// `BaseResourceProperties`.
+    #[schemars(rename = "BaseResourceProperties")]
     pub enum ResourceProperties {
         /// The only kind there is.
         DefaultResourceProperties(Empty),
@@ -160,7 +162,7 @@ by_object_type! {
 
 /// `PolicyInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyInfo {
     /// The policy's resource id, in the same vault.
@@ -173,7 +175,7 @@ pub struct PolicyInfo {
 
 /// `PolicyParameters`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyParameters {
     /// Where snapshots go.
@@ -224,7 +226,7 @@ by_object_type! {
 
 /// `AzureOperationalStoreParameters`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureOperationalStoreParameters {
     /// Which tier this is about.
@@ -243,7 +245,7 @@ by_object_type! {
 
 /// `KubernetesClusterBackupDatasourceParameters`: the backup configuration.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesClusterBackupDatasourceParameters {
     /// Snapshot the volumes too.
@@ -288,7 +290,7 @@ impl Default for KubernetesClusterBackupDatasourceParameters {
 
 /// `NamespacedNameResource`: an object in a cluster.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NamespacedNameResource {
     /// Its name.
@@ -299,7 +301,7 @@ pub struct NamespacedNameResource {
 
 /// `ProtectionStatusDetails`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProtectionStatusDetails {
     /// Why it is so.
@@ -309,7 +311,8 @@ pub struct ProtectionStatusDetails {
 }
 
 /// `Status` of the protection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Status")]
 pub enum ProtectionStatus {
     /// Being set up.
     ConfiguringProtection,
@@ -326,7 +329,7 @@ pub enum ProtectionStatus {
 }
 
 /// `CurrentProtectionState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the published names are their own description")]
 pub enum CurrentProtectionState {
     Invalid,
@@ -344,7 +347,7 @@ pub enum CurrentProtectionState {
 }
 
 /// `ValidationType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ValidationType {
     /// The form only.
     ShallowValidation,
@@ -353,7 +356,7 @@ pub enum ValidationType {
 }
 
 /// `ValidateForBackupRequest`: body of `POST …/validateForBackup` on a vault.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidateForBackupRequest {
     /// The instance as it would be created.
@@ -361,7 +364,7 @@ pub struct ValidateForBackupRequest {
 }
 
 /// What a successful `validateForBackup` answers: `OperationJobExtendedInfo` and our warnings.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Validated {
     /// Ours: what is worth a look, though a backup can run.
@@ -372,7 +375,7 @@ pub struct Validated {
 pub type ValidateForModifyBackupRequest = ValidateForBackupRequest;
 
 /// `TriggerBackupRequest`: body of `POST …/backup` on an instance.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerBackupRequest {
     /// Which rule, which tag.
@@ -380,7 +383,7 @@ pub struct TriggerBackupRequest {
 }
 
 /// `AdHocBackupRuleOptions`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdHocBackupRuleOptions {
     /// A backup rule of the policy, for example `BackupHourly`.
@@ -391,7 +394,7 @@ pub struct AdHocBackupRuleOptions {
 
 /// `AdhocBackupTriggerOption`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdhocBackupTriggerOption {
     /// A retention rule of the policy; absent: `Default`.
@@ -400,7 +403,7 @@ pub struct AdhocBackupTriggerOption {
 
 /// `StopProtectionRequest` and `SuspendBackupRequest`; the body may be absent.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StopProtectionRequest {
     /// Approvals of critical operations by a resource guard.

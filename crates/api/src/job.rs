@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -14,8 +15,9 @@ pub type JobResource = Resource<Job>;
 
 /// `AzureBackupJob`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AzureBackupJob")]
 pub struct Job {
     /// Correlates log lines. The published name has these capital letters.
     #[serde(rename = "activityID")]
@@ -85,7 +87,7 @@ pub struct Job {
 
 /// `ExportJobsResult`: links to a vault's jobs as files; append the key to the address.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportJobsResult {
     /// Address of the jobs as a JSON array.
@@ -117,7 +119,7 @@ impl Job {
 
 /// `JobExtendedInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobExtendedInfo {
     /// Facts by name: counts per outcome, the recovery point, the plan's digest ….
@@ -140,7 +142,7 @@ pub struct JobExtendedInfo {
 
 /// `RestoreJobRecoveryPointDetails`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreJobRecoveryPointDetails {
     /// Its id. The published name has these capital letters.
@@ -152,7 +154,7 @@ pub struct RestoreJobRecoveryPointDetails {
 
 /// `JobSubTask`: one step.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSubTask {
     /// Facts by name.

@@ -1,10 +1,12 @@
 //! Paged lists.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One page of a list. `next_link` is an absolute URL; absent on the last page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "{T}List")]
 pub struct Page<T> {
     /// The items of this page, in a stable order over all pages.
     pub value: Vec<T>,

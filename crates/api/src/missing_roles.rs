@@ -1,5 +1,6 @@
 //! Ours: the rights that a backup of an instance needs, and giving those that are missing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -8,7 +9,7 @@ use crate::instance::BackupInstance;
 
 /// The body of `POST {vault}/assignMissingRoles`: the instance as it would be created. Its policy does not
 /// matter and may be empty.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignMissingRolesRequest {
     /// The instance.
@@ -19,7 +20,7 @@ pub struct AssignMissingRolesRequest {
 }
 
 /// The body of `POST {instance}/assignMissingRoles`, of an instance that exists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssignMissingRolesOptions {
     /// Only say what is missing.
@@ -28,7 +29,7 @@ pub struct AssignMissingRolesOptions {
 
 /// Every right that a backup of an instance needs, and what became of it.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssignedRoles {
     /// `AssignedRoles`.
@@ -43,7 +44,7 @@ pub struct AssignedRoles {
 
 /// A right, and what became of it.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssignedRole {
     /// The role: a published one, or that of the extension.
@@ -59,7 +60,7 @@ pub struct AssignedRole {
 }
 
 /// What became of a right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RoleState {
     /// It was there.
     Present,

@@ -13,9 +13,9 @@ macro_rules! by_object_type {
             $( $(#[$variant_meta:meta])* $variant:ident($inner:ty) ),+ $(,)?
         }
     ) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, ::serde::Serialize)]
+        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::schemars::JsonSchema)]
         #[serde(tag = "objectType")]
+        $(#[$meta])*
         $vis enum $name {
             $( $(#[$variant_meta])* $variant($inner) ),+
         }

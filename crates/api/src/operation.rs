@@ -1,6 +1,7 @@
 //! Long-running operations: `operationStatus` and `operationResults`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -9,8 +10,9 @@ use crate::object_type::by_object_type;
 
 /// `OperationResource`: the answer of `GET …/operationStatus/{id}`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "OperationResource")]
 pub struct OperationStatus {
     /// When it ended.
     pub end_time: Option<Timestamp>,
@@ -84,7 +86,7 @@ impl OperationExtendedInfo {
 
 /// `OperationJobExtendedInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationJobExtendedInfo {
     /// The full resource id of a job, or its name alone; `null` while there is none.

@@ -1,6 +1,7 @@
 //! `Microsoft.DataProtection/backupVaults/backupPolicies`: schedule and retention.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -17,6 +18,7 @@ pub type BackupPolicyResource = Resource<PolicyProperties>;
 
 by_object_type! {
     /// `BaseBackupPolicy`.
+    #[schemars(rename = "BaseBackupPolicy")]
     pub enum PolicyProperties {
         /// The only kind there is.
         BackupPolicy(BackupPolicy),
@@ -24,7 +26,7 @@ by_object_type! {
 }
 
 /// `BackupPolicy`: rules that say when to back up and how long to keep.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupPolicy {
     /// What it may protect, for example [`KUBERNETES_DATASOURCE_TYPE`].
@@ -35,6 +37,7 @@ pub struct BackupPolicy {
 
 by_object_type! {
     /// `BasePolicyRule`.
+    #[schemars(rename = "BasePolicyRule")]
     pub enum PolicyRule {
         /// When to back up.
         AzureBackupRule(AzureBackupRule),
@@ -56,7 +59,7 @@ impl PolicyRule {
 
 /// `AzureBackupRule`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureBackupRule {
     /// For example `BackupHourly`.
@@ -78,7 +81,7 @@ by_object_type! {
 }
 
 /// `AzureBackupParams`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureBackupParams {
     /// `Incremental` for Kubernetes.
@@ -86,8 +89,9 @@ pub struct AzureBackupParams {
 }
 
 /// `DataStoreInfoBase`: names a tier.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DataStoreInfoBase")]
 pub struct DataStoreInfo {
     /// Which tier.
     pub data_store_type: DataStoreType,
@@ -108,6 +112,7 @@ impl DataStoreInfo {
 
 by_object_type! {
     /// `TriggerContext`.
+    #[schemars(rename = "TriggerContext")]
     pub enum Trigger {
         /// By the clock.
         ScheduleBasedTriggerContext(ScheduleBasedTriggerContext),
@@ -117,7 +122,7 @@ by_object_type! {
 }
 
 /// `ScheduleBasedTriggerContext`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleBasedTriggerContext {
     /// When.
@@ -127,7 +132,7 @@ pub struct ScheduleBasedTriggerContext {
 }
 
 /// `AdhocBasedTriggerContext`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdhocBasedTriggerContext {
     /// Which tag a recovery point gets.
@@ -136,7 +141,7 @@ pub struct AdhocBasedTriggerContext {
 
 /// `AdhocBasedTaggingCriteria`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdhocBasedTaggingCriteria {
     /// The tag.
@@ -145,7 +150,7 @@ pub struct AdhocBasedTaggingCriteria {
 
 /// `BackupSchedule`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupSchedule {
     /// ISO 8601 repeating intervals: `R/2023-01-04T09:00:00+00:00/PT4H`.
@@ -156,7 +161,7 @@ pub struct BackupSchedule {
 
 /// `TaggingCriteria`: which recovery points get which tag.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaggingCriteria {
     /// True of exactly one: it takes what no other takes.
@@ -171,7 +176,7 @@ pub struct TaggingCriteria {
 
 /// `RetentionTag`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionTag {
     /// Read-only.
@@ -193,7 +198,7 @@ by_object_type! {
 
 /// `ScheduleBasedBackupCriteria`: all given parts must fit.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleBasedBackupCriteria {
     /// First successful backup of a period: `AllBackup`, `FirstOfDay`, `FirstOfWeek`, ….
@@ -211,7 +216,7 @@ pub struct ScheduleBasedBackupCriteria {
 }
 
 /// `AbsoluteMarker`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AbsoluteMarker {
     /// Every backup.
     AllBackup,
@@ -227,7 +232,7 @@ pub enum AbsoluteMarker {
 
 /// `Day`: of a month.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Day {
     /// 1 to 28.
@@ -238,7 +243,7 @@ pub struct Day {
 
 /// `AzureRetentionRule`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureRetentionRule {
     /// The tag's name; `Default` for the rule that cannot be deleted.
@@ -250,7 +255,7 @@ pub struct AzureRetentionRule {
 }
 
 /// `SourceLifeCycle`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceLifeCycle {
     /// How long it is kept there.
@@ -271,7 +276,7 @@ by_object_type! {
 }
 
 /// `AbsoluteDeleteOption`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AbsoluteDeleteOption {
     /// ISO 8601, for example `P7D`.
@@ -279,7 +284,7 @@ pub struct AbsoluteDeleteOption {
 }
 
 /// `TargetCopySetting`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetCopySetting {
     /// When.
@@ -301,12 +306,12 @@ by_object_type! {
 }
 
 /// A type whose name says it all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Empty {}
 
 /// `CustomCopyOption`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomCopyOption {
     /// ISO 8601.

@@ -1,5 +1,6 @@
 //! Ours: what a policy would make and keep, and what an edit of one does to what is there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use crate::policy::PolicyProperties;
 
 /// The body of `POST {policy}/simulate`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulatePolicyRequest {
     /// From when on the schedule counts.
@@ -23,7 +24,7 @@ pub struct SimulatePolicyRequest {
 }
 
 /// The answer of `POST {policy}/simulate`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicySimulation {
     /// Recovery points that are made in the span.
@@ -40,7 +41,7 @@ pub struct PolicySimulation {
 
 /// A recovery point that a policy would make.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SimulatedRecoveryPoint {
     /// When it is made.
@@ -56,7 +57,7 @@ pub struct SimulatedRecoveryPoint {
 }
 
 /// The body of `POST {policy}/previewEdit`: the policy as it would be written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewPolicyEditRequest {
     /// Its properties.
@@ -65,7 +66,7 @@ pub struct PreviewPolicyEditRequest {
 
 /// The answer of `POST {policy}/previewEdit`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyEditPreview {
     /// Whether the schedule changes, so that moments count anew for each instance.
@@ -92,7 +93,7 @@ pub struct PolicyEditPreview {
 
 /// What an edit does to a recovery point.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RecoveryPointChange {
     /// Id of its backup instance.

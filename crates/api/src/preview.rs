@@ -1,5 +1,6 @@
 //! Ours: what a backup with a configuration would take, counted before it is saved.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -11,7 +12,7 @@ pub type PreviewBackupRequest = crate::instance::ValidateForBackupRequest;
 
 /// The answer of `POST {vault}/previewBackup`, once the operation has ended.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupPreview {
     /// `BackupPreview`.
@@ -34,7 +35,7 @@ pub struct BackupPreview {
 
 /// What was counted of one type.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PreviewedType {
     /// API group; empty for the core group.
@@ -54,7 +55,7 @@ pub struct PreviewedType {
 }
 
 /// Objects that one rule leaves out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LeftByRule {
     /// The rule, in a sentence.

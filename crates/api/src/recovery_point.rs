@@ -1,6 +1,7 @@
 //! `…/backupInstances/recoveryPoints`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -12,6 +13,7 @@ pub type RecoveryPointResource = Resource<RecoveryPoint>;
 
 by_object_type! {
     /// `AzureBackupRecoveryPoint`.
+    #[schemars(rename = "AzureBackupRecoveryPoint")]
     pub enum RecoveryPoint {
         /// A point in time (the only kind there is).
         AzureBackupDiscreteRecoveryPoint(AzureBackupDiscreteRecoveryPoint),
@@ -20,7 +22,7 @@ by_object_type! {
 
 /// `AzureBackupDiscreteRecoveryPoint`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureBackupDiscreteRecoveryPoint {
     /// What people call it.
@@ -71,7 +73,7 @@ pub struct AzureBackupDiscreteRecoveryPoint {
 
 /// Ours: the cluster that a recovery point was made of, as it was at that time.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterAtBackup {
     /// Version of its API server, as in `v1.36.3`.
@@ -84,7 +86,7 @@ pub struct ClusterAtBackup {
 
 /// Ours: one type that a cluster served, whether or not the recovery point holds objects of it.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServedType {
     /// As in `deployments.apps`; the plural alone in the core group.
@@ -100,7 +102,7 @@ pub struct ServedType {
 
 /// Ours: what the verification of a recovery point found, also the result of the operation.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     /// The recovery point's id.
@@ -126,7 +128,7 @@ pub struct Verification {
 }
 
 /// Ours: the verdict of a verification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VerificationState {
     /// Every byte is as it was written.
     Whole,
@@ -136,7 +138,7 @@ pub enum VerificationState {
 
 /// Ours: one thing that is not as it was written.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationProblem {
     /// Its code.
@@ -150,7 +152,7 @@ pub struct VerificationProblem {
 }
 
 /// `RecoveryPointCompletionState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RecoveryPointCompletionState {
     /// All that was to be taken.
     Completed,
@@ -160,7 +162,7 @@ pub enum RecoveryPointCompletionState {
 
 /// `RecoveryPointDataStoreDetails`: a recovery point in one tier.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryPointDataStoreDetails {
     /// When it came there.

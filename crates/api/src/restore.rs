@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -10,8 +11,9 @@ use crate::instance::{Datasource, DatasourceSet, NamespacedNameResource};
 use crate::object_type::by_object_type;
 
 /// `ValidateRestoreRequestObject`: body of `POST …/validateRestore`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ValidateRestoreRequestObject")]
 pub struct ValidateRestoreRequest {
     /// The restore as it would run.
     pub restore_request_object: RestoreRequest,
@@ -19,6 +21,7 @@ pub struct ValidateRestoreRequest {
 
 by_object_type! {
     /// `AzureBackupRestoreRequest`: body of `POST …/restore`.
+    #[schemars(rename = "AzureBackupRestoreRequest")]
     pub enum RestoreRequest {
         /// From one recovery point.
         AzureBackupRecoveryPointBasedRestoreRequest(RecoveryPointBasedRestoreRequest),
@@ -40,8 +43,9 @@ impl RestoreRequest {
 
 /// `AzureBackupRecoveryPointBasedRestoreRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AzureBackupRecoveryPointBasedRestoreRequest")]
 pub struct RecoveryPointBasedRestoreRequest {
     /// The name of a recovery point of the instance.
     pub recovery_point_id: String,
@@ -60,7 +64,7 @@ pub struct RecoveryPointBasedRestoreRequest {
 }
 
 /// `SourceDataStoreType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SourceDataStoreType {
     /// The archive tier (not for Kubernetes).
     ArchiveStore,
@@ -74,6 +78,7 @@ pub enum SourceDataStoreType {
 
 by_object_type! {
     /// `RestoreTargetInfoBase`.
+    #[schemars(rename = "RestoreTargetInfoBase")]
     pub enum RestoreTarget {
         /// With criteria: what clients of the Kubernetes datasource send.
         ItemLevelRestoreTargetInfo(ItemLevelRestoreTargetInfo),
@@ -95,7 +100,7 @@ impl RestoreTarget {
 
 /// `ItemLevelRestoreTargetInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemLevelRestoreTargetInfo {
     /// What to restore; for Kubernetes one of a cluster, and beside it any number of those for volumes.
@@ -114,7 +119,7 @@ pub struct ItemLevelRestoreTargetInfo {
 
 /// `RestoreTargetInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreTargetInfo {
     /// The cluster to restore to.
@@ -131,6 +136,7 @@ pub struct RestoreTargetInfo {
 
 by_object_type! {
     /// `ItemLevelRestoreCriteria`, of which only the Kubernetes kinds are for this datasource.
+    #[schemars(rename = "ItemLevelRestoreCriteria")]
     pub enum RestoreCriteria {
         /// From the operational tier.
         KubernetesClusterRestoreCriteria(KubernetesClusterRestoreCriteria),
@@ -158,7 +164,7 @@ impl RestoreCriteria {
 
 /// `KubernetesClusterRestoreCriteria`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesClusterRestoreCriteria {
     /// Restore cluster-scoped resources.
@@ -193,8 +199,9 @@ pub struct KubernetesClusterRestoreCriteria {
 
 /// `KubernetesPVRestoreCriteria`: a claim that gets its data back.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "KubernetesPVRestoreCriteria")]
 pub struct KubernetesPvRestoreCriteria {
     /// The claim's name.
     pub name: Option<String>,
@@ -206,7 +213,7 @@ pub struct KubernetesPvRestoreCriteria {
 
 /// `KubernetesStorageClassRestoreCriteria`: the class of the claims that a provisioner served.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesStorageClassRestoreCriteria {
     /// The class that they get.
@@ -217,7 +224,7 @@ pub struct KubernetesStorageClassRestoreCriteria {
 
 /// `KubernetesClusterVaultTierRestoreCriteria`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesClusterVaultTierRestoreCriteria {
     /// As from the operational tier.
@@ -230,7 +237,8 @@ pub struct KubernetesClusterVaultTierRestoreCriteria {
 }
 
 /// `ExistingResourcePolicy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExistingResourcePolicy")]
 pub enum ConflictPolicy {
     /// Leave what exists.
     #[default]
@@ -240,7 +248,7 @@ pub enum ConflictPolicy {
 }
 
 /// `PersistentVolumeRestoreMode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PersistentVolumeRestoreMode {
     /// The volumes and what is on them.
     RestoreWithVolumeData,

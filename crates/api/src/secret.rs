@@ -1,5 +1,6 @@
 //! A string that is sent but never shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -7,9 +8,9 @@ use zeroize::Zeroizing;
 ///
 /// It *is* serialised (a client has to send it), so a server clears every such field before it
 /// stores or answers: each type with a secret has `take_secrets` for that.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(#[schemars(with = "String")] Zeroizing<String>);
 
 impl Secret {
     /// Wraps a credential.

@@ -2,6 +2,7 @@
 //! has an API of its own; here the server is the directory too.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -16,7 +17,7 @@ pub type ServicePrincipalResource = Resource<ServicePrincipal>;
 
 /// What is known of it.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServicePrincipal {
     /// What people call it.
@@ -32,7 +33,7 @@ pub struct ServicePrincipal {
 }
 
 /// A client secret, as it can be shown; names as in Microsoft Graph's `passwordCredential`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordCredential {
     /// Which.
@@ -47,7 +48,7 @@ pub struct PasswordCredential {
 
 /// Body of `POST …/servicePrincipals/{id}/resetSecret`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResetSecretRequest {
     /// Good until; without it for half a year.
@@ -57,7 +58,7 @@ pub struct ResetSecretRequest {
 }
 
 /// Its answer: the only time that the secret is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewSecret {
     /// Which.

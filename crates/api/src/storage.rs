@@ -1,5 +1,6 @@
 //! `Microsoft.Storage/storageAccounts` and their blob containers: where recovery points go.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -11,7 +12,7 @@ pub type StorageAccountResource = Resource<StorageAccount>;
 
 /// `StorageAccountProperties`, as far as it means anything here, and ours.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageAccount {
     /// Ours: what is behind the account; absent means [`Backend::Embedded`].
@@ -24,7 +25,7 @@ pub struct StorageAccount {
 
 /// `Endpoints`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrimaryEndpoints {
     /// The blob service's URL.
@@ -32,7 +33,7 @@ pub struct PrimaryEndpoints {
 }
 
 /// What is behind a storage account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind")]
 pub enum Backend {
     /// A folder of the server's, served over its data plane.
@@ -48,7 +49,7 @@ pub enum Backend {
 
 /// An S3 service.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct S3Backend {
     /// For example `https://s3.eu-central-1.amazonaws.com`. With `http` the service's credential is
@@ -76,7 +77,7 @@ pub struct S3Backend {
 /// A storage account of Azure; a container is a blob container of it. The account's key or a shared
 /// access signature is needed, not both.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureBlobBackend {
     /// Name of the account in Azure; absent: the name of this resource.
@@ -95,7 +96,7 @@ pub struct AzureBlobBackend {
 
 /// Google Cloud Storage; a container is a bucket.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GcsBackend {
     /// Write-only; the JSON document of a service account's key.
@@ -129,7 +130,7 @@ pub type BlobContainerResource = Resource<BlobContainer>;
 
 /// `ContainerProperties`, as far as it means anything here, and ours.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobContainer {
     /// Ours: the bucket of an S3 or Cloud Storage backend, or the container of an Azure one; absent:

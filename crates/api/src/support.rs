@@ -2,6 +2,7 @@
 //! a secondary location.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -9,7 +10,7 @@ use crate::object_type::by_object_type;
 
 /// `CheckNameAvailabilityRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckNameAvailabilityRequest {
     /// The name that is wanted.
@@ -21,7 +22,7 @@ pub struct CheckNameAvailabilityRequest {
 
 /// `CheckNameAvailabilityResult`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckNameAvailabilityResult {
     /// Why it is not available, in words.
@@ -34,6 +35,7 @@ pub struct CheckNameAvailabilityResult {
 
 by_object_type! {
     /// `FeatureValidationRequestBase`.
+    #[schemars(rename = "FeatureValidationRequestBase")]
     pub enum FeatureValidationRequest {
         /// The only kind there is.
         FeatureValidationRequest(FeatureValidation),
@@ -42,8 +44,9 @@ by_object_type! {
 
 /// `FeatureValidationRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "FeatureValidationRequest")]
 pub struct FeatureValidation {
     /// `DataSourceType`.
     pub feature_type: Option<String>,
@@ -53,6 +56,7 @@ pub struct FeatureValidation {
 
 by_object_type! {
     /// `FeatureValidationResponseBase`.
+    #[schemars(rename = "FeatureValidationResponseBase")]
     pub enum FeatureValidationResponse {
         /// The only kind there is.
         FeatureValidationResponse(ValidatedFeatures),
@@ -72,8 +76,9 @@ impl FeatureValidationResponse {
 
 /// `FeatureValidationResponse`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "FeatureValidationResponse")]
 pub struct ValidatedFeatures {
     /// As asked for.
     pub feature_type: Option<String>,
@@ -83,7 +88,7 @@ pub struct ValidatedFeatures {
 
 /// `SupportedFeature`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SupportedFeature {
     /// Its name.
@@ -96,8 +101,9 @@ pub struct SupportedFeature {
 
 /// `AzureBackupFindRestorableTimeRangesRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AzureBackupFindRestorableTimeRangesRequest")]
 pub struct FindRestorableTimeRangesRequest {
     /// Which tier.
     pub source_data_store_type: Option<String>,
@@ -109,6 +115,7 @@ pub struct FindRestorableTimeRangesRequest {
 
 by_object_type! {
     /// `AzureBackupFindRestorableTimeRangesResponse`.
+    #[schemars(rename = "AzureBackupFindRestorableTimeRangesResponse")]
     pub enum RestorableTimeRanges {
         /// The only kind there is.
         AzureBackupFindRestorableTimeRangesResponse(FoundTimeRanges),
@@ -126,7 +133,7 @@ impl RestorableTimeRanges {
 }
 
 /// The ranges of [`RestorableTimeRanges`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundTimeRanges {
     /// Newest first.
@@ -135,7 +142,7 @@ pub struct FoundTimeRanges {
 
 /// `RestorableTimeRange`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestorableTimeRange {
     /// Its begin.
@@ -160,8 +167,9 @@ impl RestorableTimeRange {
 
 /// `FetchSecondaryRPsRequestParameters`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "FetchSecondaryRPsRequestParameters")]
 pub struct FetchSecondaryRecoveryPointsRequest {
     /// The vault's own location.
     pub source_region: Option<String>,
@@ -171,7 +179,7 @@ pub struct FetchSecondaryRecoveryPointsRequest {
 
 /// `CrossRegionRestoreJobRequest` and `CrossRegionRestoreJobsRequest`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrossRegionRestoreJobRequest {
     /// The vault's own location.
@@ -183,8 +191,9 @@ pub struct CrossRegionRestoreJobRequest {
 }
 
 /// `CrossRegionRestoreRequestObject` and `ValidateCrossRegionRestoreRequestObject`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CrossRegionRestoreRequestObject")]
 pub struct CrossRegionRestoreRequest {
     /// What would be restored.
     pub restore_request_object: serde_json::Value,
@@ -194,7 +203,7 @@ pub struct CrossRegionRestoreRequest {
 
 /// `CrossRegionRestoreDetails`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrossRegionRestoreDetails {
     /// The vault's own location.

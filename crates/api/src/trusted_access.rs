@@ -1,5 +1,6 @@
 //! `…/managedClusters/{c}/trustedAccessRoleBindings`: lets a vault into a cluster.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -13,7 +14,7 @@ pub type TrustedAccessRoleBindingResource = Resource<TrustedAccessRoleBinding>;
 
 /// `TrustedAccessRoleBindingProperties`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustedAccessRoleBinding {
     /// Read-only.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -14,7 +15,7 @@ pub type BackupVaultResource = Resource<BackupVault>;
 
 /// `BackupVault`: what a vault is set to.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupVault {
     /// Where recovery points are kept and how redundantly; fixed once set.
@@ -50,7 +51,7 @@ pub type DeletedBackupVaultResource = Resource<DeletedBackupVault>;
 
 /// `DeletedBackupVault`: a vault that was deleted with deleted instances in it, and can be brought back.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedBackupVault {
     /// What it was set to.
@@ -68,7 +69,7 @@ pub struct DeletedBackupVault {
 
 /// `ResourceDeletionInfo`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceDeletionInfo {
     /// When it was deleted.
@@ -81,8 +82,9 @@ pub struct ResourceDeletionInfo {
 
 /// `PatchResourceRequestInput`: the body of a vault PATCH. Absent fields stay as they are.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PatchResourceRequestInput")]
 pub struct BackupVaultPatch {
     /// Replaces the identity.
     pub identity: Option<Identity>,
@@ -94,8 +96,9 @@ pub struct BackupVaultPatch {
 
 /// `PatchBackupVaultInput`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PatchBackupVaultInput")]
 pub struct BackupVaultPatchProperties {
     /// Alerts.
     pub monitoring_settings: Option<MonitoringSettings>,
@@ -111,7 +114,7 @@ pub struct BackupVaultPatchProperties {
 
 /// `StorageSetting`: one store of the vault.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageSetting {
     /// Which store.
@@ -122,7 +125,9 @@ pub struct StorageSetting {
 }
 
 /// `DataStoreTypes` and `StorageSettingStoreTypes`: the tiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum DataStoreType {
     /// The operational tier: in the customer's own container.
     OperationalStore,
@@ -133,7 +138,8 @@ pub enum DataStoreType {
 }
 
 /// `StorageSettingTypes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "StorageSettingTypes")]
 pub enum StorageRedundancy {
     /// One place.
     LocallyRedundant,
@@ -145,7 +151,7 @@ pub enum StorageRedundancy {
 
 /// `MonitoringSettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MonitoringSettings {
     /// Alerts by the built-in monitor.
@@ -154,7 +160,7 @@ pub struct MonitoringSettings {
 
 /// `AzureMonitorAlertSettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureMonitorAlertSettings {
     /// `Enabled` or `Disabled`.
@@ -163,7 +169,7 @@ pub struct AzureMonitorAlertSettings {
 
 /// `SecuritySettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecuritySettings {
     /// What a delete does.
@@ -176,7 +182,7 @@ pub struct SecuritySettings {
 
 /// `SoftDeleteSettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SoftDeleteSettings {
     /// On, off, or on for ever.
@@ -186,7 +192,7 @@ pub struct SoftDeleteSettings {
 }
 
 /// `SoftDeleteState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SoftDeleteState {
     /// A delete is final.
     Off,
@@ -198,7 +204,7 @@ pub enum SoftDeleteState {
 
 /// `ImmutabilitySettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImmutabilitySettings {
     /// Off, on, or on for ever.
@@ -206,7 +212,7 @@ pub struct ImmutabilitySettings {
 }
 
 /// `ImmutabilityState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ImmutabilityState {
     /// Recovery points may be shortened and deleted.
     Disabled,
@@ -218,20 +224,29 @@ pub enum ImmutabilityState {
 
 /// `FeatureSettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FeatureSettings {
     /// `{"state": Enabled | Disabled | PermanentlyDisabled}`.
-    pub cross_subscription_restore_settings: Option<StateSetting>,
+    pub cross_subscription_restore_settings: Option<CrossSubscriptionRestoreSettings>,
     /// `{"state": Enabled | Disabled}`.
-    pub cross_region_restore_settings: Option<StateSetting>,
+    pub cross_region_restore_settings: Option<CrossRegionRestoreSettings>,
 }
 
-/// A setting that is one state.
+/// `CrossSubscriptionRestoreSettings`.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct StateSetting {
-    /// `Enabled`, `Disabled` or (cross-subscription only) `PermanentlyDisabled`.
+pub struct CrossSubscriptionRestoreSettings {
+    /// `Enabled`, `Disabled` or `PermanentlyDisabled`.
+    pub state: Option<String>,
+}
+
+/// `CrossRegionRestoreSettings`.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CrossRegionRestoreSettings {
+    /// `Enabled` or `Disabled`.
     pub state: Option<String>,
 }

@@ -64,6 +64,9 @@ pub fn for_path(path: &str) -> &'static str {
     known.map_or(LATEST, |(_, version)| version)
 }
 
+/// What [`is_well_formed`] asks for, as a regular expression; that the date exists it cannot say.
+pub const WELL_FORMED: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(-(preview|alpha|beta|privatepreview))?$";
+
 /// `YYYY-MM-DD`, with an optional `-preview`, `-alpha`, `-beta` or `-privatepreview`.
 #[must_use]
 pub fn is_well_formed(version: &str) -> bool {

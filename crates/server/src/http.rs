@@ -21,6 +21,7 @@ mod limits;
 mod login;
 mod long_running;
 mod metadata;
+mod openapi;
 mod pagination;
 mod path_case;
 mod permit;
@@ -50,6 +51,8 @@ use path_case::PathCase;
 use route::{Access, Route};
 
 pub(crate) use limits::SHUTDOWN_GRACE;
+#[cfg(test)]
+pub(crate) use openapi::tests::assert_documented;
 
 /// Every route there is.
 pub(crate) fn routes() -> Vec<Route> {
@@ -65,6 +68,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(login::routes());
     routes.extend(exports::routes());
     routes.extend(metadata::routes());
+    routes.extend(openapi::routes());
     routes
 }
 

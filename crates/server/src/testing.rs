@@ -305,14 +305,17 @@ impl Harness {
     }
 
     pub(crate) async fn answered(router: Router, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
+        let answer = Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
-        }
+        };
+        crate::http::assert_documented(method.as_str(), &path, &answer);
+        answer
     }
 
     /// A request with token, version and host already set. A `path` with a query is left as it is.

@@ -25,7 +25,7 @@ pub const TYPE: &str = "Microsoft.Authorization/roleAssignments";
 pub const DEFINITION_TYPE: &str = "Microsoft.Authorization/roleDefinitions";
 
 /// What a principal can be.
-const PRINCIPAL_TYPES: [&str; 3] = ["User", "Group", "ServicePrincipal"];
+pub const PRINCIPAL_TYPES: [&str; 3] = ["User", "Group", "ServicePrincipal"];
 
 /// Which assignments of a scope are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 mod delete;
 pub mod deleted;
+mod settings;
 mod undelete;
 
 use serde_json::Value;
 use strongroom_api::identity::Identity;
 use strongroom_api::vault::{
-    BackupVault, BackupVaultPatch, BackupVaultResource, DataStoreType, FeatureSettings,
-    SecuritySettings, SoftDeleteState, StorageRedundancy,
+    BackupVault, BackupVaultPatch, BackupVaultResource, SecuritySettings, SoftDeleteState,
 };
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::guard::CriticalOperation;
@@ -19,17 +19,14 @@ use super::{App, ResourceId, Result, guards, immutability, resource_groups};
 use crate::store::{ResourceRow, Session};
 
 pub use self::delete::{delete, purge};
+pub use self::settings::{
+    ALERT_STATES, CROSS_REGION_STATES, CROSS_SUBSCRIPTION_STATES, SOFT_DELETE_DAYS,
+};
+use self::settings::{DEFAULT_SOFT_DELETE_DAYS, check_storage, complete};
 use self::undelete::undelete;
 
 /// Published type of a vault.
 pub const TYPE: &str = "Microsoft.DataProtection/backupVaults";
-
-/// Published range of `retentionDurationInDays`; source:
-/// <https://learn.microsoft.com/azure/backup/backup-azure-enhanced-soft-delete-about>
-const SOFT_DELETE_DAYS: std::ops::RangeInclusive<f64> = 14.0..=180.0;
-
-/// Days of soft delete when nothing is said: the published default.
-const DEFAULT_SOFT_DELETE_DAYS: f64 = 14.0;
 
 /// Most resources below a vault that one delete removes.
 const MAX_DESCENDANTS: usize = 10_000;
@@ -309,145 +306,6 @@ fn identity(app: &App, given: Option<Identity>, old: Option<&Identity>) -> Optio
     });
     identity.tenant_id = system.then(|| app.tenant_id.to_string());
     Some(identity)
-}
-
-fn invalid(target: &str, message: impl Into<String>) -> Problem {
-    Problem::new(Code::InvalidRequestContent, message).at(target)
-}
-
-fn fixed(target: &str, message: impl Into<String>) -> Problem {
-    Problem::new(Code::PropertyChangeNotAllowed, message).at(target)
-}
-
-/// Storage settings are needed at the first write and never change.
-fn check_storage(new: &BackupVault, old: Option<&BackupVault>) -> std::result::Result<(), Problem> {
-    let target = "properties.storageSettings";
-    let settings = new.storage_settings.as_deref().unwrap_or_default();
-    if settings.is_empty() {
-        return Err(invalid(
-            target,
-            "storageSettings needs at least one store with its redundancy.",
-        ));
-    }
-    for setting in settings {
-        match (setting.datastore_type, setting.redundancy) {
-            (Some(DataStoreType::ArchiveStore), _) => {
-                return Err(invalid(
-                    target,
-                    "ArchiveStore cannot be the store of a Kubernetes vault.",
-                ));
-            }
-            (Some(_), Some(_)) => {}
-            _ => {
-                return Err(invalid(
-                    target,
-                    "each of storageSettings needs datastoreType and type.",
-                ));
-            }
-        }
-    }
-    match old {
-        Some(old) if old.storage_settings != new.storage_settings => Err(fixed(
-            target,
-            "The storage redundancy of a vault is fixed once it is set; make another vault.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Fills defaults and read-only values in, and refuses what the old settings forbid.
-fn complete(new: &mut BackupVault, old: Option<&BackupVault>) -> std::result::Result<(), Problem> {
-    let mut security = new.security_settings.take().unwrap_or_default();
-    let old_security = old
-        .and_then(|old| old.security_settings.clone())
-        .unwrap_or_default();
-    check_soft_delete(&mut security, &old_security)?;
-    immutability::change(&mut security, &old_security)?;
-    new.security_settings = Some(security);
-    check_features(new, old.and_then(|old| old.feature_settings.as_ref()))?;
-    new.provisioning_state = Some("Succeeded".to_owned());
-    new.resource_move_state = Some("Unknown".to_owned());
-    new.resource_move_details = None;
-    let is_guarded = old.and_then(|old| old.is_vault_protected_by_resource_guard);
-    new.is_vault_protected_by_resource_guard = Some(is_guarded.unwrap_or(false));
-    new.secure_score = Some("None".to_owned());
-    new.bcdr_security_level = Some("Poor".to_owned());
-    Ok(())
-}
-
-fn check_soft_delete(
-    new: &mut SecuritySettings,
-    old: &SecuritySettings,
-) -> std::result::Result<(), Problem> {
-    let target = "properties.securitySettings.softDeleteSettings";
-    let settings = new.soft_delete_settings.get_or_insert_default();
-    let old_state = old
-        .soft_delete_settings
-        .as_ref()
-        .and_then(|settings| settings.state);
-    let state = *settings
-        .state
-        .get_or_insert(old_state.unwrap_or(SoftDeleteState::On));
-    if old_state == Some(SoftDeleteState::AlwaysOn) && state != SoftDeleteState::AlwaysOn {
-        return Err(fixed(target, "Soft delete is AlwaysOn and stays so."));
-    }
-    let days = *settings
-        .retention_duration_in_days
-        .get_or_insert(DEFAULT_SOFT_DELETE_DAYS);
-    if !SOFT_DELETE_DAYS.contains(&days) || days.fract() != 0.0 {
-        return Err(invalid(
-            target,
-            format!(
-                "retentionDurationInDays is {days}, but must be a whole number from 14 to 180."
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn check_features(
-    new: &mut BackupVault,
-    old: Option<&FeatureSettings>,
-) -> std::result::Result<(), Problem> {
-    let target = "properties.featureSettings.crossRegionRestoreSettings";
-    let state = |settings: Option<&FeatureSettings>| {
-        settings
-            .and_then(|settings| settings.cross_region_restore_settings.as_ref())
-            .and_then(|setting| setting.state.clone())
-    };
-    let features = new.feature_settings.get_or_insert_default();
-    if state(Some(features)).is_none()
-        && let Some(kept) = old.and_then(|old| old.cross_region_restore_settings.clone())
-    {
-        features.cross_region_restore_settings = Some(kept);
-    }
-    let (was, is) = (state(old), state(Some(features)));
-    match is.as_deref() {
-        None | Some("Disabled") if was.as_deref() == Some("Enabled") => Err(fixed(
-            target,
-            "Cross Region Restore cannot be turned off once it is on.",
-        )),
-        None | Some("Disabled") => Ok(()),
-        Some("Enabled") => {
-            let geo = new
-                .storage_settings
-                .iter()
-                .flatten()
-                .any(|setting| setting.redundancy == Some(StorageRedundancy::GeoRedundant));
-            if geo {
-                Ok(())
-            } else {
-                Err(invalid(
-                    target,
-                    "Cross Region Restore needs a vault with GeoRedundant storage.",
-                ))
-            }
-        }
-        Some(other) => Err(invalid(
-            target,
-            format!("state is '{other}', but must be 'Enabled' or 'Disabled'."),
-        )),
-    }
 }
 
 /// A vault document for tests.

@@ -10,6 +10,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::Stream;
+use serde_json::json;
 use strongroom_api::job::{Job, JobResource};
 use strongroom_core::error::{Code, Problem};
 
@@ -21,7 +22,14 @@ use crate::app::{App, Error, Result};
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::process("/exports/{operation}/{file}", Access::Open)
-            .get("Strongroom/exports/read", handle),
+            .get("Strongroom/exports/read", handle)
+            .documented(|it| {
+                let text = json!({ "type": "string" });
+                it.query("se", "When the link ends.", &text);
+                it.query("sig", "What opens it.", &text);
+                it.json::<Vec<JobResource>>(200);
+                it.text(200, "text/csv");
+            }),
     ]
 }
 

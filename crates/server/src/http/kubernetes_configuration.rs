@@ -5,6 +5,8 @@ mod get;
 mod list;
 mod put;
 
+use strongroom_api::extension::ExtensionResource;
+
 use super::route::Route;
 
 const READ: &str = "Microsoft.KubernetesConfiguration/extensions/read";
@@ -29,7 +31,17 @@ pub(super) fn routes() -> Vec<Route> {
                 Route::new(one)
                     .get(READ, get::handle)
                     .put(WRITE, put::handle)
-                    .delete(DELETE, delete::handle),
+                    .documented(|it| {
+                        it.json::<ExtensionResource>(200);
+                        it.json::<ExtensionResource>(201);
+                    })
+                    .delete(DELETE, delete::handle)
+                    .documented(|it| {
+                        it.force();
+                        it.empty(200);
+                        it.empty(202);
+                        it.empty(204);
+                    }),
             ]
         })
         .collect()

@@ -13,27 +13,34 @@ mod token;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use strongroom_api::administration::PROTECTED_RESOURCE;
 use strongroom_core::error::Code;
 
 use super::error::X_MS_ERROR_CODE;
+use super::openapi::contract::Described;
 use super::route::{Access, Route};
 use crate::app::App;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::process("/{tenant}/oauth2/v2.0/token", Access::Open)
-            .post("Strongroom/login/token/action", token::handle),
+            .post("Strongroom/login/token/action", token::handle)
+            .documented(token::contract),
         Route::process("/{tenant}/oauth2/token", Access::Open)
-            .post("Strongroom/login/token/action", token::handle),
+            .post("Strongroom/login/token/action", token::handle)
+            .documented(token::contract),
         Route::process(
             "/{tenant}/v2.0/.well-known/openid-configuration",
             Access::Open,
         )
-        .get("Strongroom/login/configuration/read", configuration::handle),
+        .get("Strongroom/login/configuration/read", configuration::handle)
+        .documented(of_tenant),
         Route::process("/{tenant}/discovery/v2.0/keys", Access::Open)
-            .get("Strongroom/login/keys/read", keys::handle),
+            .get("Strongroom/login/keys/read", keys::handle)
+            .documented(of_tenant),
         Route::process(PROTECTED_RESOURCE, Access::Open).get(
             "Strongroom/login/protectedResource/read",
             protected_resource::handle,
@@ -41,13 +48,31 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// A refusal as OAuth 2.0 has it (RFC 6749, 5.2), with Entra's additions.
+#[derive(Serialize, JsonSchema)]
+struct OAuthError<'a> {
+    /// One of the words of OAuth 2.0.
+    error: &'a str,
+    /// Entra's number, and why.
+    error_description: String,
+    /// Entra's number.
+    error_codes: [u32; 1],
+}
+
+/// A document of the tenant that this server is.
+fn of_tenant(it: &mut Described<'_>) {
+    it.refuses_in_its_own_way();
+    it.json::<Value>(200);
+    it.json::<OAuthError<'_>>(400);
+}
+
 /// A refusal as OAuth 2.0 has it, with Entra's number for it.
 fn refused(status: StatusCode, error: &str, number: u32, why: &str) -> Response {
-    let body = json!({
-        "error": error,
-        "error_description": format!("AADSTS{number}: {why}"),
-        "error_codes": [number],
-    });
+    let body = OAuthError {
+        error,
+        error_description: format!("AADSTS{number}: {why}"),
+        error_codes: [number],
+    };
     // For our own clients, which know the code and its page.
     let code = match status {
         StatusCode::UNAUTHORIZED => Code::AuthenticationFailed,

@@ -20,7 +20,11 @@ const NAME: &str = "Strongroom";
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::process("/metadata/endpoints", Access::Open)
-            .get("Strongroom/metadata/endpoints/read", handle),
+            .get("Strongroom/metadata/endpoints/read", handle)
+            .documented(|it| {
+                let text = json!({ "type": "string", "minLength": 1 });
+                it.query("api-version", "Decides the form of the answer.", &text);
+            }),
     ]
 }
 

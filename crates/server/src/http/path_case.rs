@@ -44,12 +44,7 @@ impl PathCase {
             .filter(|path| !path.is_empty())
             .unwrap_or(path);
         let segments = without_empty_parents(trimmed);
-        // The route with the most fixed words wins, as in the router.
-        let route = self
-            .routes
-            .iter()
-            .filter(|route| fits(route, &segments))
-            .max_by_key(|route| route.iter().filter(|word| !is_name(word)).count())?;
+        let route = self.fitting(&segments)?;
         let spelled: Vec<&str> = route
             .iter()
             .zip(&segments)
@@ -57,6 +52,22 @@ impl PathCase {
             .collect();
         let spelled = spelled.join("/");
         (spelled != path).then_some(spelled)
+    }
+
+    /// The route with the most fixed words wins, as in the router.
+    fn fitting(&self, segments: &[&str]) -> Option<&Vec<&'static str>> {
+        self.routes
+            .iter()
+            .filter(|route| fits(route, segments))
+            .max_by_key(|route| route.iter().filter(|word| !is_name(word)).count())
+    }
+
+    /// The address of the route that a path is one of.
+    #[cfg(test)]
+    pub(crate) fn route(&self, path: &str) -> Option<String> {
+        let path = self.published(path).unwrap_or_else(|| path.to_owned());
+        let segments: Vec<&str> = path.split('/').collect();
+        self.fitting(&segments).map(|route| route.join("/"))
     }
 
     /// Rewrites a request's address to the published spelling.

@@ -12,8 +12,15 @@ use crate::app::{App, readiness};
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::process("/healthz", Access::Open).get("Strongroom/health/read", healthz),
-        Route::process("/readyz", Access::Open).get("Strongroom/health/read", readyz),
-        Route::process("/metrics", Access::Token).get("Strongroom/metrics/read", metrics),
+        Route::process("/readyz", Access::Open)
+            .get("Strongroom/health/read", readyz)
+            .documented(|it| {
+                it.text(200, "text/plain");
+                it.text(503, "text/plain");
+            }),
+        Route::process("/metrics", Access::Token)
+            .get("Strongroom/metrics/read", metrics)
+            .documented(|it| it.text(200, "application/openmetrics-text")),
     ]
 }
 

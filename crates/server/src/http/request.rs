@@ -23,6 +23,9 @@ use crate::app::guards::Rights;
 use crate::app::resources::Terms;
 use crate::app::{App, Error, ResourceId, role_assignments};
 
+/// What a segment of an address may be, as a regular expression: see [`Target`].
+pub(crate) const SEGMENT: &str = r"^[^/\u0000-\u001f\u007f-\u009f]+$";
+
 /// The resource that the address names, in its published spelling.
 #[derive(Debug, Clone)]
 pub(crate) struct Target(pub(crate) ResourceId);

@@ -12,6 +12,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter};
 
+use super::openapi::contract::{self, Contract};
 use crate::app::App;
 
 /// Who decides which values of `api-version` a route accepts.
@@ -50,6 +51,17 @@ pub(crate) enum Reach {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Action(pub(crate) &'static str);
 
+/// A part of what the document says of an operation.
+pub(crate) type Describe = fn(&mut contract::Described<'_>);
+
+/// One method of an address, for the document.
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) action: Action,
+    /// What its handler's signature says, and what was said beside the route.
+    pub(crate) parts: Vec<Describe>,
+}
+
 /// One address with its methods.
 pub(crate) struct Route {
     pub(crate) path: &'static str,
@@ -63,6 +75,8 @@ pub(crate) struct Route {
     /// seen and hides the rest.
     pub(crate) lists: Option<&'static str>,
     pub(crate) methods: Vec<(Method, Action)>,
+    /// The same for the document.
+    pub(crate) described: Vec<Operation>,
     pub(crate) handlers: MethodRouter<Arc<App>>,
 }
 
@@ -84,6 +98,7 @@ impl Route {
             reach: Reach::Address,
             lists: None,
             methods: Vec::new(),
+            described: Vec::new(),
             handlers: MethodRouter::new(),
         }
     }
@@ -120,11 +135,20 @@ impl Route {
     /// GET of a list of which the caller sees the items that `action` is allowed for.
     pub(crate) fn list<H, T>(mut self, action: &'static str, handler: H) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         self.lists = self.lists.or(Some(action));
         self.get(action, handler)
+    }
+
+    /// Says of the method before what its handler's signature does not: answers of a bare `Response`, query
+    /// parameters that are read from the whole address.
+    pub(crate) fn documented(mut self, describe: Describe) -> Self {
+        if let Some(operation) = self.described.last_mut() {
+            operation.parts.push(describe);
+        }
+        self
     }
 
     /// The items of its list must be allowed for this action, and not for the one of the list.
@@ -135,7 +159,7 @@ impl Route {
 
     pub(crate) fn get<H, T>(self, action: &'static str, handler: H) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         self.on(MethodFilter::GET, Method::GET, action, handler)
@@ -143,7 +167,7 @@ impl Route {
 
     pub(crate) fn put<H, T>(self, action: &'static str, handler: H) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         self.on(MethodFilter::PUT, Method::PUT, action, handler)
@@ -151,7 +175,7 @@ impl Route {
 
     pub(crate) fn patch<H, T>(self, action: &'static str, handler: H) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         self.on(MethodFilter::PATCH, Method::PATCH, action, handler)
@@ -159,7 +183,7 @@ impl Route {
 
     pub(crate) fn delete<H, T>(self, action: &'static str, handler: H) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         self.on(MethodFilter::DELETE, Method::DELETE, action, handler)
@@ -167,7 +191,7 @@ impl Route {
 
     pub(crate) fn post<H, T>(self, action: &'static str, handler: H) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         self.on(MethodFilter::POST, Method::POST, action, handler)
@@ -181,10 +205,15 @@ impl Route {
         handler: H,
     ) -> Self
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<App>> + Contract<T>,
         T: 'static,
     {
         let action = Action(action);
+        self.described.push(Operation {
+            method: method.clone(),
+            action,
+            parts: vec![H::describe],
+        });
         self.methods.push((method, action));
         self.handlers = self.handlers.on(filter, handler.layer(Extension(action)));
         self

@@ -1,7 +1,11 @@
 //! The rules that hold for every route.
 
+mod addresses;
+mod bodies;
 mod races;
+mod sdk_models;
 mod sdk_operations;
+mod settings;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -87,7 +91,8 @@ async fn open_routes_are_exactly_the_probes_and_what_proves_itself() {
             "/{tenant}/discovery/v2.0/keys",
             "/.well-known/oauth-protected-resource",
             "/exports/{operation}/{file}",
-            "/metadata/endpoints"
+            "/metadata/endpoints",
+            "/openapi.json"
         ]
     );
 }

@@ -29,7 +29,8 @@ pub(super) fn routes() -> Vec<Route> {
                 Route::new(one)
                     .get(READ, get::handle)
                     .put(WRITE, put::handle)
-                    .delete(DELETE, delete::handle),
+                    .delete(DELETE, delete::handle)
+                    .documented(|it| it.force()),
             ]
         })
         .collect()

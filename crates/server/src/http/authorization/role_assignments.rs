@@ -9,6 +9,7 @@ mod tests;
 
 use super::at_scopes;
 use crate::http::route::Route;
+use strongroom_api::authorization::RoleAssignmentResource;
 
 const READ: &str = "Microsoft.Authorization/roleAssignments/read";
 const WRITE: &str = "Microsoft.Authorization/roleAssignments/write";
@@ -19,11 +20,18 @@ pub(super) fn routes() -> Vec<Route> {
         .into_iter()
         .flat_map(|(all, one)| {
             [
-                Route::new(all).get(READ, list::handle),
+                Route::new(all).get(READ, list::handle).documented(|it| {
+                    let how = "atScope(), principalId eq 'ID' or assignedTo('ID'), joined by and";
+                    it.filter(how);
+                }),
                 Route::new(one)
                     .get(READ, get::handle)
                     .put(WRITE, put::handle)
-                    .delete(DELETE, delete::handle),
+                    .delete(DELETE, delete::handle)
+                    .documented(|it| {
+                        it.json::<RoleAssignmentResource>(200);
+                        it.empty(204);
+                    }),
             ]
         })
         .collect()

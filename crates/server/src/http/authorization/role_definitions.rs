@@ -19,7 +19,9 @@ pub(super) fn routes() -> Vec<Route> {
     at.into_iter()
         .flat_map(|(all, one)| {
             [
-                Route::new(all).get(READ, list::handle),
+                Route::new(all)
+                    .get(READ, list::handle)
+                    .documented(|it| it.filter("roleName eq 'NAME'")),
                 Route::new(one).get(READ, get::handle),
             ]
         })

@@ -23,6 +23,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(VAULT)
             .get(READ, get::handle)
             .put(WRITE, put::handle)
+            .documented(|it| {
+                it.header(put::DELETED_VAULT_ID, "The deleted vault to bring back.");
+            })
             .patch(WRITE, patch::handle)
             .delete(DELETE, delete::handle),
         Route::new(OF_GROUP).list(READ, list::of_group),

@@ -4,6 +4,7 @@ mod get;
 mod list;
 mod undelete;
 
+use crate::http::openapi::contract::accepted;
 use crate::http::route::Route;
 
 const READ: &str = "Microsoft.DataProtection/backupVaults/deletedBackupInstances/read";
@@ -17,6 +18,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/deletedBackupInstances/{instance}")
             .get(READ, get::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/deletedBackupInstances/{instance}/undelete")
-            .post(UNDELETE, undelete::handle),
+            .post(UNDELETE, undelete::handle)
+            .documented(accepted),
     ]
 }

@@ -18,6 +18,7 @@ mod validate_for_backup;
 mod validate_for_modify;
 mod validate_restore;
 
+use crate::http::openapi::contract::accepted;
 use crate::http::route::Route;
 
 const VALIDATE_FOR_BACKUP: &str = "Microsoft.DataProtection/backupVaults/validateForBackup/action";
@@ -52,33 +53,45 @@ pub(super) fn routes() -> Vec<Route> {
     // Addresses are constants, so they are written out: the table of routes is searched by hand.
     vec![
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/validateForBackup")
-            .post(VALIDATE_FOR_BACKUP, validate_for_backup::of_vault),
+            .post(VALIDATE_FOR_BACKUP, validate_for_backup::of_vault)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/assignMissingRoles")
             .post(ASSIGN_MISSING_ROLES, assign_missing_roles::of_vault),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/assignMissingRoles")
             .post(ASSIGN_OF_INSTANCE, assign_missing_roles::of_instance),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/previewBackup")
-            .post(PREVIEW_BACKUP, preview_backup::handle),
+            .post(PREVIEW_BACKUP, preview_backup::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/validateForBackup")
-            .post(VALIDATE_INSTANCE, validate_for_backup::of_instance),
+            .post(VALIDATE_INSTANCE, validate_for_backup::of_instance)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/backup")
-            .post(BACKUP, backup::handle),
+            .post(BACKUP, backup::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/validateRestore")
-            .post(VALIDATE_RESTORE, validate_restore::handle),
+            .post(VALIDATE_RESTORE, validate_restore::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/restore")
-            .post(RESTORE, restore::handle),
+            .post(RESTORE, restore::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/suspendBackups")
-            .post(SUSPEND, suspend_backups::handle),
+            .post(SUSPEND, suspend_backups::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/resumeBackups")
-            .post(RESUME_BACKUPS, resume_backups::handle),
+            .post(RESUME_BACKUPS, resume_backups::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/stopProtection")
-            .post(STOP, stop_protection::handle),
+            .post(STOP, stop_protection::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/resumeProtection")
-            .post(RESUME, resume_protection::handle),
+            .post(RESUME, resume_protection::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/sync")
-            .post(SYNC, sync::handle),
+            .post(SYNC, sync::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/validateForModifyBackup")
-            .post(VALIDATE_MODIFY, validate_for_modify::handle),
+            .post(VALIDATE_MODIFY, validate_for_modify::handle)
+            .documented(accepted),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/findRestorableTimeRanges")
             .post(TIME_RANGES, restorable_time_ranges::handle),
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupInstances/{instance}/rehydrate")

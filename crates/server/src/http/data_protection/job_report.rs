@@ -12,6 +12,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+use strongroom_api::list::Page;
 use strongroom_core::report::Outcome;
 
 use crate::app::report::{Cursor, Filter};
@@ -29,7 +31,12 @@ const NDJSON: &str = "application/x-ndjson";
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{vault}/backupJobs/{job}/report")
-            .get(READ, handle),
+            .get(READ, handle)
+            .documented(|it| {
+                it.filter("comparisons of outcome, kind and namespace, joined by and");
+                it.json::<Page<Value>>(200);
+                it.text(200, NDJSON);
+            }),
     ]
 }
 

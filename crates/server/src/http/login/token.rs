@@ -15,12 +15,13 @@ use serde_json::json;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::{other_tenant, refused};
+use super::{OAuthError, other_tenant, refused};
 use crate::app::service_principals::{self, Known, SignIn};
 use crate::app::tokens::{self, Terms};
 use crate::app::{App, Error, Result};
 use crate::http::audit::note_caller;
 use crate::http::limits::MAX_SIGN_IN_BYTES;
+use crate::http::openapi::contract::Described;
 use crate::http::request::{BaseUrl, Peer};
 use crate::store::{Actor, ActorKind};
 
@@ -149,6 +150,24 @@ fn put_off(seconds: u64) -> Response {
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     refused
+}
+
+/// What the endpoint takes and answers, for the document.
+pub(super) fn contract(it: &mut Described<'_>) {
+    let text = json!({ "type": "string" });
+    it.reads_form(&json!({
+        "type": "object",
+        "properties": {
+            "grant_type": { "const": "client_credentials" },
+            "client_id": text, "client_secret": text, "scope": text, "resource": text,
+        },
+        "required": ["grant_type", "client_id", "client_secret"],
+    }));
+    it.refuses_in_its_own_way();
+    it.json::<serde_json::Value>(200);
+    it.json::<OAuthError<'_>>(400);
+    it.json::<OAuthError<'_>>(401);
+    it.json::<OAuthError<'_>>(429);
 }
 
 /// A client id for the log: what is no GUID is somebody's mistake, which may be their secret.

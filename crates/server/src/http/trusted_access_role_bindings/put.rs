@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
 use strongroom_api::trusted_access::TrustedAccessRoleBindingResource;
 
 use crate::app::resources::Terms;
@@ -16,9 +16,9 @@ pub(super) async fn handle(
     Target(id): Target,
     terms: Terms,
     JsonBody(binding): JsonBody<TrustedAccessRoleBindingResource>,
-) -> Result<Response> {
+) -> Result<(StatusCode, Json<TrustedAccessRoleBindingResource>)> {
     let binding = trusted_access::put(&app, &id, binding, &terms).await?;
-    Ok((written(binding.created), Json(binding.resource)).into_response())
+    Ok((written(binding.created), Json(binding.resource)))
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
 use strongroom_api::vault::BackupVaultResource;
 
 use crate::app::resources::Terms;
@@ -14,7 +13,7 @@ use crate::app::{App, Result, vaults};
 use crate::http::request::{JsonBody, Target, written};
 
 /// Names the deleted vault that is to be brought back.
-const DELETED_VAULT_ID: &str = "x-ms-deleted-vault-id";
+pub(super) const DELETED_VAULT_ID: &str = "x-ms-deleted-vault-id";
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
@@ -22,12 +21,12 @@ pub(super) async fn handle(
     terms: Terms,
     headers: HeaderMap,
     JsonBody(vault): JsonBody<BackupVaultResource>,
-) -> Result<Response> {
+) -> Result<(StatusCode, Json<BackupVaultResource>)> {
     let deleted = headers
         .get(DELETED_VAULT_ID)
         .and_then(|value| value.to_str().ok());
     let vault = vaults::put(&app, &id, vault, deleted, &terms).await?;
-    Ok((written(vault.created), Json(vault.resource)).into_response())
+    Ok((written(vault.created), Json(vault.resource)))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! `POST …/backupInstances/{instance}/rehydrate`: refused; Kubernetes has no archive tier.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 use strongroom_core::error::{Code, Problem};
 
 use crate::app::{App, Result, instances};
 use crate::http::request::Target;
 
-pub(super) async fn handle(State(app): State<Arc<App>>, Target(id): Target) -> Result<Response> {
+pub(super) async fn handle(State(app): State<Arc<App>>, Target(id): Target) -> Result<Infallible> {
     instances::get(&app, &id.without(1)).await?;
     Err(Problem::new(
         Code::UserErrorNotSupportedForDatasource,

@@ -3,11 +3,11 @@
 //! Recovery points have no copies there yet, so the lists are empty and a restore is refused, each with the
 //! reason; a vault that has Cross Region Restore off is told so first.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use serde_json::{Value, json};
 use strongroom_api::support::{
     CrossRegionRestoreJobRequest, CrossRegionRestoreRequest, FetchSecondaryRecoveryPointsRequest,
@@ -49,7 +49,7 @@ pub(super) async fn job(
     State(app): State<Arc<App>>,
     authority: Authority,
     JsonBody(request): JsonBody<CrossRegionRestoreJobRequest>,
-) -> Result<Response> {
+) -> Result<Infallible> {
     let vault = ResourceId::published(request.source_backup_vault_id.unwrap_or_default());
     authority.require_linked(VAULT_READ, vault.as_str())?;
     vaults::require_cross_region_restore(&app, &vault).await?;
@@ -62,7 +62,7 @@ pub(super) async fn restore(
     State(app): State<Arc<App>>,
     authority: Authority,
     JsonBody(request): JsonBody<CrossRegionRestoreRequest>,
-) -> Result<Response> {
+) -> Result<Infallible> {
     let details = request.cross_region_restore_details;
     let instance = details.source_backup_instance_id.unwrap_or_default();
     require_of_instance(&app, &authority, &instance).await?;

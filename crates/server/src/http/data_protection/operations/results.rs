@@ -7,7 +7,15 @@ use axum::response::Response;
 
 use crate::app::{App, Result, operations};
 use crate::http::long_running::Polling;
+use crate::http::openapi::contract::{Described, accepted};
 use crate::http::request::Target;
+
+/// What it answers: nothing yet, what the operation made, or that it made nothing.
+pub(super) fn answers(it: &mut Described<'_>) {
+    accepted(it);
+    it.json::<serde_json::Value>(200);
+    it.empty(204);
+}
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
