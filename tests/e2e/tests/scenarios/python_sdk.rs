@@ -40,7 +40,8 @@ fn the_azure_sdk_for_python_backs_up_and_restores() {
         .map(|(name, value)| (*name, value.as_os_str()))
         .collect();
     let operations = script.with_file_name("sdk_operations.py");
-    for script in [&script, &operations] {
+    let models = script.with_file_name("sdk_models.py");
+    for script in [&script, &operations, &models] {
         let told = process::run(&python, &[script.as_os_str()], &env).unwrap();
         println!("{told}");
     }
