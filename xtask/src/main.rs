@@ -4,6 +4,7 @@ mod bench;
 mod cluster;
 mod demo;
 mod failure;
+mod fuzz;
 mod product;
 mod talk;
 mod test;
@@ -24,6 +25,8 @@ enum Task {
     Cluster(cluster::Arguments),
     /// Protect an application, lose it, get it back: on a real cluster, each step with its time
     Demo(demo::Arguments),
+    /// Send a server what nobody foresaw
+    Fuzz(fuzz::Arguments),
     /// Every test there is, the real cluster included
     Test(test::Arguments),
     /// Check the rules of the house that no compiler checks
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(arguments),
         Task::Cluster(arguments) => cluster::run(arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Tidy => tidy::run(),
     };

@@ -14,6 +14,7 @@ use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 
 use crate::cluster::{self, Cluster, Recipe, Tier, UpOptions};
 use crate::failure::{Doing, Failure, Result};
+use crate::fuzz;
 use crate::product;
 use crate::talk::{Stopwatch, data, say};
 use crate::tidy;
@@ -50,6 +51,8 @@ enum Stage {
     Storage,
     /// The server's tests once more, with its store in a real PostgreSQL
     Database,
+    /// The API, by its own document and beyond it, against a real server
+    Fuzz,
     /// What speaks to a Kubernetes API server, against a real one
     Cluster,
     /// End to end: the command line, the server, the extension in a real cluster
@@ -91,6 +94,9 @@ fn stages(arguments: &Arguments) -> Result<ExitCode> {
     }
     if wanted(Stage::Database) {
         stage("real database", database)?;
+    }
+    if wanted(Stage::Fuzz) {
+        stage("fuzz the API", fuzz)?;
     }
     if wanted(Stage::Cluster) || wanted(Stage::E2e) {
         on_clusters(arguments, wanted(Stage::Cluster), wanted(Stage::E2e))?;
@@ -174,6 +180,15 @@ fn database() -> Result<()> {
         &[],
         &[("STRONGROOM_TEST_POSTGRES", service.url())],
     )
+}
+
+/// A short run with a fixed seed; `cargo xtask fuzz api` is the long one.
+fn fuzz() -> Result<()> {
+    const SECONDS: u64 = 30;
+    const SEED: u64 = 1;
+    let schemathesis = pypi::schemathesis()?;
+    let binary = product::build_with_tests()?;
+    fuzz::api::fuzz(&binary, &schemathesis, SECONDS, SEED)
 }
 
 /// Runs the unit tests of one crate, or those that match, with services that they ask for by variables.

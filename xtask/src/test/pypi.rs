@@ -25,6 +25,16 @@ pub(crate) fn seaweedfs() -> Result<PathBuf> {
     Ok(home.join("bin/weed"))
 }
 
+/// The fuzzer of HTTP APIs.
+pub(crate) fn schemathesis() -> Result<PathBuf> {
+    let home = environment(
+        "schemathesis",
+        "schemathesis, which fuzzes the API,",
+        "schemathesis.txt",
+    )?;
+    Ok(home.join("bin/schemathesis"))
+}
+
 /// The folder of an environment with what a file in `tests/e2e/python` requires.
 fn environment(name: &str, what: &str, requirements: &str) -> Result<PathBuf> {
     let requirements = workspace::root()
