@@ -54,7 +54,7 @@ pub struct SnapshotClass {
 
 /// `ResourceGroupPatchable`: what it leaves out stays.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceGroupPatch {
     /// The caller's own labels, all of them.
@@ -65,7 +65,7 @@ pub struct ResourceGroupPatch {
 
 /// Any resource in a list of a group's resources: no properties.
 #[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GenericResource {
     /// Its id.

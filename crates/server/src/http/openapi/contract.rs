@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -167,6 +167,7 @@ impl<T> Input for Path<T> {}
 impl Input for Uri {}
 impl Input for RawQuery {}
 impl Input for HeaderMap {}
+impl Input for Method {}
 impl Input for Body {}
 
 impl Input for Terms {

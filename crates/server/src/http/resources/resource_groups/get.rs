@@ -5,21 +5,47 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
+use strongroom_api::resource_group::ResourceGroup;
 
 use crate::app::{App, Result, resource_groups};
+use crate::http::openapi::contract::{Described, Output};
 use crate::http::request::Target;
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
     method: Method,
-) -> Result<Response> {
+) -> Result<Found> {
     let group = resource_groups::get(&app, &id).await?;
     Ok(match method {
-        Method::HEAD => StatusCode::NO_CONTENT.into_response(),
-        _ => Json(group).into_response(),
+        Method::HEAD => Found::There,
+        _ => Found::Document(Json(group)),
     })
+}
+
+/// A group that is there.
+pub(super) enum Found {
+    /// For who asks what it is.
+    Document(Json<ResourceGroup>),
+    /// For who asks whether it is there.
+    There,
+}
+
+impl IntoResponse for Found {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Document(document) => document.into_response(),
+            Self::There => StatusCode::NO_CONTENT.into_response(),
+        }
+    }
+}
+
+impl Output for Found {
+    fn describe(it: &mut Described<'_>) {
+        Json::<ResourceGroup>::describe(it);
+        it.empty(204);
+    }
 }
 
 #[cfg(test)]
