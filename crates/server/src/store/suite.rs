@@ -3,6 +3,8 @@
 mod audit;
 mod deleted;
 mod history;
+mod leases;
+mod operations;
 mod policy;
 mod role_assignments;
 
@@ -432,39 +434,6 @@ async fn recovery_points_are_listed_newest_first_within_bounds(store: Store) {
     );
 }
 
-async fn an_operation_ends_once(store: Store) {
-    let mut session = store.begin().await.unwrap();
-    session.insert_operation(&operation("a", 1)).await.unwrap();
-    session.insert_operation(&operation("b", 0)).await.unwrap();
-    let open: Vec<_> = session
-        .open_operations(10)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|row| row.id)
-        .collect();
-    assert_eq!(open, ["b", "a"]);
-    assert_eq!(session.operations_of_job("j").await.unwrap().len(), 2);
-    let ended = OperationRow {
-        status: OperationStatus::Succeeded,
-        ended_at: Some(start() + 1.hour()),
-        request: json!(null),
-        ..operation("a", 1)
-    };
-    assert_eq!(
-        session.operation("a").await.unwrap().unwrap(),
-        operation("a", 1)
-    );
-    assert!(session.finish_operation(&ended).await.unwrap());
-    let again = OperationRow {
-        status: OperationStatus::Failed,
-        ..ended.clone()
-    };
-    assert!(!session.finish_operation(&again).await.unwrap());
-    assert_eq!(session.operation("a").await.unwrap().unwrap(), ended);
-    assert_eq!(session.open_operations(10).await.unwrap().len(), 1);
-}
-
 /// Runs the whole suite; `empty` opens a new empty store for each part.
 pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     what_is_not_committed_is_not_there(empty().await).await;
@@ -478,7 +447,10 @@ pub(crate) async fn run_all(empty: impl AsyncFn() -> Store) {
     jobs_are_listed_newest_first(empty().await).await;
     jobs_are_filtered_by_what_clients_ask_for(empty().await).await;
     recovery_points_are_listed_newest_first_within_bounds(empty().await).await;
-    an_operation_ends_once(empty().await).await;
+    operations::an_operation_ends_once(empty().await).await;
+    operations::an_operation_is_taken_over_until_it_ends(empty().await).await;
+    leases::a_lease_reads_back_as_written_and_is_forgotten(empty().await).await;
+    leases::who_works_by_a_lease_commits_in_its_term_only(empty().await).await;
     audit::entries_follow_each_other_and_are_forgotten_from_the_beginning(empty().await).await;
     audit::what_a_call_writes_and_its_entry_become_durable_together(empty().await).await;
     history::settings_are_overwritten(empty().await).await;
