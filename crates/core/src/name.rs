@@ -87,15 +87,17 @@ static RULES: [NameRule; NameKind::ALL.len()] = [
         allowed: |c| c.is_ascii_alphanumeric(),
         whole: anything,
     },
+    // As `vaultName` has it in BackupInstanceResource.tsp of `specification/dataprotection`,
+    // https://github.com/Azure/azure-rest-api-specs.
     NameRule {
         kind: NameKind::BackupVault,
         what: "backup vault name",
         min: 2,
         max: 50,
-        text: "letters, digits and hyphens, starting with a letter or digit",
-        pattern: "^[A-Za-z0-9][A-Za-z0-9-]*$",
+        text: "letters, digits and hyphens, starting with a letter and ending with a letter or digit",
+        pattern: "^[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$",
         allowed: alnum_hyphen,
-        whole: starts_alnum,
+        whole: |name| edges_alnum(name) && name.starts_with(|c: char| c.is_ascii_alphabetic()),
     },
     NameRule {
         kind: NameKind::BackupPolicy,
@@ -379,6 +381,8 @@ mod tests {
         let table: &[(NameKind, &str, bool)] = &[
             (BackupVault, "vault-1", true),
             (BackupVault, "-vault", false),
+            (BackupVault, "1vault", false),
+            (BackupVault, "vault-", false),
             (BackupVault, "vault_1", false),
             (ResourceGroup, "rg.(1)_x-y", true),
             (ResourceGroup, "rg.", false),
