@@ -1,9 +1,7 @@
 //! The backup extension of a cluster: installed, followed until it is ready, and removed.
-//!
-//! A PUT writes the resource and an operation and is answered; [`settle`] then brings the cluster to
-//! what the resource says, and can be begun again by whoever finds the operation open. Removing is
-//! refused while backup instances protect the cluster, because every backup of theirs would fail,
-//! unless `forceDelete` says that the cluster is beyond help.
+//! A PUT writes the resource and an operation and is answered; [`settle`] then brings the cluster to what the
+//! resource says, and can be begun again by whoever finds the operation open. Removing is refused while backup instances
+//! protect the cluster (every backup of theirs would fail), unless `forceDelete` says that it is beyond help.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +13,7 @@ use strongroom_api::extension::{
 };
 use strongroom_core::error::{Code, Problem};
 use strongroom_core::limits::FREEZE_BUDGET_MAX;
+use strongroom_core::name::NameKind;
 use strongroom_kubernetes::EXTENSION_NAMESPACE;
 
 use super::error::refuse;
@@ -50,6 +49,7 @@ pub async fn put(
     mut extension: ExtensionResource,
     terms: &Terms,
 ) -> Result<(Written<Extension>, OperationRow)> {
+    resources::check_name(NameKind::Extension, id)?;
     let mut session = app.store.begin().await?;
     let cluster = resources::existing(&mut *session, &cluster_of(id)).await?;
     let id = ResourceId::published(format!("{}/providers/{TYPE}/{}", cluster.id, id.name()));

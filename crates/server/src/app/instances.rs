@@ -159,6 +159,13 @@ async fn put_uses(
 
 /// What can be said without looking anything up.
 fn check_form(instance: &BackupInstance) -> Result<()> {
+    check_object_type(instance)?;
+    jobs::selection_of(instance)?;
+    Ok(())
+}
+
+/// Refuses what calls itself something else than an instance.
+pub fn check_object_type(instance: &BackupInstance) -> Result<()> {
     if instance.object_type != "BackupInstance" {
         return Err(Problem::new(
             Code::UnknownObjectType,
@@ -170,7 +177,6 @@ fn check_form(instance: &BackupInstance) -> Result<()> {
         .at("properties.objectType")
         .into());
     }
-    jobs::selection_of(instance)?;
     Ok(())
 }
 

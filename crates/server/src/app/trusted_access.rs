@@ -8,6 +8,7 @@ use strongroom_api::trusted_access::{
     BACKUP_OPERATOR, TrustedAccessRoleBinding, TrustedAccessRoleBindingResource,
 };
 use strongroom_core::error::{Code, Problem};
+use strongroom_core::name::NameKind;
 use zeroize::Zeroizing;
 
 use super::error::refuse;
@@ -43,6 +44,7 @@ pub async fn put(
     binding: TrustedAccessRoleBindingResource,
     terms: &Terms,
 ) -> Result<Written<TrustedAccessRoleBinding>> {
+    resources::check_name(NameKind::TrustedAccessRoleBinding, id)?;
     check(&binding.properties)?;
     let (access, written) = {
         let mut session = app.store.begin().await?;
@@ -135,11 +137,12 @@ pub async fn list(
 /// Takes a vault's access back and deletes the binding; tells whether it was there. Refused while a job
 /// of the vault runs in the cluster, and, unless `force`, while instances of the vault protect it: every
 /// backup of theirs would fail from then on.
-pub async fn delete(app: &App, id: &ResourceId, force: bool) -> Result<bool> {
+pub async fn delete(app: &App, id: &ResourceId, terms: &Terms, force: bool) -> Result<bool> {
     let mut session = app.store.read().await?;
     let Some(row) = session.resource(&id.key()).await? else {
         return Ok(false);
     };
+    terms.check(Some(&row))?;
     let cluster = resources::existing(&mut *session, &id.without(2)).await?;
     let binding = resources::document::<TrustedAccessRoleBinding>(&row, type_of(id))?.properties;
     let vault_key = binding.source_resource_id.to_lowercase();

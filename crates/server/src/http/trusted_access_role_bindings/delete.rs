@@ -7,16 +7,18 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 
+use crate::app::resources::Terms;
 use crate::app::{App, Result, trusted_access};
 use crate::http::request::{Target, is_forced};
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Target(id): Target,
+    terms: Terms,
     uri: Uri,
 ) -> Result<StatusCode> {
     let force = is_forced(&uri);
-    trusted_access::delete(&app, &id, force).await?;
+    trusted_access::delete(&app, &id, &terms, force).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -22,6 +22,7 @@ pub(super) async fn of_vault(
 ) -> Result<Response> {
     authority.require_instance(&request.backup_instance)?;
     let vault = id.without(1);
+    instances::check_object_type(&request.backup_instance)?;
     begin(app, vault.clone(), vault, request.backup_instance, &polling).await
 }
 

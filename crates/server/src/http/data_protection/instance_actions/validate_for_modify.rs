@@ -22,6 +22,7 @@ pub(super) async fn handle(
     let instance = id.without(1);
     let wanted = request.backup_instance;
     authority.require_instance(&wanted)?;
+    instances::check_object_type(&wanted)?;
     instances::check_change(&app, &instance, &wanted).await?;
     let operation = validation::start(&app, &instance.without(2), &instance, wanted).await?;
     let answer = polling.accepted(&operation);
