@@ -31,7 +31,9 @@ pub(super) fn name_schema(kind: NameKind) -> Value {
         "type": "string",
         "minLength": kind.min_chars(),
         "maxLength": kind.max_chars(),
-        "pattern": kind.pattern(),
+        // Letters, without the marks that count as alphabetic too: engines of most languages know no such
+        // class, and would know no names of groups at all.
+        "pattern": kind.pattern().replace(r"\p{Alphabetic}", r"\p{L}"),
     })
 }
 
@@ -43,8 +45,10 @@ pub(super) fn of_path(path: &str) -> Vec<Value> {
             let known = NAMES.iter().find(|(placeholder, _)| *placeholder == name);
             // A deleted vault has a name that the server gave.
             let is_given = name == "vault" && path.ends_with("/deletedVaults/{vault}");
+            // The id of any resource is looked up as it is: what cannot be one is none.
+            let is_of_any = path.contains("/{provider}/");
             let schema = match known {
-                Some((_, kind)) if !is_given => name_schema(*kind),
+                Some((_, kind)) if !is_given && !is_of_any => name_schema(*kind),
                 _ => json!({ "type": "string", "minLength": 1, "pattern": SEGMENT }),
             };
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
