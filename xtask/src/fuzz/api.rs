@@ -39,6 +39,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// Routes that are left alone: a token that is replaced would end the run.
 const LEFT_ALONE: &str = "/tokens/admin/rotate$";
 
+/// Statuses that refuse.
+const REFUSALS: &str = "[204, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 429, 503]";
+
 /// How long an answer may take, in seconds: requests here end in 30 s at most, and none should.
 const ANSWER_WITHIN: &str = "30";
 
@@ -213,6 +216,10 @@ impl Place {
             "headers = {{ Authorization = \"Bearer {}\" }}\n",
             token.trim()
         );
+        // A DELETE of what cannot exist is answered 204, as one of what does not exist.
+        text.push_str("[checks]\nnegative_data_rejection.expected-statuses = ");
+        text.push_str(REFUSALS);
+        text.push('\n');
         if pass == Pass::Existing {
             text.push_str("[parameters]\n");
             for (name, value) in [
