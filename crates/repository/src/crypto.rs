@@ -64,6 +64,8 @@ pub(crate) enum Role {
     Report = b'R',
     /// The candidates of a prune.
     Mark = b'G',
+    /// What the repository is, for whoever has lost all that knew of it.
+    Description = b'D',
 }
 
 /// What a sealed section holds; goes into its associated data.

@@ -22,6 +22,7 @@
 mod catalogue;
 mod compression;
 mod crypto;
+mod describe;
 mod entropy;
 mod error;
 mod id;
@@ -39,6 +40,7 @@ mod verify;
 mod write;
 
 pub use crypto::RepositoryKey;
+pub use describe::Descriptions;
 pub use entropy::{Entropy, SystemEntropy};
 pub use error::{Error, Result};
 pub use id::{ContentId, Location, PackId, Place};

@@ -126,3 +126,6 @@ pub const STORE_RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most retries of one request by the S3 client itself, within each of our tries.
 pub const STORE_CLIENT_RETRIES: usize = 1;
+
+/// Most bytes of a description. It holds a dozen documents of some kilobytes each.
+pub const DESCRIPTION_MAX: usize = 4 << 20;

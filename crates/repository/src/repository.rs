@@ -52,11 +52,7 @@ impl Repository {
         key: &RepositoryKey,
         entropy: &dyn Entropy,
     ) -> Result<Self> {
-        let random = RandomStream::new(entropy)?;
-        let objects = Objects::new(store, prefix, Keys::derive(key), random);
-        let this = Self {
-            objects: Arc::new(objects),
-        };
+        let this = Self::at(store, prefix, key, entropy)?;
         match this.check_format().await {
             Err(error) if error.is_not_found() => {}
             other => return other.map(|()| this),
@@ -69,6 +65,30 @@ impl Repository {
         }
         this.create_format().await?;
         this.check_format().await.map(|()| this)
+    }
+
+    /// Opens the repository below `prefix`, which must be there: nothing is made where there is none.
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        key: &RepositoryKey,
+        entropy: &dyn Entropy,
+    ) -> Result<Self> {
+        let this = Self::at(store, prefix, key, entropy)?;
+        this.check_format().await.map(|()| this)
+    }
+
+    fn at(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        key: &RepositoryKey,
+        entropy: &dyn Entropy,
+    ) -> Result<Self> {
+        let random = RandomStream::new(entropy)?;
+        let objects = Objects::new(store, prefix, Keys::derive(key), random);
+        Ok(Self {
+            objects: Arc::new(objects),
+        })
     }
 
     async fn create_format(&self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The contract of a repository, over stores that behave and stores that do not.
 
 mod contract;
+mod describe;
 mod faults;
 pub(crate) mod faulty;
 pub(crate) mod fixtures;
