@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::environment::Entropy;
 
 /// Only the server's own user reads its files.
-const PRIVATE_FILE: u32 = 0o600;
+pub const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
 /// What can be wrong with a data directory.
@@ -55,12 +55,12 @@ pub enum DataDirError {
     },
 }
 
-/// A data directory that this process holds the lock of.
+/// A data directory, normally one that this process holds the lock of.
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,
-    // The lock lasts as long as the file stays open.
-    _lock: File,
+    // The lock lasts as long as the file stays open; none beside the server that has it.
+    _lock: Option<File>,
 }
 
 impl DataDir {
@@ -105,7 +105,20 @@ impl DataDir {
             path: root.to_owned(),
             source,
         })?;
-        Ok(Self { root, _lock: lock })
+        Ok(Self {
+            root,
+            _lock: Some(lock),
+        })
+    }
+
+    /// A directory that is there, beside the server that may hold its lock: to read from.
+    pub fn beside(root: &Path) -> Result<Self, DataDirError> {
+        let root = fs::canonicalize(root).map_err(|source| DataDirError::Io {
+            doing: "find",
+            path: root.to_owned(),
+            source,
+        })?;
+        Ok(Self { root, _lock: None })
     }
 
     /// The directory itself, absolute.
@@ -121,7 +134,7 @@ impl DataDir {
     /// # Errors
     /// When it can be neither made nor opened.
     pub fn database(&self) -> Result<PathBuf, DataDirError> {
-        let path = self.root.join("strongroom.db");
+        let path = self.database_path();
         let opened = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -136,6 +149,12 @@ impl DataDir {
                 source,
             }),
         }
+    }
+
+    /// Where the database is, if there is one.
+    #[must_use]
+    pub fn database_path(&self) -> PathBuf {
+        self.root.join("strongroom.db")
     }
 
     /// Folder of the embedded storage accounts.

@@ -11,6 +11,8 @@
 )]
 
 pub mod app;
+pub mod catalogue_copy;
+pub mod catalogue_rebuild;
 pub mod cluster_link;
 pub mod config;
 mod connections;
@@ -28,5 +30,7 @@ mod testing;
 pub mod tls;
 pub mod worker;
 
+pub use catalogue_copy::command::{Place, backup_catalogue, restore_catalogue};
+pub use catalogue_rebuild::{Rebuilt, rebuild_catalogue};
 pub use config::{Config, ConfigError, ServerOptions};
 pub use run::{RunError, check_config, run};

@@ -22,6 +22,8 @@ use crate::app::embedded_folder::EmbeddedFolder;
 use crate::app::repositories::{self, StoredScopes};
 use crate::app::tokens::{SigningKeyError, TokenKey};
 use crate::app::{self, App, servers};
+use crate::catalogue_copy::CopyError;
+use crate::catalogue_rebuild::RebuildError;
 use crate::cluster_link::KubernetesLink;
 use crate::config::{Config, ConfigError, ServerOptions};
 use crate::connections;
@@ -44,7 +46,7 @@ use crate::worker::{self, Duties, crash::CrashPoint, limits::PURGES_AT_ONCE};
 const TOKEN_LOOK: Duration = Duration::from_secs(30);
 
 /// The setting that holds the id of the tenant.
-const TENANT_ID: &str = "tenant-id";
+pub(crate) const TENANT_ID: &str = "tenant-id";
 
 /// Why a server did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +111,12 @@ pub enum RunError {
     /// The receiver of the audit log cannot be used as it is set.
     #[error("the receiver of the audit log cannot be used")]
     AuditReceiver(#[from] Unreceived),
+    /// A copy of the catalogue was not made or not restored.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// A catalogue was not rebuilt.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
     /// Serving ended with an error.
     #[error("the server stopped")]
     Serve(#[source] std::io::Error),
@@ -123,7 +131,7 @@ pub fn check_config(options: &ServerOptions) -> Result<String, RunError> {
     Ok(config.to_toml())
 }
 
-fn load(options: &ServerOptions) -> Result<Config, ConfigError> {
+pub(crate) fn load(options: &ServerOptions) -> Result<Config, ConfigError> {
     Config::load(options, |name| std::env::var(name).ok())
 }
 

@@ -10,6 +10,7 @@
 //! The trait is the seam to other databases; `store/suite.rs` is what each must pass.
 
 pub mod call;
+pub mod copied;
 pub mod job;
 pub mod lease;
 pub mod operation;
@@ -236,6 +237,11 @@ pub trait Session: Send {
     async fn put_repository(&mut self, row: &RepositoryRow) -> Result<()>;
     /// Every repository of an instance.
     async fn repositories(&mut self, instance_key: &str) -> Result<Vec<RepositoryRow>>;
+    /// Of which versions the description in a repository was written last; empty when none was, none
+    /// when there is no such repository.
+    async fn repository_described(&mut self, row: &RepositoryRow) -> Result<Option<String>>;
+    /// Notes that.
+    async fn set_repository_described(&mut self, row: &RepositoryRow, as_of: &str) -> Result<()>;
 
     /// The recovery point with this id.
     async fn recovery_point(&mut self, id: Uuid) -> Result<Option<RecoveryPointRow>>;
@@ -332,6 +338,20 @@ pub trait Session: Send {
     async fn put_lease(&mut self, row: &LeaseRow) -> Result<()>;
     /// Forgets a lease; it is no error when it is not there.
     async fn delete_lease(&mut self, name: &str) -> Result<()>;
+
+    /// The number of the newest migration that the database has.
+    async fn schema(&mut self) -> Result<i64>;
+    /// Whether a table has no row.
+    async fn is_table_empty(&mut self, table: &copied::Table) -> Result<bool>;
+    /// Hands every row of a table to `each`, in the order of its key, until that says no.
+    async fn copy_table(
+        &mut self,
+        table: &copied::Table,
+        each: &mut (dyn FnMut(Vec<copied::Value>) -> bool + Send),
+    ) -> Result<()>;
+    /// Writes a row that [`Session::copy_table`] gave.
+    async fn insert_copied(&mut self, table: &copied::Table, row: Vec<copied::Value>)
+    -> Result<()>;
 }
 
 /// A database that can open sessions.

@@ -220,6 +220,36 @@ impl Harness {
         Self::built(None, Some(IdentityProvider::new(settings).unwrap())).await
     }
 
+    /// Another catalogue beside the same stores and clusters, at the same time.
+    pub(crate) async fn with_another_catalogue(&self, fill: impl AsyncFnOnce(&Store)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = postgres::new_catalogue().await;
+        let store = store(dir.path(), database.as_deref()).await;
+        fill(&store).await;
+        let folder = self.app.blobs.path().to_owned();
+        let entropy = CountingEntropy::default();
+        let blobs = EmbeddedFolder::open(folder, &store, &entropy).await;
+        let token_file = dir.path().join("admin.token");
+        let admin_token = AdminToken::holding(TOKEN, token_file, None, &store, &*self.clock).await;
+        let app = Arc::new(application(
+            2,
+            dir.path(),
+            store,
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            Arc::clone(&self.clusters) as Arc<dyn ClusterLink>,
+            admin_token,
+            blobs.unwrap(),
+        ));
+        Self {
+            router: crate::http::router(Arc::clone(&app), Duration::from_secs(30)),
+            app,
+            clock: Arc::clone(&self.clock),
+            clusters: Arc::clone(&self.clusters),
+            dir,
+            database,
+        }
+    }
+
     async fn built(
         lifetime: Option<jiff::SignedDuration>,
         identity_provider: Option<IdentityProvider>,

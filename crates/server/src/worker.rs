@@ -9,6 +9,7 @@
 
 mod age_out;
 pub mod crash;
+mod describe_repositories;
 mod drive_jobs;
 pub(crate) mod entropy;
 mod expire_recovery_points;
@@ -19,6 +20,7 @@ pub mod limits;
 mod prune_repositories;
 mod purge_repositories;
 mod purge_soft_deleted;
+mod reconcile_points;
 mod remove_leftovers;
 mod start_due_backups;
 mod take_up_operations;
@@ -133,6 +135,10 @@ fn begin_rounds(app: &Arc<App>, duties: Duties) -> JoinSet<()> {
     rounds.spawn(inherited(
         expire_recovery_points::expire_now_and_then(own()),
     ));
+    rounds.spawn(inherited(describe_repositories::describe_now_and_then(
+        own(),
+    )));
+    rounds.spawn(inherited(reconcile_points::reconcile_until_done(own())));
     rounds.spawn(inherited(remove_leftovers_now_and_then(
         own(),
         duties.data_plane,
@@ -292,6 +298,19 @@ pub(crate) async fn take_up_for_test(app: &Arc<App>) {
 pub(crate) async fn expire_for_test(app: &App, ran: Duration) {
     let ran = jiff::SignedDuration::try_from(ran).unwrap();
     expire_recovery_points::expire(app, ran).await.unwrap();
+}
+
+/// For tests: one look at what is to be described.
+#[cfg(test)]
+pub(crate) async fn describe_for_test(app: &App) {
+    describe_repositories::describe(app).await.unwrap();
+}
+
+/// For tests: one look at recovery points that are to be compared with the stores; tells whether none is left.
+#[cfg(test)]
+pub(crate) async fn reconcile_for_test(app: &App) -> bool {
+    let mut compared = std::collections::BTreeSet::new();
+    reconcile_points::look(app, &mut compared).await.unwrap()
 }
 
 async fn remove_leftovers_now_and_then(app: Arc<App>, data_plane: DataPlane) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use strongroom_cli::{Command, ExtensionVerb, GlobalArgs, exit_code};
 
+use crate::catalogue::ServerVerb;
 use crate::logging::LogArgs;
 
 /// Backup and restore for Kubernetes, self-hosted
@@ -21,7 +22,7 @@ pub(crate) struct Program {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProgramCommand {
-    /// Run the server
+    /// Run the server; with a verb: copy, restore or rebuild its catalogue
     Server(ServerArgs),
     /// The backup extension of a cluster; without a verb: be it (inside the cluster)
     Extension(ExtensionArgs),
@@ -32,7 +33,10 @@ pub(crate) enum ProgramCommand {
 /// `strongroom server`. Each value can also come from the environment or the configuration file;
 /// the server looks there itself.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ServerArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<ServerVerb>,
     /// Folder for everything that the server keeps [env: STRONGROOM_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,

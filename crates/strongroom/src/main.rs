@@ -4,6 +4,7 @@
 //! `strongroom --help` is instant.
 
 mod arguments;
+mod catalogue;
 mod logging;
 mod run;
 

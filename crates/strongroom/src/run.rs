@@ -12,6 +12,7 @@ use strongroom_server::data_dir::DataDirError;
 use strongroom_server::{RunError, ServerOptions};
 
 use crate::arguments::{ExtensionArgs, ExtensionRunArgs, Program, ProgramCommand, ServerArgs};
+use crate::catalogue;
 
 /// Parses the arguments and runs what they name. An argument that makes no sense ends the process
 /// with code 2, as every exit code documented in [`exit_code`].
@@ -29,6 +30,10 @@ fn command_line(command: Command) -> ExitCode {
 }
 
 fn server(args: ServerArgs) -> ExitCode {
+    if let Some(verb) = args.verb {
+        install_tls();
+        return verb.run();
+    }
     let options = ServerOptions {
         data_dir: args.data_dir,
         listen: args.listen,
@@ -73,7 +78,7 @@ fn be_extension(args: ExtensionRunArgs) -> ExitCode {
 }
 
 /// What kind of trouble keeps a server from running, in the codes of the command line.
-fn server_exit_code(error: &RunError) -> u8 {
+pub(crate) fn server_exit_code(error: &RunError) -> u8 {
     match error {
         RunError::Config(_)
         | RunError::Tls(_)
@@ -92,6 +97,8 @@ fn server_exit_code(error: &RunError) -> u8 {
         | RunError::MasterKeyLost { .. }
         | RunError::MasterKeyOther { .. }
         | RunError::TokenKey(SigningKeyError::NotAKey) => exit_code::CORRUPT,
+        RunError::Copy(error) => catalogue::exit_code(error),
+        RunError::Rebuild(error) => catalogue::rebuild_exit_code(error),
         RunError::DataDir(DataDirError::Io { .. })
         | RunError::Store(_)
         | RunError::TokenKey(SigningKeyError::DataDir(_) | SigningKeyError::NotMade)
@@ -103,7 +110,10 @@ fn server_exit_code(error: &RunError) -> u8 {
 
 /// Runs a long-running part to its end. Its error is told once, on standard error, whatever the log is
 /// set to.
-fn serve<E: Error>(part: impl Future<Output = Result<(), E>>, code: impl Fn(&E) -> u8) -> ExitCode {
+pub(crate) fn serve<E: Error>(
+    part: impl Future<Output = Result<(), E>>,
+    code: impl Fn(&E) -> u8,
+) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -55,6 +55,7 @@ catalogue! {
     BackupHookMatchesNothing: NotFound,
     BackupHookThawFailed: Conflict,
     BackupStorageLocationFull: NotReady,
+    CatalogueRestored: Conflict,
     ClusterAssignedValueTaken: Conflict,
     ClusterLostDuringJob: NotReady,
     Conflict: Conflict,

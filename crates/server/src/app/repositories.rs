@@ -103,6 +103,19 @@ pub async fn identity_or_new(
     })
 }
 
+/// The secret that holds the identity of a repository at this prefix with this key, and its purpose; none
+/// where no repository of ours is.
+#[must_use]
+pub fn identity_secret(at: &str, key: &[u8; 32]) -> Option<(&'static str, Zeroizing<Vec<u8>>)> {
+    let id = at.strip_prefix("instances/")?.parse::<Uuid>().ok()?;
+    let mut bytes = Zeroizing::new(id.as_bytes().to_vec());
+    bytes.extend_from_slice(key);
+    (prefix(id) == at).then_some((IDENTITY_PURPOSE, bytes))
+}
+
+/// The folder of a container below which all repositories are.
+pub const REPOSITORIES: &str = "instances";
+
 fn prefix(id: Uuid) -> String {
     format!("instances/{id}")
 }

@@ -26,7 +26,7 @@ use crate::cluster_link::VaultAccess;
 use crate::store::{JobRow, RecoveryPointRow, Session, TimeCursor};
 
 /// The setting that holds what retention knows of the clock.
-pub(super) const CLOCK: &str = "retention-clock";
+pub(crate) const CLOCK: &str = "retention-clock";
 
 /// Recovery points that are read at a time.
 const PAGE: usize = 100;

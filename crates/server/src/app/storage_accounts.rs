@@ -7,6 +7,7 @@
 mod backend;
 mod probe;
 
+use strongroom_api::secret::Secret;
 use strongroom_api::storage::{
     Backend, BlobContainer, BlobContainerResource, PrimaryEndpoints, StorageAccount,
     StorageAccountResource,
@@ -243,7 +244,7 @@ fn refuse_other_bucket(row: &ResourceRow, bucket: &str) -> Result<()> {
     .into())
 }
 
-fn bucket_of(row: &ResourceRow) -> Result<String> {
+pub(crate) fn bucket_of(row: &ResourceRow) -> Result<String> {
     let document: BlobContainerResource = resources::document(row, CONTAINER_TYPE)?;
     Ok(document
         .properties
@@ -353,6 +354,35 @@ pub async fn access(
         reader,
     )
     .await
+}
+
+/// How a bucket is reached with a backend and credentials that are no account's yet; none for an embedded one.
+pub fn given_access(
+    backend: &Backend,
+    (key, token): &GivenCredentials,
+    bucket: &str,
+) -> Option<StoreBackend> {
+    let expose = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    let secrets = (expose(key), expose(token));
+    backend::reached(backend.clone(), "", bucket, Reader::Server, secrets)
+}
+
+/// The key, and the token beside or instead of it, as they were given.
+pub type GivenCredentials = (Option<Secret>, Option<Secret>);
+
+/// What is to be sealed of credentials that were given, by purpose; checks what else was given.
+pub fn given_secrets(
+    backend: &Backend,
+    given: GivenCredentials,
+) -> std::result::Result<Vec<(&'static str, Secret)>, Problem> {
+    backend::check(backend)?;
+    backend::credentials(backend, given)
+}
+
+/// The account of a container: `…/storageAccounts/{a}/blobServices/default/containers/{c}`.
+#[must_use]
+pub fn account_of_container(container: &ResourceId) -> ResourceId {
+    account_of(container)
 }
 
 async fn account_access(

@@ -124,6 +124,23 @@ impl Database for PostgresDatabase {
     }
 }
 
+/// One moment of a catalogue, read beside whichever servers work on it. Nothing is made or brought up to date.
+pub async fn snapshot(url: &str) -> Result<Box<dyn Session>> {
+    let failed = |doing| move |source| StoreError::Database { doing, source };
+    let options: PgConnectOptions = url.parse().map_err(failed("connect to the database"))?;
+    let reader = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options.application_name("strongroom"))
+        .await
+        .map_err(failed("connect to the database"))?;
+    let transaction = reader
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await
+        .map_err(failed("begin to read"))?;
+    Ok(Box::new(SqlSession(transaction)))
+}
+
 /// Whether an error says that the database is away, going away, busy or full, or takes no writes:
 /// <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
 pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {

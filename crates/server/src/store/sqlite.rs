@@ -117,6 +117,22 @@ impl Database for SqliteDatabase {
     }
 }
 
+/// One moment of a catalogue, read beside whichever server works on it. Nothing is made or brought up to date.
+pub async fn snapshot(file: &Path) -> Result<Box<dyn Session>> {
+    let failed = |doing| move |source| StoreError::Database { doing, source };
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("query_only", "1");
+    let reader = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .map_err(failed("open the database"))?;
+    let transaction = reader.begin().await.map_err(failed("begin to read"))?;
+    Ok(Box::new(SqlSession(transaction)))
+}
+
 /// Whether an error says that the database is busy, locked or full, takes no writes or cannot be read from its
 /// disk, or that no connection came free in time: <https://www.sqlite.org/rescode.html>.
 pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {

@@ -14,7 +14,8 @@ use strongroom_repository::{Backend, Repository, RepositoryKey, StoreConfig, Wri
 use uuid::Uuid;
 
 use super::{Answer, Harness};
-use crate::app::{ResourceId, policies, vaults};
+use crate::app::jobs::Location;
+use crate::app::{ResourceId, policies, repositories, vaults};
 use crate::cluster_link::JobSpec;
 use crate::store::{JobFilter, JobRow};
 use crate::worker::drive_due_jobs;
@@ -92,22 +93,31 @@ impl Protected {
         it.made(&it.policy, policies::example()).await;
         let located =
             |properties: Value| json!({"location": "westeurope", "properties": properties});
-        it.made(
-            &it.cluster,
-            located(json!({"kubeconfig": super::KUBECONFIG})),
-        )
-        .await;
         it.made(&account, located(json!({}))).await;
         it.made(&it.container, json!({"properties": {}})).await;
-        let installed = it.made(&it.extension, it.extension_document()).await;
-        it.ended(installed.header("azure-asyncoperation")).await;
-        it.made(&it.binding, it.binding_document()).await;
+        it.connect(super::KUBECONFIG).await;
         let configured = it
             .made(&it.instance, json!({"properties": it.instance_document()}))
             .await;
         let ended = it.ended(configured.header("azure-asyncoperation")).await;
         assert_eq!(ended["status"], "Succeeded", "{ended}");
         it
+    }
+
+    /// Registers the cluster, installs the extension and grants the vault access.
+    pub(crate) async fn connect(&self, kubeconfig: &str) {
+        let properties = json!({"kubeconfig": kubeconfig});
+        let body = json!({"location": "westeurope", "properties": properties});
+        self.made(&self.cluster, body).await;
+        let installed = self.made(&self.extension, self.extension_document()).await;
+        self.ended(installed.header("azure-asyncoperation")).await;
+        self.made(&self.binding, self.binding_document()).await;
+    }
+
+    /// The same server on another catalogue; gives back the one before it, whose stores it goes on with.
+    pub(crate) fn after(mut self, later: Harness) -> (Self, Harness) {
+        let earlier = std::mem::replace(&mut self.harness, later);
+        (self, earlier)
     }
 
     async fn made(&self, path: &str, body: Value) -> Answer {
@@ -309,6 +319,21 @@ impl Protected {
         Repository::open_or_create(store, config.prefix().unwrap(), &key, &entropy)
             .await
             .unwrap()
+    }
+
+    /// The repository of the instance, as the server opens it.
+    pub(crate) async fn own_repository(&self) -> Repository {
+        let (app, key) = (&self.harness.app, self.instance.to_lowercase());
+        let mut session = app.store.read().await.unwrap();
+        let row = session.repositories(&key).await.unwrap().remove(0);
+        let location = Location {
+            container_id: row.container_id,
+            prefix: row.prefix,
+        };
+        let identity = repositories::identity(app, &mut *session, &key).await;
+        let config = repositories::for_server(app, &mut *session, &location).await;
+        let key = identity.unwrap().unwrap().key;
+        repositories::open(&config.unwrap(), &key).await.unwrap()
     }
 
     /// Writes and seals the recovery point that the custom resource asks for, with a report of three

@@ -225,3 +225,18 @@ pub const AUDIT_PATIENCE: Duration = Duration::from_secs(30);
 pub const AUDIT_FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// See [`AUDIT_FIRST_PAUSE`].
 pub const AUDIT_LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether the descriptions of repositories are of what the catalogue holds: what was
+/// configured less than this before the catalogue was lost may be lost with it. A look reads a handful of rows
+/// for each instance.
+pub const DESCRIBE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a store may take to write a description: some kilobytes, and a listing.
+pub const DESCRIBE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is tried again to bring the recovery points of instances whose stores did not answer to what
+/// these hold.
+pub const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long the recovery points of one instance may take to be compared and read: a manifest each.
+pub const RECONCILE_PATIENCE: Duration = Duration::from_secs(30 * 60);

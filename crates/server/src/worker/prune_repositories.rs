@@ -69,6 +69,13 @@ pub(super) async fn prune_now_and_then(app: Arc<App>) {
     }
 }
 
+/// For tests: one round that waits for nothing to be old.
+#[cfg(test)]
+pub(super) async fn prune_for_test(app: &App) {
+    let mut at_rest = AtRest::new();
+    prune_all(app, Duration::ZERO, &mut at_rest).await.unwrap();
+}
+
 /// One round over the repositories of all instances.
 async fn prune_all(app: &App, min_age: Duration, at_rest: &mut AtRest) -> Result<()> {
     let mut after: Option<String> = None;

@@ -6,12 +6,15 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use strongroom_core::error::{Code, Problem};
+use strongroom_repository::{Point, StoreConfig};
 use uuid::Uuid;
 
 use super::drive_jobs::retry_after;
 use super::forget_snapshots::{Forgotten, forget_snapshots};
 use super::limits::{ADMIT_EVERY, FORGETS_AT_ONCE, PURGE_AT_ONCE, PURGE_LIMIT, PURGES_AT_ONCE};
 use crate::app::jobs::{self, About, Location, Outcome, Progress, Request};
+use crate::app::reconcile::outcome_of;
+use crate::app::repositories::Identity;
 use crate::app::{App, Error, Result, repositories, trusted_access};
 use crate::store::JobRow;
 
@@ -163,6 +166,20 @@ pub(super) enum Settled {
     Adopted,
 }
 
+/// A recovery point that was sealed; with this digest, if one is known.
+async fn sealed(
+    config: &StoreConfig,
+    identity: &Identity,
+    point: Uuid,
+    digest: Option<&str>,
+) -> strongroom_repository::Result<Point> {
+    let repository = repositories::open(config, &identity.key).await?;
+    match digest {
+        Some(digest) => repository.point_with_digest(point, digest).await,
+        None => repository.point(point).await,
+    }
+}
+
 /// Makes sure that a failed backup leaves either no recovery point or one that the server knows. One
 /// whose seal the server had heard of, and then could not read for too long, is taken over; any other
 /// is removed, because its job was told to have failed. Its packs go with the next prune.
@@ -177,7 +194,8 @@ pub(super) async fn settle_failed(app: &App, row: &JobRow, request: &Request) ->
     };
     let mut session = app.store.read().await?;
     if session.recovery_point(*recovery_point_id).await?.is_some() {
-        return Ok(Settled::Removed);
+        // Taken over before, and the process ended before the job was moved on.
+        return Ok(Settled::Adopted);
     }
     let key = &row.instance_key;
     let identity = repositories::identity_at(app, &mut *session, key, repository).await?;
@@ -190,19 +208,26 @@ pub(super) async fn settle_failed(app: &App, row: &JobRow, request: &Request) ->
         Err(error) => return Err(error),
     };
     drop(session);
-    let outcome = Outcome::of(row)?.unwrap_or_default();
-    if let Some(digest) = &outcome.manifest_digest {
-        let found = async {
-            let repository = repositories::open(&config, &identity.key).await?;
-            repository
-                .point_with_digest(*recovery_point_id, digest)
-                .await
-        };
-        match found.await {
+    let mut outcome = Outcome::of(row)?.unwrap_or_default();
+    // Ended by the restore of an older catalogue, not by what became of it: what lies in the store is true.
+    let is_unknown = jobs::failure(row).is_some_and(|why| why.code == Code::CatalogueRestored);
+    let digest = outcome.manifest_digest.clone();
+    if digest.is_some() || is_unknown {
+        match sealed(&config, &identity, *recovery_point_id, digest.as_deref()).await {
             Ok(point) => {
+                if digest.is_none() {
+                    outcome = outcome_of(&point);
+                }
                 if let Some(point) = jobs::of_backup(row, request, &outcome, &point)? {
                     jobs::adopt(app, row, request, point).await?;
                 }
+                return Ok(Settled::Adopted);
+            }
+            Err(error)
+                if is_unknown && !error.is_not_found() && repositories::is_of_the_point(&error) =>
+            {
+                // Damaged, and perhaps a recovery point all the same: nothing is removed on that ground.
+                tracing::warn!(job.id = %row.id, error = %error, "what a backup sealed cannot be read");
                 return Ok(Settled::Adopted);
             }
             Err(error) if repositories::is_of_the_point(&error) => {}

@@ -2,7 +2,8 @@
 //! make schemas; `cargo xtask test` starts one. Without it these tests say that they were left out.
 
 use super::*;
-use crate::store::{Store, suite};
+use crate::store::copied::complete::every_column_is_copied;
+use crate::store::{Store, copied, suite};
 use crate::testing::postgres;
 
 #[tokio::test]
@@ -129,4 +130,39 @@ async fn a_database_that_takes_no_writes_says_so_and_loses_nothing() {
         assert_eq!(refused, is_refused, "{read_only}");
         drop(session);
     }
+}
+
+#[tokio::test]
+async fn every_table_and_column_is_in_a_copy() {
+    if postgres::is_absent() {
+        return;
+    }
+    let url = postgres::new_catalogue().await.unwrap();
+    let database = PostgresDatabase::open(&url).await.unwrap();
+    let found: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
+         WHERE table_schema = current_schema() AND table_name <> '_sqlx_migrations'",
+    )
+    .fetch_all(&database.readers)
+    .await
+    .unwrap();
+    let newest = copied::SCHEMA - copied::POSTGRES_LAG;
+    let mut session = database.read().await.unwrap();
+    every_column_is_copied(&found, newest, &mut *session).await;
+}
+
+#[tokio::test]
+async fn a_copy_is_made_beside_the_servers_that_write() {
+    if postgres::is_absent() {
+        return;
+    }
+    let url = postgres::new_catalogue().await.unwrap();
+    let store = Store::new(PostgresDatabase::open(&url).await.unwrap());
+    let mut writing = store.begin().await.unwrap();
+    let mut beside = snapshot(&url).await.unwrap();
+    assert_eq!(beside.setting("a").await.unwrap(), None);
+    writing.put_setting("a", "1").await.unwrap();
+    writing.commit().await.unwrap();
+    assert_eq!(beside.setting("a").await.unwrap(), None, "one moment");
+    assert!(beside.put_setting("a", "2").await.is_err());
 }

@@ -186,6 +186,38 @@ pub(super) async fn repositories(
         .collect())
 }
 
+pub(super) async fn described(on: &mut Connection, row: &RepositoryRow) -> Result<Option<String>> {
+    sqlx::query_scalar(
+        "SELECT described FROM repositories
+         WHERE instance_key = $1 AND container_id = $2 AND prefix = $3",
+    )
+    .bind(&row.instance_key)
+    .bind(&row.container_id)
+    .bind(&row.prefix)
+    .fetch_optional(on)
+    .await
+    .map_err(failed("read how a repository is described"))
+}
+
+pub(super) async fn set_described(
+    on: &mut Connection,
+    row: &RepositoryRow,
+    as_of: &str,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE repositories SET described = $1
+         WHERE instance_key = $2 AND container_id = $3 AND prefix = $4",
+    )
+    .bind(as_of)
+    .bind(&row.instance_key)
+    .bind(&row.container_id)
+    .bind(&row.prefix)
+    .execute(on)
+    .await
+    .map_err(failed("note how a repository is described"))?;
+    Ok(())
+}
+
 pub(super) async fn delete(on: &mut Connection, id: Uuid) -> Result<bool> {
     let done = sqlx::query("DELETE FROM recovery_points WHERE id = $1")
         .bind(id.to_string())

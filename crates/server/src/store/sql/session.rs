@@ -5,6 +5,7 @@
 //! every statement stands once, and each database differs in its connection and its migrations only.
 
 mod audit;
+mod copied;
 mod jobs;
 mod leases;
 mod operations;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 use resources::Which;
 
 use super::{Connection, Db};
+use crate::store::copied::{Table, Value as CopiedValue};
 use crate::store::{
     Actor, JobFilter, JobRow, LeaseRow, OperationRow, PointTime, RecoveryPointRow, RepositoryRow,
     ResourceRow, Result, RetentionRow, RoleAssignmentRow, Rows, ScheduleRow, Session, StoreError,
@@ -206,6 +208,12 @@ impl Session for SqlSession {
     async fn repositories(&mut self, instance_key: &str) -> Result<Vec<RepositoryRow>> {
         recovery_points::repositories(self.on(), instance_key).await
     }
+    async fn repository_described(&mut self, row: &RepositoryRow) -> Result<Option<String>> {
+        recovery_points::described(self.on(), row).await
+    }
+    async fn set_repository_described(&mut self, row: &RepositoryRow, as_of: &str) -> Result<()> {
+        recovery_points::set_described(self.on(), row, as_of).await
+    }
 
     async fn recovery_point(&mut self, id: Uuid) -> Result<Option<RecoveryPointRow>> {
         recovery_points::get(self.on(), id).await
@@ -327,6 +335,23 @@ impl Session for SqlSession {
     }
     async fn delete_lease(&mut self, name: &str) -> Result<()> {
         leases::delete(self.on(), name).await
+    }
+
+    async fn schema(&mut self) -> Result<i64> {
+        copied::schema(self.on()).await
+    }
+    async fn is_table_empty(&mut self, table: &Table) -> Result<bool> {
+        copied::is_empty(self.on(), table).await
+    }
+    async fn copy_table(
+        &mut self,
+        table: &Table,
+        each: &mut (dyn FnMut(Vec<CopiedValue>) -> bool + Send),
+    ) -> Result<()> {
+        copied::read(self.on(), table, each).await
+    }
+    async fn insert_copied(&mut self, table: &Table, row: Vec<CopiedValue>) -> Result<()> {
+        copied::insert(self.on(), table, row).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The embedded store keeps the contract of all stores, and its own promises.
 
 use super::*;
-use crate::store::{Store, suite};
+use crate::store::copied::complete::every_column_is_copied;
+use crate::store::{Store, copied, suite};
 
 #[tokio::test]
 async fn sqlite_does_what_every_store_must() {
@@ -220,4 +221,21 @@ async fn a_database_that_is_full_or_takes_no_writes_says_so_and_loses_nothing() 
         write("kept", "1").await.unwrap();
     }
     write("lost", &much).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_table_and_column_is_in_a_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = SqliteDatabase::open(&dir.path().join("strongroom.db"))
+        .await
+        .unwrap();
+    let found: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
+         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> '_sqlx_migrations'",
+    )
+    .fetch_all(&database.readers)
+    .await
+    .unwrap();
+    let mut session = database.read().await.unwrap();
+    every_column_is_copied(&found, copied::SCHEMA, &mut *session).await;
 }
