@@ -30,6 +30,7 @@ mod scenarios {
     mod s3;
     mod schedules;
     mod server_killed;
+    mod server_recovery;
     mod service_principals;
     pub(crate) mod stage_of_tests;
     mod storage_trouble;

@@ -15,7 +15,7 @@ pub(super) fn odd_keys(
     for key in keys {
         let parts: Vec<&str> = key.split('/').collect();
         let fits = match parts[..] {
-            ["format"] => true,
+            ["format"] | ["description", _] => true,
             ["points", point, "manifest"] => missing.remove(point),
             ["packs", point, _] => points.contains(point),
             ["reports", job, attempt, _] => {
@@ -44,6 +44,7 @@ fn a_key_that_belongs_to_no_recovery_point_and_no_report_is_odd() {
         odd_keys(&keys, &points, &jobs)
     };
     let whole = [
+        "description/00000001",
         "format",
         "packs/p/1-0",
         "points/p/manifest",
