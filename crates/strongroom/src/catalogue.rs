@@ -18,17 +18,20 @@ pub(crate) enum ServerVerb {
     ///
     /// The copy is one moment of the catalogue, whatever database holds it. Secrets in it stay sealed:
     /// keep the data directory's folder `keys` as well, at another place.
-    BackupCatalog(BackupArgs),
+    #[command(name = "backup-catalog")]
+    Backup(BackupArgs),
     /// Restore a copy of the catalogue into a data directory or database that no server has used yet
     ///
     /// The folder `keys` of the server that the copy was made of must be in the data directory.
-    RestoreCatalog(RestoreArgs),
+    #[command(name = "restore-catalog")]
+    Restore(RestoreArgs),
     /// Rebuild a catalogue that was lost from the stores alone
     ///
     /// It takes the folder `keys` of the server that was lost, in a data directory or for a database that no
     /// server has used yet. Embedded storage is searched where it lies, in the folder `blobs`; other storage
     /// accounts are given again.
-    RebuildCatalog(RebuildArgs),
+    #[command(name = "rebuild-catalog")]
+    Rebuild(RebuildArgs),
 }
 
 /// Which server; as of `strongroom server`.
@@ -96,12 +99,12 @@ impl ServerVerb {
 
     async fn carry_out(self) -> Result<(), RunError> {
         match self {
-            Self::BackupCatalog(args) => {
+            Self::Backup(args) => {
                 let (options, to) = (args.which.options(), Place::from(args.output));
                 let rows = strongroom_server::backup_catalogue(&options, &to).await?;
                 say(&format!("copied {rows} rows"));
             }
-            Self::RestoreCatalog(args) => {
+            Self::Restore(args) => {
                 let (options, from) = (args.which.options(), Place::from(args.input));
                 let restored =
                     strongroom_server::restore_catalogue(&options, &from, args.moved).await?;
@@ -118,7 +121,7 @@ impl ServerVerb {
                     ));
                 }
             }
-            Self::RebuildCatalog(args) => {
+            Self::Rebuild(args) => {
                 let options = args.which.options();
                 let rebuilt =
                     strongroom_server::rebuild_catalogue(&options, &args.account, args.dry_run);

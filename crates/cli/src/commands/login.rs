@@ -44,27 +44,8 @@ impl Args {
             ));
         }
         let mut until = String::new();
-        if let Some((client, file, tenant)) = self.sign_in() {
-            let secret = local_file::read_secret(file)?;
-            let signed_in = settings
-                .client_without_token()?
-                .sign_in(tenant, client, &secret)
-                .await?;
-            // Another working directory must find it, too; standard input cannot be read again.
-            let again = std::path::absolute(file).ok().filter(|path| path.is_file());
-            let again = again.map(|client_secret_file| StoredPrincipal {
-                client_id: client.to_owned(),
-                tenant: tenant.to_owned(),
-                client_secret_file,
-            });
-            until = match &again {
-                Some(stored) => format!(
-                    ", as long as its secret is in {}",
-                    stored.client_secret_file.display()
-                ),
-                None => format!(" for {} minutes", signed_in.expires_in / 60),
-            };
-            settings.set_token(signed_in.token, again);
+        if let Some(principal) = self.sign_in() {
+            until = as_program(&mut settings, principal).await?;
         }
         if self.identity_provider {
             let signed_in = self.by_code(&settings, terminal).await?;
@@ -143,4 +124,32 @@ impl Args {
             self.tenant.as_deref()?,
         ))
     }
+}
+
+/// Signs a service principal in; tells for how long. Its client id, the file of its secret and its tenant.
+async fn as_program(
+    settings: &mut Settings,
+    (client, file, tenant): (&str, &Path, &str),
+) -> Result<String, CliError> {
+    let secret = local_file::read_secret(file)?;
+    let signed_in = settings
+        .client_without_token()?
+        .sign_in(tenant, client, &secret)
+        .await?;
+    // Another working directory must find it, too; standard input cannot be read again.
+    let again = std::path::absolute(file).ok().filter(|path| path.is_file());
+    let again = again.map(|client_secret_file| StoredPrincipal {
+        client_id: client.to_owned(),
+        tenant: tenant.to_owned(),
+        client_secret_file,
+    });
+    let until = match &again {
+        Some(stored) => {
+            let file = stored.client_secret_file.display();
+            format!(", as long as its secret is in {file}")
+        }
+        None => format!(" for {} minutes", signed_in.expires_in / 60),
+    };
+    settings.set_token(signed_in.token, again);
+    Ok(until)
 }

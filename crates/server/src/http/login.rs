@@ -10,7 +10,11 @@ mod keys;
 mod protected_resource;
 mod token;
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
@@ -20,7 +24,7 @@ use strongroom_api::administration::PROTECTED_RESOURCE;
 use strongroom_core::error::Code;
 
 use super::error::X_MS_ERROR_CODE;
-use super::openapi::contract::Described;
+use super::openapi::contract::{Described, Input};
 use super::route::{Access, Route};
 use crate::app::App;
 
@@ -86,15 +90,28 @@ fn refused(status: StatusCode, error: &str, number: u32, why: &str) -> Response 
 /// The refusal of another tenant than the one that this server is.
 fn other_tenant(app: &App, tenant: &str) -> Option<Response> {
     let is_ours = tenant.eq_ignore_ascii_case(&app.tenant_id.to_string());
-    (!is_ours).then(|| {
-        let shown: String = tenant.chars().take(64).collect();
-        refused(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            90002,
-            &format!(
-                "Tenant '{shown}' not found. Check to make sure you have the correct tenant ID."
-            ),
-        )
-    })
+    (!is_ours).then(|| no_tenant(tenant))
 }
+
+fn no_tenant(tenant: &str) -> Response {
+    let shown: String = tenant.chars().take(64).collect();
+    let why =
+        format!("Tenant '{shown}' not found. Check to make sure you have the correct tenant ID.");
+    refused(StatusCode::BAD_REQUEST, "invalid_request", 90002, &why)
+}
+
+/// The tenant that an address names; what is no text is none.
+struct Tenant(String);
+
+impl FromRequestParts<Arc<App>> for Tenant {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        match Path::<String>::from_request_parts(parts, app).await {
+            Ok(Path(tenant)) => Ok(Self(tenant)),
+            Err(_) => Err(no_tenant("")),
+        }
+    }
+}
+
+impl Input for Tenant {}

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::other_tenant;
+use super::{Tenant, other_tenant};
 use crate::app::App;
 use crate::http::request::BaseUrl;
 
@@ -15,7 +15,7 @@ use crate::http::request::BaseUrl;
 /// another host than the authority that it was given.
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
-    Path(tenant): Path<String>,
+    Tenant(tenant): Tenant,
     BaseUrl(base): BaseUrl,
 ) -> Response {
     if let Some(refused) = other_tenant(&app, &tenant) {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 
-use super::other_tenant;
+use super::{Tenant, other_tenant};
 use crate::app::App;
 
-pub(super) async fn handle(State(app): State<Arc<App>>, Path(tenant): Path<String>) -> Response {
+pub(super) async fn handle(State(app): State<Arc<App>>, Tenant(tenant): Tenant) -> Response {
     match other_tenant(&app, &tenant) {
         Some(refused) => refused,
         None => Json(app.token_key.published()).into_response(),

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::{OAuthError, other_tenant, refused};
+use super::{OAuthError, Tenant, other_tenant, refused};
 use crate::app::service_principals::{self, Known, SignIn};
 use crate::app::tokens::{self, Terms};
 use crate::app::{App, Error, Result};
@@ -77,7 +77,7 @@ fn plain(resource: &str) -> String {
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
-    Path(tenant): Path<String>,
+    Tenant(tenant): Tenant,
     BaseUrl(base): BaseUrl,
     Peer(peer): Peer,
     body: Body,

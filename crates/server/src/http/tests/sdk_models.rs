@@ -1,6 +1,6 @@
 //! The table of the official SDK's models says of each what the OpenAPI document says.
 
-use serde_json::Value;
+use serde_json::json;
 
 use crate::http::openapi::document;
 use crate::http::openapi::tests::members;
@@ -25,7 +25,8 @@ fn every_model_that_is_said_to_be_here_has_all_of_its_members() {
             assert_ne!(here, "not yet", "{name}");
             continue;
         };
-        let said = members(schema, &Value::Null);
+        // One that is told by its type alone is of its own.
+        let said = members(schema, &json!({ "objectType": name }));
         let missing: Vec<&str> = fields
             .split(' ')
             .filter(|field| *field != "objectType" && !said.contains(&(*field).to_owned()))

@@ -62,7 +62,7 @@ async fn points_that_were_made_since_are_taken_over_and_those_that_went_are_forg
     let copy = copy_of(&it.harness.app).await;
     let made = it.recovery_point().await;
     let truth: Vec<RecoveryPointRow> = points(&it).await;
-    it.repository()
+    it.own_repository()
         .await
         .delete_point(gone.parse().unwrap())
         .await
@@ -216,7 +216,7 @@ async fn the_audit_log_goes_on_in_one_chain_and_says_what_happened() {
 async fn a_server_whose_catalogue_was_never_lost_has_nothing_to_compare() {
     let it = Protected::new().await;
     let point = it.recovery_point().await;
-    it.repository()
+    it.own_repository()
         .await
         .delete_point(point.parse().unwrap())
         .await
