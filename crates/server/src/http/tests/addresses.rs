@@ -168,9 +168,8 @@ fn long(characters: usize) -> String {
     "a".repeat(characters)
 }
 
-#[tokio::test]
-async fn names_at_their_limits_are_made_and_beyond_them_are_refused() {
-    let it = Protected::new().await;
+/// Collections that names are made in, with a document that fits each.
+fn collections(it: &Protected) -> [(NameKind, String, Value); 9] {
     let beside = |path: &str| path.rsplit_once('/').unwrap().0.to_owned();
     let located = |properties: Value| json!({"location": "westeurope", "properties": properties});
     let group = it.vault.split("/providers/").next().unwrap().to_owned();
@@ -181,7 +180,7 @@ async fn names_at_their_limits_are_made_and_beyond_them_are_refused() {
         instance["validationType"] = json!("ShallowValidation");
         json!({ "properties": instance })
     };
-    let table = [
+    [
         (NameKind::ResourceGroup, beside(&group), located(json!({}))),
         (
             NameKind::BackupVault,
@@ -215,8 +214,13 @@ async fn names_at_their_limits_are_made_and_beyond_them_are_refused() {
             it.binding_document(),
         ),
         (NameKind::BackupInstance, beside(&it.instance), shallow),
-    ];
-    for (kind, collection, body) in table {
+    ]
+}
+
+#[tokio::test]
+async fn names_at_their_limits_are_made_and_beyond_them_are_refused() {
+    let it = Protected::new().await;
+    for (kind, collection, body) in collections(&it) {
         let (min, max) = (kind.min_chars(), kind.max_chars());
         for name in [long(min), long(max)] {
             // The cluster and its instance are there already; one cluster has one instance of a policy.
