@@ -158,7 +158,7 @@ fn definitions_are_found_by_id_and_name_and_are_distinct() {
             Some(role)
         );
     }
-    assert_eq!(DEFINITIONS.len(), 9);
+    assert_eq!(DEFINITIONS.len(), 13);
 }
 
 #[test]
