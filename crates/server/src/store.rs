@@ -145,6 +145,9 @@ pub trait Session: Send {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Rows<ResourceRow>>;
+    /// A mark of all resources and of how their repositories are described: another one whenever one of them
+    /// was written, put aside, brought back or deleted.
+    async fn resources_mark(&mut self) -> Result<String>;
     /// Puts a resource aside as deleted since then, or brings it back; tells whether it was there at
     /// all. Its recovery points, secrets and edges stay.
     async fn set_resource_deleted(&mut self, key: &str, since: Option<Timestamp>) -> Result<bool>;

@@ -2,8 +2,8 @@
 //!
 //! Contract: a look goes through all instances, those that are deleted and can be brought back included, and
 //! writes those descriptions that are not of what the catalogue holds (see [`crate::app::descriptions`]). It
-//! remembers nothing and may be killed anywhere; where nothing changed no store is asked. A store that does
-//! not answer keeps no other from its turn.
+//! remembers nothing but that nothing has changed, and may be killed anywhere; where nothing changed no store
+//! is asked. A store that does not answer keeps no other from its turn.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -21,11 +21,25 @@ use crate::store::{ResourceRow, Rows};
 /// Deleted instances read at a time.
 const PAGE: usize = 1000;
 
-/// Looks now and then, for ever.
+/// What a look came to.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Descriptions that were written.
+    pub(super) written: usize,
+    /// Those that could not be.
+    left: usize,
+}
+
+/// Looks now and then, for ever. As long as nothing has changed since a look that left nothing, there is
+/// nothing to look at.
 pub(super) async fn describe_now_and_then(app: Arc<App>) {
+    let mut done: Option<String> = None;
     loop {
-        match AssertUnwindSafe(describe(&app)).catch_unwind().await {
-            Ok(Ok(_)) => {}
+        match AssertUnwindSafe(describe_since(&app, &mut done))
+            .catch_unwind()
+            .await
+        {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(error = %chain(&error), "repositories could not be described");
             }
@@ -35,16 +49,34 @@ pub(super) async fn describe_now_and_then(app: Arc<App>) {
     }
 }
 
-/// One look; tells how many descriptions were written.
-pub(super) async fn describe(app: &App) -> Result<usize> {
-    let mut written = 0;
+/// Looks if something has changed since `done`, which is the mark of the last look that left nothing.
+async fn describe_since(app: &App, done: &mut Option<String>) -> Result<()> {
+    // Taken first: what is written meanwhile is for the next look.
+    let mark = app.store.read().await?.resources_mark().await?;
+    if done.as_ref() != Some(&mark) {
+        *done = None;
+        if describe(app).await?.left == 0 {
+            *done = Some(mark);
+        }
+    }
+    Ok(())
+}
+
+/// One look.
+pub(super) async fn describe(app: &App) -> Result<Looked> {
+    let mut looked = Looked::default();
     let mut away = BTreeSet::new();
     for deleted in [false, true] {
         let mut after: Option<String> = None;
         loop {
-            let (page, outdated) = page(app, deleted, after.as_deref()).await?;
+            let (page, outdated, unread) = page(app, deleted, after.as_deref()).await?;
+            looked.left += unread;
             for one in outdated {
-                written += usize::from(write(app, one, &mut away).await);
+                if write(app, one, &mut away).await {
+                    looked.written += 1;
+                } else {
+                    looked.left += 1;
+                }
             }
             after = page.rows.last().map(|row| row.key.clone());
             if !page.more {
@@ -52,14 +84,15 @@ pub(super) async fn describe(app: &App) -> Result<usize> {
             }
         }
     }
-    Ok(written)
+    Ok(looked)
 }
 
+/// A page of instances, their descriptions that are outdated, and how many could not be told.
 async fn page(
     app: &App,
     deleted: bool,
     after: Option<&str>,
-) -> Result<(Rows<ResourceRow>, Vec<Outdated>)> {
+) -> Result<(Rows<ResourceRow>, Vec<Outdated>, usize)> {
     let mut session = app.store.read().await?;
     let page = if deleted {
         let kind = instances::TYPE.to_lowercase();
@@ -68,14 +101,17 @@ async fn page(
         stored::all(&mut *session, after).await?
     };
     let mut known = Known::default();
-    let mut found = Vec::new();
+    let (mut found, mut unread) = (Vec::new(), 0);
     for instance in &page.rows {
         match descriptions::outdated(app, &mut *session, &mut known, &instance.key).await {
             Ok(outdated) => found.extend(outdated),
-            Err(error) => told(&instance.key, &chain(&error)),
+            Err(error) => {
+                unread += 1;
+                told(&instance.key, &chain(&error));
+            }
         }
     }
-    Ok((page, found))
+    Ok((page, found, unread))
 }
 
 async fn write(app: &App, one: Outdated, away: &mut BTreeSet<String>) -> bool {
@@ -108,6 +144,10 @@ mod tests {
     use super::*;
     use crate::testing::protection::Protected;
 
+    async fn written(it: &Protected) -> usize {
+        describe(&it.harness.app).await.unwrap().written
+    }
+
     fn files(it: &Protected) -> Vec<std::path::PathBuf> {
         let folder = it.harness.app.blobs.path().join("acct01/backups/instances");
         let of_all = std::fs::read_dir(folder).into_iter().flatten();
@@ -124,28 +164,16 @@ mod tests {
     #[tokio::test]
     async fn a_repository_is_described_once_until_something_of_it_changes() {
         let it = Protected::new().await;
-        assert_eq!(
-            describe(&it.harness.app).await.unwrap(),
-            0,
-            "nothing is stored yet"
-        );
+        assert_eq!(written(&it).await, 0, "nothing is stored yet");
         it.recovery_point().await;
-        assert_eq!(describe(&it.harness.app).await.unwrap(), 1);
+        assert_eq!(written(&it).await, 1);
         let first = files(&it);
         assert_eq!(first.len(), 1);
-        assert_eq!(describe(&it.harness.app).await.unwrap(), 0);
+        assert_eq!(written(&it).await, 0);
         it.recovery_point().await;
-        assert_eq!(
-            describe(&it.harness.app).await.unwrap(),
-            0,
-            "a backup changes nothing of it"
-        );
+        assert_eq!(written(&it).await, 0, "a backup changes nothing of it");
         it.immutability("Unlocked").await;
-        assert_eq!(
-            describe(&it.harness.app).await.unwrap(),
-            1,
-            "its vault has changed"
-        );
+        assert_eq!(written(&it).await, 1, "its vault has changed");
         let second = files(&it);
         assert_eq!(second.len(), 1);
         assert_ne!(first, second);
@@ -167,11 +195,7 @@ mod tests {
         it.recovery_point().await;
         describe(&it.harness.app).await.unwrap();
         assert!(it.harness.delete(&it.instance).await.status < 300);
-        assert_eq!(
-            describe(&it.harness.app).await.unwrap(),
-            1,
-            "it can be brought back"
-        );
+        assert_eq!(written(&it).await, 1, "it can be brought back");
     }
 
     #[tokio::test]
@@ -182,9 +206,46 @@ mod tests {
         let (there, gone) = (blobs.join("acct01"), blobs.join("gone"));
         std::fs::rename(&there, &gone).unwrap();
         std::fs::write(&there, b"no folder").unwrap();
-        assert_eq!(describe(&it.harness.app).await.unwrap(), 0);
+        assert_eq!(written(&it).await, 0);
         std::fs::remove_file(&there).unwrap();
         std::fs::rename(&gone, &there).unwrap();
-        assert_eq!(describe(&it.harness.app).await.unwrap(), 1);
+        assert_eq!(written(&it).await, 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_looked_at_as_long_as_nothing_has_changed() {
+        let it = Protected::new().await;
+        it.recovery_point().await;
+        let mut done = None;
+        let app = &it.harness.app;
+        // Writing a description notes that, which is a change.
+        for _ in 0..2 {
+            describe_since(app, &mut done).await.unwrap();
+        }
+        let mark = done.clone().unwrap();
+        it.recovery_point().await;
+        describe_since(app, &mut done).await.unwrap();
+        assert_eq!(done.as_ref(), Some(&mark), "a backup changes nothing of it");
+        it.harness.clock.advance(std::time::Duration::from_secs(1));
+        it.immutability("Unlocked").await;
+        assert_eq!(files(&it).len(), 1);
+        let before = files(&it);
+        describe_since(app, &mut done).await.unwrap();
+        assert_ne!(files(&it), before);
+        let changed = done.clone().unwrap();
+        assert_ne!(changed, mark);
+        it.harness.clock.advance(std::time::Duration::from_secs(1));
+        assert!(it.harness.delete(&it.instance).await.status < 300);
+        describe_since(app, &mut done).await.unwrap();
+        assert_ne!(done, Some(changed));
+        // What a store did not take is looked at again.
+        let blobs = app.blobs.path();
+        let (there, gone) = (blobs.join("acct01"), blobs.join("gone"));
+        std::fs::rename(&there, &gone).unwrap();
+        std::fs::write(&there, b"no folder").unwrap();
+        it.harness.clock.advance(std::time::Duration::from_secs(1));
+        it.immutability("Disabled").await;
+        describe_since(app, &mut done).await.unwrap();
+        assert_eq!(done, None);
     }
 }

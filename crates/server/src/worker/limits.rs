@@ -228,7 +228,7 @@ pub const AUDIT_LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether the descriptions of repositories are of what the catalogue holds: what was
 /// configured less than this before the catalogue was lost may be lost with it. A look reads a handful of rows
-/// for each instance.
+/// for each instance, and none of them as long as nothing has changed.
 pub const DESCRIBE_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a store may take to write a description: some kilobytes, and a listing.

@@ -305,3 +305,24 @@ pub(super) async fn put_secret(
     .map_err(failed("write a secret"))?;
     Ok(())
 }
+
+/// Counts, and sums of times that stay far below what a number holds: a time that changes changes its sum, and
+/// two that do so at once by the same remainder are as likely as an accident of hashes.
+pub(super) async fn mark(on: &mut Connection) -> Result<String> {
+    let of_resources: (i64, i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(updated_at % 1000000007), 0) AS BIGINT),
+             CAST(COALESCE(SUM(deleted_at % 1000000007), 0) AS BIGINT)
+         FROM resources",
+    )
+    .fetch_one(&mut *on)
+    .await
+    .map_err(failed("take the mark of all resources"))?;
+    let of_repositories: (i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN described = '' THEN 1 ELSE 0 END), 0) AS BIGINT)
+         FROM repositories",
+    )
+    .fetch_one(on)
+    .await
+    .map_err(failed("take the mark of all repositories"))?;
+    Ok(format!("{of_resources:?} {of_repositories:?}"))
+}

@@ -90,6 +90,9 @@ impl Session for SqlSession {
     ) -> Result<Rows<ResourceRow>> {
         resources::list(self.on(), kind, prefix, after, limit, Which::Deleted).await
     }
+    async fn resources_mark(&mut self) -> Result<String> {
+        resources::mark(self.on()).await
+    }
     async fn set_resource_deleted(&mut self, key: &str, since: Option<Timestamp>) -> Result<bool> {
         resources::set_deleted(self.on(), key, since).await
     }
