@@ -241,7 +241,7 @@ pub async fn require(session: &mut dyn Session, id: &ResourceId) -> Result<Resou
     }
 }
 
-/// A page of the resources of a type in a group, which has to be there, or in a subscription.
+/// A page of the resources of a type in a group or in a subscription, which has to be there.
 pub async fn list_within<P: DeserializeOwned>(
     app: &App,
     type_name: &str,
@@ -249,8 +249,9 @@ pub async fn list_within<P: DeserializeOwned>(
     after: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<Resource<P>>, Option<String>)> {
-    if scope.resource_group().is_some() {
-        require(&mut *app.store.read().await?, scope).await?;
+    match scope.resource_group() {
+        Some(_) => drop(require(&mut *app.store.read().await?, scope).await?),
+        None => require_subscription(app, &scope.subscription()).await?,
     }
     resources::list(app, type_name, scope, after, limit).await
 }

@@ -232,12 +232,7 @@ mod tests {
         let before = files(&it);
         describe_since(app, &mut done).await.unwrap();
         assert_ne!(files(&it), before);
-        let changed = done.clone().unwrap();
-        assert_ne!(changed, mark);
-        it.harness.clock.advance(std::time::Duration::from_secs(1));
-        assert!(it.harness.delete(&it.instance).await.status < 300);
-        describe_since(app, &mut done).await.unwrap();
-        assert_ne!(done, Some(changed));
+        assert_ne!(done.as_ref(), Some(&mark));
         // What a store did not take is looked at again.
         let blobs = app.blobs.path();
         let (there, gone) = (blobs.join("acct01"), blobs.join("gone"));
