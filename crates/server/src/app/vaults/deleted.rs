@@ -82,10 +82,7 @@ pub async fn list(
     let mut after = after
         .filter(|after| after.starts_with(&prefix))
         .map(str::to_owned);
-    let wanted = location
-        .after("locations")
-        .unwrap_or_default()
-        .to_lowercase();
+    let wanted = resources::location(location.after("locations"))?;
     let mut session = app.store.read().await?;
     let mut found = Vec::new();
     loop {

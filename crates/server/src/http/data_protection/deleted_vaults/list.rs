@@ -21,3 +21,25 @@ pub(super) async fn handle(
     let (found, next) = deleted::list(&app, &location, page.after.as_deref(), page.limit).await?;
     Ok(Json(page.page(found, next)))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Harness, SUBSCRIPTION};
+
+    #[tokio::test]
+    async fn a_location_that_cannot_be_one_is_refused() {
+        let harness = Harness::new().await;
+        harness.vault_path().await;
+        let of = |location: &str| {
+            format!(
+                "{SUBSCRIPTION}/providers/Microsoft.DataProtection/locations/{location}/deletedVaults"
+            )
+        };
+        assert_eq!(harness.get(&of("westeurope")).await.status, 200);
+        let refused = harness.get(&of(&"0".repeat(65))).await;
+        assert_eq!(
+            refused.refusal(),
+            (400, "InvalidResourceLocation".to_owned())
+        );
+    }
+}
