@@ -10,11 +10,9 @@ import json
 import os
 import pathlib
 import ssl
-import sys
 import urllib.request
 
-DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "sdk-models.md"
-BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
+from table_in_docs import keep
 
 # Of other datasources than Kubernetes, or of tiers that it does not have.
 NOT_FOR_CLUSTERS = (
@@ -106,20 +104,5 @@ def of_server():
     return json.loads(text)["components"]["schemas"]
 
 
-def main():
-    text = DOCUMENT.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    wanted = f"{head}{BEGIN}{table(of_server())}{END}{tail}"
-    if "--write" in sys.argv:
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-    elif text != wanted:
-        pathlib.Path(os.environ.get("FOUND_MODELS", "sdk-models.found.md")).write_text(wanted, encoding="utf-8")
-        print("docs/sdk-models.md does not say what the SDK and the server have", file=sys.stderr)
-        return 1
-    print(f"{len(list(models()))} models of the SDK are as docs/sdk-models.md says")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    keep("sdk-models", table(of_server()), f"{len(list(models()))} models")

@@ -6,13 +6,10 @@ with `--write` it is written anew.
 """
 
 import inspect
-import os
-import pathlib
 import re
-import sys
 
-DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "sdk-operations.md"
-BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
+from table_in_docs import keep
+
 OF_ANY_RESOURCE = "/{}/providers/microsoft.dataprotection/backupinstances"
 # Refused with UserErrorNotSupportedForDatasource.
 NOT_FOR_CLUSTERS = {"backup_instances_trigger_rehydrate"}
@@ -65,20 +62,5 @@ def of_server():
             yield tuple(told.split(" ", 1))
 
 
-def main():
-    text = DOCUMENT.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    wanted = f"{head}{BEGIN}{table(of_server())}{END}{tail}"
-    if "--write" in sys.argv:
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-    elif text != wanted:
-        pathlib.Path(os.environ.get("FOUND", "sdk-operations.found.md")).write_text(wanted, encoding="utf-8")
-        print("docs/sdk-operations.md does not say what the SDK and the server have", file=sys.stderr)
-        return 1
-    print(f"{len(list(operations()))} operations of the SDK are as docs/sdk-operations.md says")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    keep("sdk-operations", table(of_server()), f"{len(list(operations()))} operations")

@@ -113,6 +113,14 @@ async fn follow(
         tracing::warn!(term = other.term, "another server took the work over");
         other.cut_off().await;
     }
+    // Whoever holds the lease and does nothing would keep all others from it.
+    if let Some(broken) = turn.take_if(|turn| turn.task.is_finished()) {
+        tracing::error!(
+            term = broken.term,
+            "the work ended by itself, see above; it begins again"
+        );
+        broken.cut_off().await;
+    }
     if turn.is_none()
         && let Some(term) = seen.term
     {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strongroom_e2e::process::wait_for;
 use strongroom_e2e::sample::LEDGER;
-use strongroom_e2e::stage::{ACCOUNT, CLUSTER, CONTAINER, INSTANCE, VAULT};
+use strongroom_e2e::stage::{INSTANCE, VAULT};
 
 use super::stage_of_tests::{TestStage, status};
 
@@ -94,26 +94,7 @@ fn a_catalogue_that_is_lost_without_a_copy_is_rebuilt_from_the_store_and_restore
         ])
         .unwrap();
     assert!(refused.contains("error["), "{refused}");
-    let kubeconfig = stage.kubectl.kubeconfig.to_string_lossy().into_owned();
-    let image = stage.props.image.clone();
-    for words in [
-        &["cluster", "register", CLUSTER, "--kubeconfig", &kubeconfig][..],
-        &[
-            "extension",
-            "install",
-            "--cluster",
-            CLUSTER,
-            "--account",
-            ACCOUNT,
-            "--container",
-            CONTAINER,
-            "--image",
-            &image,
-        ],
-        &["cluster", "grant", CLUSTER, "--vault", VAULT],
-    ] {
-        stage.cli.run(words).unwrap();
-    }
+    stage.connect_cluster().unwrap();
     restores_what_was_lost(&stage);
     assert_eq!(status(&stage.back_up().unwrap()), "Completed");
     points(&stage, 2);

@@ -116,6 +116,7 @@ const BOUNDS: &[(&str, &str, Bound)] = &[
     ("ResourceGuardResource", "tags", Bound::Tags),
     ("PatchResourceGuardInput", "tags", Bound::Tags),
     ("ResourceGroup", "tags", Bound::Tags),
+    ("ResourceGroupPatch", "tags", Bound::Tags),
     ("ClusterPropertiesResource", "tags", Bound::Tags),
     ("StorageAccountResource", "tags", Bound::Tags),
 ];
