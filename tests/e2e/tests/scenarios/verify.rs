@@ -188,9 +188,8 @@ impl Copy {
     }
 
     fn put_back(&self) {
-        for entry in std::fs::read_dir(&self.folder).unwrap() {
-            std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
-        }
+        std::fs::remove_dir_all(&self.folder).unwrap();
+        std::fs::create_dir(&self.folder).unwrap();
         copy_all(self.copy.path(), &self.folder);
     }
 }
