@@ -28,7 +28,7 @@ pub fn classify(error: object_store::Error, doing: impl Fn() -> String, what: &s
         }
         _ => {}
     }
-    if text.contains("status code: 416") {
+    if says(BEYOND_THE_END) {
         return Error::corrupt(what, "it is shorter than what refers to it says");
     }
     match refusal(&error) {
@@ -72,6 +72,9 @@ const HELD: &[&str] = &[
     "ObjectUnderActiveHold",
     "WORM protected",
 ];
+
+/// What was asked for begins behind the end of the object: the answer of services, and of folders.
+const BEYOND_THE_END: &[&str] = &["status code: 416", "Requested range was invalid"];
 
 enum Refusal {
     Full,

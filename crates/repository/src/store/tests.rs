@@ -2,6 +2,8 @@
 
 use std::io;
 
+use object_store::ObjectStoreExt as _;
+
 use super::*;
 
 fn s3() -> StoreConfig {
@@ -84,6 +86,24 @@ fn errors_of_the_system_and_of_services_are_told_apart() {
         Error::Full { .. }
     ));
     assert!(classified("status code: 503").is_transient());
+}
+
+#[tokio::test]
+async fn a_range_behind_the_end_of_a_file_is_damage_and_nothing_to_wait_for() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("pack"), b"short").unwrap();
+    let path = dir.path().to_owned();
+    let config = StoreConfig {
+        backend: Backend::Local { path },
+        prefix: String::new(),
+    };
+    let store = config.connect().unwrap();
+    for (range, is_damage) in [(5..6, true), (1000..2000, true), (4..5, false)] {
+        let read = store.get_range(&Path::from("pack"), range.clone()).await;
+        let damage = read.map_err(|error| classify(error, || "reading".into(), "pack"));
+        let found = matches!(damage, Err(Error::Corrupt { .. }));
+        assert_eq!(found, is_damage, "{range:?}: {damage:?}");
+    }
 }
 
 /// A service that answers every request with this.
