@@ -29,8 +29,8 @@ pub use self::undelete::undelete;
 
 use super::resources::{self, Terms, Written};
 use super::{
-    App, Error, ResourceId, Result, clusters, guards, immutability, jobs, policies, schedules,
-    snapshot_groups, vaults,
+    App, Error, ResourceId, Result, clusters, guards, immutability, jobs, policies,
+    resource_groups, schedules, snapshot_groups, vaults,
 };
 use crate::store::{OperationRow, ResourceRow, Session, UseRow};
 
@@ -309,8 +309,10 @@ pub async fn check_change(app: &App, id: &ResourceId, wanted: &BackupInstance) -
     }
 }
 
-/// The instances of all vaults that protect a cluster, in the order of their ids.
+/// The instances of all vaults that protect a cluster, in the order of their ids. Its subscription has to be
+/// there; of a resource that is not, nobody protects anything.
 pub async fn of_cluster(app: &App, cluster: &ResourceId) -> Result<Vec<BackupInstanceResource>> {
+    resource_groups::require_subscription(app, &cluster.subscription()).await?;
     let mut session = app.store.read().await?;
     let mut found = Vec::new();
     for user in session.users_of(&cluster.key(), MOST_USERS).await? {

@@ -5,7 +5,7 @@ use strongroom_api::arm::Resource;
 use strongroom_api::vault::{DeletedBackupVault, DeletedBackupVaultResource, ResourceDeletionInfo};
 
 use super::TYPE;
-use crate::app::{App, Error, ResourceId, Result, instances, resources};
+use crate::app::{App, Error, ResourceId, Result, instances, resource_groups, resources};
 use crate::store::{ResourceRow, Session};
 
 /// Published type of a deleted vault.
@@ -71,7 +71,7 @@ pub(super) async fn find(session: &mut dyn Session, id: &ResourceId) -> Result<R
     }
 }
 
-/// The deleted vaults of a subscription in a location, in the order of their former ids.
+/// The deleted vaults of a subscription, which has to be there, in a location, in the order of their former ids.
 pub async fn list(
     app: &App,
     location: &ResourceId,
@@ -83,6 +83,7 @@ pub async fn list(
         .filter(|after| after.starts_with(&prefix))
         .map(str::to_owned);
     let wanted = resources::location(location.after("locations"))?;
+    resource_groups::require_subscription(app, &location.subscription()).await?;
     let mut session = app.store.read().await?;
     let mut found = Vec::new();
     loop {

@@ -129,6 +129,34 @@ async fn no_trick_in_an_address_makes_anything_or_breaks_anything() {
 }
 
 #[tokio::test]
+async fn nothing_is_read_of_a_subscription_that_is_not_there() {
+    let harness = Harness::new().await;
+    let mut walked = 0;
+    for route in routes() {
+        let is_read = route
+            .methods
+            .iter()
+            .any(|(method, _)| *method == Method::GET);
+        // What rights hold at a scope is known of whatever scope.
+        let is_of_rights = route.path.contains("/Microsoft.Authorization/");
+        if !is_read || is_of_rights || !route.path.contains("{subscription}") {
+            continue;
+        }
+        for name in ["not-there".to_owned(), long(65)] {
+            let path = example(&route.path.replace("{subscription}", &name));
+            let answer = harness.get(&path).await;
+            assert!(
+                [400, 404].contains(&answer.status),
+                "{path}: {}",
+                answer.text
+            );
+            walked += 1;
+        }
+    }
+    assert!(walked > 50, "{walked}");
+}
+
+#[tokio::test]
 async fn an_encoded_name_is_the_name_and_no_other() {
     let harness = Harness::new().await;
     let vault = harness.vault().await;
