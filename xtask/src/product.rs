@@ -26,11 +26,11 @@ fn built(what: &[&str]) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// The unit tests of a crate of the workspace, as a program.
-pub(crate) fn unit_tests(library: &str) -> Result<PathBuf> {
+/// The tests of a target of the workspace (the unit tests of a library, or a test of its own), as a program.
+pub(crate) fn tests_of(target: &str) -> Result<PathBuf> {
     build_of(
         &["--workspace", "--bin", "strongroom", "--tests"],
-        library,
+        target,
         true,
     )
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, the fast ones first, the real cluster last.
 
+mod end_to_end;
 mod go;
 mod npm;
 pub(crate) mod pypi;
@@ -12,6 +13,7 @@ use strongroom_e2e::azurite::{ACCOUNT, ACCOUNT_KEY, Azurite};
 use strongroom_e2e::postgres::{self, Postgres};
 use strongroom_e2e::s3::{ACCESS_KEY_ID, S3, SECRET_ACCESS_KEY};
 
+use self::end_to_end::Scenarios;
 use crate::cluster::{self, Cluster, Recipe, Tier, UpOptions};
 use crate::failure::{Doing, Failure, Result};
 use crate::fuzz;
@@ -20,8 +22,6 @@ use crate::talk::{Stopwatch, data, say};
 use crate::tidy;
 use crate::workspace;
 
-/// The cluster that the end-to-end tests share.
-const END_TO_END_CLUSTER: &str = "test";
 /// The cluster of the tests of what speaks to an API server.
 const API_SERVER_CLUSTER: &str = "test-api";
 
@@ -193,7 +193,7 @@ fn fuzz() -> Result<()> {
 
 /// Runs the unit tests of one crate, or those that match, with services that they ask for by variables.
 fn unit_tests(library: &str, filters: &[&str], env: &[(&str, String)]) -> Result<()> {
-    let program = product::unit_tests(library)?;
+    let program = product::tests_of(library)?;
     let mut command = Command::new(&program);
     command.args(filters).current_dir(workspace::root());
     command.envs(env.iter().map(|(name, value)| (name, value)));
@@ -206,8 +206,8 @@ fn unit_tests(library: &str, filters: &[&str], env: &[(&str, String)]) -> Result
     Err(Failure::new(format!("pass the tests of {library}"), status))
 }
 
-/// What needs a cluster. Both stages run beside each other, each on a cluster of its own: most of their
-/// time is waiting for it.
+/// What needs a cluster. Both stages run beside each other, each on clusters of its own: most of their time
+/// is waiting for them.
 fn on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
     let tested = test_on_clusters(arguments, api_server, end_to_end);
     if !arguments.keep {
@@ -215,7 +215,7 @@ fn on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Res
             cluster::down(API_SERVER_CLUSTER, true)?;
         }
         if end_to_end {
-            cluster::down(END_TO_END_CLUSTER, true)?;
+            end_to_end::down()?;
         }
     }
     tested
@@ -223,21 +223,27 @@ fn on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Res
 
 fn test_on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -> Result<()> {
     let filter = arguments.filter.as_deref().unwrap_or_default();
-    let both = api_server && end_to_end;
-    let one = api_server.then(|| up(API_SERVER_CLUSTER)).transpose()?;
-    let other = end_to_end.then(|| up(END_TO_END_CLUSTER)).transpose()?;
-    if both {
-        // What both need is built before either measures its patience.
-        cargo(&["test", "--workspace", "--no-run"], &[], Output::Shown)?;
+    // All is built before anything measures its patience.
+    let scenarios = end_to_end
+        .then(|| Scenarios::matching(filter))
+        .transpose()?;
+    if !api_server && scenarios.as_ref().is_some_and(Scenarios::are_none) {
+        let cause = format!("none has {filter:?} in its name");
+        return Err(Failure::new("find an end-to-end scenario", cause)
+            .way_out("their names are those of the tests in tests/e2e/tests/scenarios"));
     }
-    let output = if both {
+    let one = api_server.then(|| up(API_SERVER_CLUSTER)).transpose()?;
+    let clusters = scenarios.as_ref().map(Scenarios::clusters).transpose()?;
+    let output = if end_to_end {
         Output::AtTheEnd
     } else {
         Output::Shown
     };
     std::thread::scope(|scope| {
         let one = one.map(|up| scope.spawn(move || on_an_api_server(&up, filter, output)));
-        let second = other.map_or(Ok(()), |up| end_to_end_on_a_node(&up, filter));
+        let second = scenarios
+            .zip(clusters)
+            .map_or(Ok(()), |(scenarios, clusters)| scenarios.run(&clusters));
         let first = one.map_or(Ok(()), |stage| {
             stage.join().unwrap_or_else(|_panicked| {
                 Err(Failure::new("test on a real API server", "it panicked"))
@@ -282,43 +288,6 @@ fn on_an_api_server(up: &Cluster, filter: &str, output: Output) -> Result<()> {
             ],
             &env,
             output,
-        )
-    })
-}
-
-fn end_to_end_on_a_node(up: &Cluster, filter: &str) -> Result<()> {
-    let binary = product::build_with_tests()?;
-    let image = up.load_strongroom(&binary)?;
-    stage("image of databases", || up.load_databases())?;
-    let env = [
-        ("STRONGROOM_E2E_BINARY", binary),
-        ("STRONGROOM_E2E_IMAGE", image.into()),
-        ("STRONGROOM_E2E_KUBECTL", up.kubectl().get_program().into()),
-        ("STRONGROOM_E2E_KUBECONFIG", up.kubeconfig.clone()),
-        (
-            "STRONGROOM_E2E_XTASK",
-            std::env::current_exe().doing(|| "find this command's own path".to_owned())?,
-        ),
-        ("STRONGROOM_E2E_CLUSTER", END_TO_END_CLUSTER.into()),
-        ("STRONGROOM_E2E_PYTHON", pypi::python_sdk()?),
-        ("STRONGROOM_E2E_SEAWEEDFS", pypi::seaweedfs()?),
-        ("STRONGROOM_E2E_AZURITE", npm::azurite()?),
-        ("STRONGROOM_E2E_NODE_PACKAGES", npm::packages()?),
-        ("STRONGROOM_E2E_TERRAFORM_CLIENT", go::terraform_client()?),
-    ];
-    stage("end to end", || {
-        cargo(
-            &[
-                "test",
-                "--workspace",
-                "--test",
-                "e2e",
-                "--",
-                "--test-threads=1",
-                filter,
-            ],
-            &env,
-            Output::Shown,
         )
     })
 }

@@ -1,7 +1,7 @@
 //! The end-to-end tests: each scenario on a real cluster, through the command line or the official SDK.
 //!
-//! `cargo xtask test` brings the cluster up and sets the environment; the scenarios share that
-//! cluster and so run one after the other (`--test-threads=1`).
+//! `cargo xtask test` brings clusters up, sets the environment, and gives each scenario a cluster that no other
+//! one uses meanwhile. A scenario leaves its cluster as it found it.
 
 #![expect(
     clippy::unwrap_used,
