@@ -208,6 +208,8 @@ fn parts() -> Vec<(ResourceType, Value)> {
 fn workloads() -> Vec<(ResourceType, Value)> {
     let rbac = "rbac.authorization.k8s.io";
     let pod = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"serviceAccountName": "web",
+        // Its namespace is deleted again and again, and waits for it.
+        "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "web", "image": "web:1", "ports": [{"containerPort": 80}]}]}});
     let selector = json!({"matchLabels": {"app": "web"}});
     vec![
