@@ -170,9 +170,12 @@ impl Fill<'_> {
         let container = place.as_str().unwrap_or_default().replace("@GROUP@", group);
         let prefix = format!("'instances/' || {}", self.name(INSTANCE));
         format!(
-            "INSERT INTO uses SELECT lower({instance}), 'cluster', lower({cluster}) FROM {numbers} n;
-             INSERT INTO uses SELECT lower({instance}), 'policy', lower('{policy}') FROM {numbers} n;
-             INSERT INTO repositories SELECT lower({instance}), '{container}', {prefix} FROM {numbers} n;"
+            "INSERT INTO uses (user_key, role, target_key)
+                 SELECT lower({instance}), 'cluster', lower({cluster}) FROM {numbers} n;
+             INSERT INTO uses (user_key, role, target_key)
+                 SELECT lower({instance}), 'policy', lower('{policy}') FROM {numbers} n;
+             INSERT INTO repositories (instance_key, container_id, prefix)
+                 SELECT lower({instance}), '{container}', {prefix} FROM {numbers} n;"
         )
     }
 
