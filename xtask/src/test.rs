@@ -2,6 +2,7 @@
 
 mod end_to_end;
 mod go;
+mod harness;
 mod npm;
 pub(crate) mod pypi;
 
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
     /// Run these stages only
     #[arg(long, value_enum)]
     only: Vec<Stage>,
-    /// Leave the test cluster up, for a quicker next run
+    /// Leave the test clusters up, for a quicker next run
     #[arg(long)]
     keep: bool,
     /// Only tests whose names contain this (stages cluster and e2e)
@@ -227,7 +228,9 @@ fn test_on_clusters(arguments: &Arguments, api_server: bool, end_to_end: bool) -
     let scenarios = end_to_end
         .then(|| Scenarios::matching(filter))
         .transpose()?;
-    if !api_server && scenarios.as_ref().is_some_and(Scenarios::are_none) {
+    // With a filter, all that is wanted may be among the tests on an API server.
+    let may_be_none = api_server && !filter.is_empty();
+    if !may_be_none && scenarios.as_ref().is_some_and(Scenarios::are_none) {
         let cause = format!("none has {filter:?} in its name");
         return Err(Failure::new("find an end-to-end scenario", cause)
             .way_out("their names are those of the tests in tests/e2e/tests/scenarios"));
@@ -314,7 +317,7 @@ fn cargo(words: &[&str], env: &[(&str, PathBuf)], output: Output) -> Result<()> 
             let printed = String::from_utf8_lossy(&told.stdout);
             say(String::from_utf8_lossy(&told.stderr));
             data(&printed);
-            failures = failures_of(&printed).to_owned();
+            failures = harness::reports_in(&printed).unwrap_or_default().to_owned();
             told.status
         }
     };
@@ -323,17 +326,8 @@ fn cargo(words: &[&str], env: &[(&str, PathBuf)], output: Output) -> Result<()> 
     }
     Err(Failure::new(
         format!("pass `cargo {}`", words.join(" ")),
-        format_args!("{status}{failures}"),
+        format_args!("{status}\n{failures}"),
     ))
-}
-
-/// What the test harness says of the tests that failed: it is told again where it can be found.
-fn failures_of(printed: &str) -> &str {
-    const HEADING: &str = "\nfailures:\n";
-    printed
-        .find(HEADING)
-        .and_then(|start| printed.get(start..))
-        .unwrap_or_default()
 }
 
 fn stage<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -342,19 +336,4 @@ fn stage<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let done = run()?;
     say(format_args!("== {name}: {}", watch.words()));
     Ok(done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::failures_of;
-
-    #[test]
-    fn what_failed_is_told_with_its_reason() {
-        let printed = "test a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nwhy\n";
-        assert_eq!(
-            failures_of(printed),
-            "\nfailures:\n\n---- b stdout ----\nwhy\n"
-        );
-        assert_eq!(failures_of("test a ... ok\n"), "");
-    }
 }

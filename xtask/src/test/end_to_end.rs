@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use super::{go, npm, pypi, stage, up};
+use super::{go, harness, npm, pypi, stage, up};
 use crate::cluster::{self, Cluster};
 use crate::failure::{Doing, Failure, Result};
 use crate::product;
@@ -27,10 +27,9 @@ pub(super) struct Scenarios {
     names: Vec<String>,
 }
 
-/// How one scenario ended.
-struct Ended {
-    name: String,
-    /// What it printed, if it failed.
+/// How one scenario ended: its name, and what it printed if it failed.
+struct Ended<'a> {
+    name: &'a str,
     failure: Option<String>,
 }
 
@@ -43,7 +42,12 @@ impl Scenarios {
         let listed = list
             .output()
             .doing(|| format!("start {}", program.display()))?;
-        let names = names_in(&String::from_utf8_lossy(&listed.stdout));
+        if !listed.status.success() {
+            let told = String::from_utf8_lossy(&listed.stderr);
+            let cause = format!("{}\n{told}", listed.status);
+            return Err(Failure::new("list the end-to-end scenarios", cause));
+        }
+        let names = harness::names_in(&String::from_utf8_lossy(&listed.stdout));
         Ok(Self { program, names })
     }
 
@@ -73,23 +77,29 @@ impl Scenarios {
             data(format_args!("\nrunning {} tests", self.names.len()));
             let watch = Stopwatch::start();
             let ended = self.run_beside_each_other(&workers)?;
-            data(closing_lines(&ended, watch.elapsed().as_secs_f64()));
-            let failed = ended.iter().filter(|one| one.failure.is_some()).count();
-            if failed == 0 {
+            let failed: Vec<(&str, &str)> = ended
+                .iter()
+                .filter_map(|one| Some((one.name, one.failure.as_deref()?)))
+                .collect();
+            let passed = ended.len() - failed.len();
+            let seconds = watch.elapsed().as_secs_f64();
+            data(harness::closing_lines(&failed, passed, seconds));
+            if failed.is_empty() {
                 return Ok(());
             }
-            let cause = format!("{failed} of {} failed", ended.len());
+            let cause = format!("{} of {} failed", failed.len(), ended.len());
             Err(Failure::new("pass the end-to-end scenarios", cause))
         })
     }
 
-    fn run_beside_each_other(&self, workers: &[Vec<Variable>]) -> Result<Vec<Ended>> {
-        let waiting: Mutex<VecDeque<&String>> = Mutex::new(self.names.iter().collect());
+    fn run_beside_each_other(&self, workers: &[Vec<Variable>]) -> Result<Vec<Ended<'_>>> {
+        let waiting: Mutex<VecDeque<&str>> =
+            Mutex::new(self.names.iter().map(String::as_str).collect());
         let next = || {
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.pop_front()
         };
-        let work = |env: &[Variable]| -> Result<Vec<Ended>> {
+        let work = |env: &[Variable]| -> Result<Vec<Ended<'_>>> {
             std::iter::from_fn(next)
                 .map(|name| self.run_one(name, env))
                 .collect()
@@ -108,7 +118,7 @@ impl Scenarios {
         })
     }
 
-    fn run_one(&self, name: &str, env: &[Variable]) -> Result<Ended> {
+    fn run_one<'a>(&self, name: &'a str, env: &[Variable]) -> Result<Ended<'a>> {
         let watch = Stopwatch::start();
         let mut command = Command::new(&self.program);
         command.args(["--exact", name]);
@@ -116,14 +126,17 @@ impl Scenarios {
         let output = command
             .output()
             .doing(|| format!("start {}", self.program.display()))?;
-        let failure = (!output.status.success()).then(|| what_failed(&output));
-        let verdict = if failure.is_none() { "ok" } else { "FAILED" };
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let passed = output.status.success() && harness::one_passed(&printed);
+        let failure = (!passed).then(|| {
+            let all = || format!("{}\n{printed}", output.status);
+            let report = harness::reports_in(&printed).map_or_else(all, str::to_owned);
+            format!("{report}\n{}", String::from_utf8_lossy(&output.stderr))
+        });
+        let verdict = if passed { "ok" } else { "FAILED" };
         let seconds = watch.elapsed().as_secs_f64();
         data(format_args!("test {name} ... {verdict} <{seconds:.1}s>"));
-        Ok(Ended {
-            name: name.to_owned(),
-            failure,
-        })
+        Ok(Ended { name, failure })
     }
 }
 
@@ -161,103 +174,4 @@ fn variables_of(cluster: &Cluster, binary: &Path) -> Result<Vec<Variable>> {
         ("STRONGROOM_E2E_KUBECONFIG", cluster.kubeconfig.clone()),
         ("STRONGROOM_E2E_CLUSTER", cluster.name.clone().into()),
     ])
-}
-
-/// The names in a terse list of the test harness: `scenarios::keys::a_lost_key: test`.
-fn names_in(listed: &str) -> Vec<String> {
-    let names = listed
-        .lines()
-        .filter_map(|line| line.strip_suffix(": test"));
-    names.map(str::to_owned).collect()
-}
-
-/// What a scenario that failed has printed: its part of what the test harness tells, or all of it if the
-/// harness itself came to no end.
-fn what_failed(output: &Output) -> String {
-    const HEADING: &str = "\nfailures:\n";
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let told = String::from_utf8_lossy(&output.stderr);
-    let mut parts = printed.split(HEADING);
-    let report = match (parts.next(), parts.next(), parts.next()) {
-        (_, Some(report), Some(_names)) => report.trim().to_owned(),
-        _ => format!("{}\n{printed}", output.status),
-    };
-    format!("{report}\n{told}")
-}
-
-/// The end of the run, in the words of the test harness.
-fn closing_lines(ended: &[Ended], seconds: f64) -> String {
-    let failures = ended
-        .iter()
-        .filter_map(|one| Some((&one.name, one.failure.as_ref()?)));
-    let (names, reports): (Vec<_>, Vec<_>) = failures.unzip();
-    let (failed, passed) = (names.len(), ended.len() - names.len());
-    let mut lines = String::new();
-    if failed > 0 {
-        lines.push_str("\nfailures:\n\n");
-        lines.extend(reports.into_iter().map(|report| format!("{report}\n\n")));
-        lines.push_str("\nfailures:\n");
-        lines.extend(names.into_iter().map(|name| format!("    {name}\n")));
-    }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    format!(
-        "{lines}\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; \
-         0 filtered out; finished in {seconds:.2}s\n"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-    use std::process::ExitStatus;
-
-    use super::*;
-
-    #[test]
-    fn names_are_read_from_the_harness() {
-        let listed = "scenarios::keys::a_lost_key: test\nscenarios::load: benchmark\n\n1 test\n";
-        assert_eq!(names_in(listed), ["scenarios::keys::a_lost_key"]);
-    }
-
-    fn output(status: i32, stdout: &str) -> Output {
-        Output {
-            status: ExitStatus::from_raw(status),
-            stdout: stdout.into(),
-            stderr: b"a child's last words".to_vec(),
-        }
-    }
-
-    #[test]
-    fn what_failed_is_told_with_its_reason() {
-        const FAILED: i32 = 101 << 8;
-        let printed = "running 1 test\ntest a ... FAILED\n\nfailures:\n\n---- a stdout ----\nwhy\n\n\n\
-                       failures:\n    a\n\ntest result: FAILED.";
-        assert_eq!(
-            what_failed(&output(FAILED, printed)),
-            "---- a stdout ----\nwhy\na child's last words"
-        );
-        const KILLED: i32 = 9;
-        assert_eq!(
-            what_failed(&output(KILLED, "running 1 test\n")),
-            "signal: 9 (SIGKILL)\nrunning 1 test\n\na child's last words"
-        );
-    }
-
-    #[test]
-    fn the_closing_lines_name_what_failed() {
-        let one = |name: &str, failure: Option<&str>| Ended {
-            name: name.to_owned(),
-            failure: failure.map(str::to_owned),
-        };
-        let ended = [one("a", None), one("b", Some("why")), one("c", None)];
-        assert_eq!(
-            closing_lines(&ended, 1.5),
-            "\nfailures:\n\nwhy\n\n\nfailures:\n    b\n\ntest result: FAILED. 2 passed; 1 failed; 0 ignored; \
-             0 measured; 0 filtered out; finished in 1.50s\n"
-        );
-        assert_eq!(
-            closing_lines(&ended[..1], 1.0),
-            "\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n"
-        );
-    }
 }
