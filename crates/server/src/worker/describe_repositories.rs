@@ -140,7 +140,6 @@ fn told(of: &str, why: &str) {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::testing::protection::Protected;
 
@@ -242,5 +241,22 @@ mod tests {
         it.immutability("Disabled").await;
         describe_since(app, &mut done).await.unwrap();
         assert_eq!(done, None);
+    }
+
+    #[tokio::test]
+    async fn that_an_instance_is_deleted_is_a_change() {
+        let it = Protected::new().await;
+        it.recovery_point().await;
+        let app = &it.harness.app;
+        let mut done = None;
+        for _ in 0..2 {
+            describe_since(app, &mut done).await.unwrap();
+        }
+        let (mark, before) = (done.clone().unwrap(), files(&it));
+        it.harness.clock.advance(std::time::Duration::from_secs(1));
+        assert!(it.harness.delete(&it.instance).await.status < 300);
+        describe_since(app, &mut done).await.unwrap();
+        assert_ne!(files(&it), before);
+        assert_ne!(done, Some(mark));
     }
 }

@@ -137,3 +137,40 @@ async fn follow(
     }
     turn
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::testing::Harness;
+    use crate::worker::tests::duties;
+
+    #[tokio::test]
+    async fn work_that_ended_by_itself_begins_again_and_work_that_goes_on_is_left() {
+        const TERM: u64 = 7;
+        let harness = Harness::new().await;
+        let app = &harness.app;
+        let duties = duties(app);
+        let seen = Seen {
+            term: Some(TERM),
+            present: BTreeSet::new(),
+        };
+        let (stop, _stopped) = watch::channel(false);
+        let task = tokio::spawn(async {});
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let term = TERM;
+        let ended = Turn { term, stop, task };
+        let begun = follow(app, &duties, Some(ended), &seen).await.unwrap();
+        while app.metrics.working.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let id = begun.task.id();
+        let same = follow(app, &duties, Some(begun), &seen).await.unwrap();
+        assert_eq!((same.term, same.task.id()), (TERM, id));
+        same.end().await;
+        assert_eq!(app.metrics.working.get(), 0);
+    }
+}

@@ -12,7 +12,7 @@ use crate::app::jobs::Step;
 use crate::app::operations::{self, OperationKind};
 use crate::app::repositories::{self, StoredScopes};
 use crate::app::servers::Seen;
-use crate::app::{ResourceId, validation};
+use crate::app::{App, ResourceId, validation};
 use crate::data_plane::{DataPlane, DataPlaneMetrics};
 use crate::store::OperationStatus;
 use crate::testing::protection::{Protected, adhoc};
@@ -29,22 +29,26 @@ fn the_worker_sleeps_until_the_next_job_is_due_but_never_for_long() {
     assert_eq!(until(due(-1), now, true), LONGEST_SLEEP);
 }
 
+/// What a server works with that hands no audit log on.
+pub(super) fn duties(app: &Arc<App>) -> Duties {
+    let data_plane = DataPlane::open(
+        app.blobs.path().to_owned(),
+        repositories::issuer(app),
+        Arc::new(StoredScopes(Arc::clone(app))),
+        DataPlaneMetrics::default(),
+    );
+    Duties {
+        data_plane: data_plane.unwrap(),
+        audit_receiver: None,
+    }
+}
+
 #[tokio::test]
 async fn a_running_worker_takes_up_a_job_by_itself_and_stops_when_told() {
     let it = Protected::new().await;
     let app = Arc::clone(&it.harness.app);
-    let data_plane = DataPlane::open(
-        app.blobs.path().to_owned(),
-        repositories::issuer(&app),
-        Arc::new(StoredScopes(Arc::clone(&app))),
-        DataPlaneMetrics::default(),
-    )
-    .unwrap();
+    let duties = duties(&app);
     let (stop, stopped) = watch::channel(false);
-    let duties = Duties {
-        data_plane,
-        audit_receiver: None,
-    };
     let worker = tokio::spawn(run(app, duties, stopped));
     it.post("backup", adhoc()).await;
     while it.harness.clusters.resources().is_empty() {
