@@ -37,6 +37,7 @@ async fn handle(
 
 #[cfg(test)]
 mod tests {
+    use crate::testing::SUBSCRIPTION;
     use crate::testing::protection::Protected;
 
     #[tokio::test]
@@ -55,6 +56,11 @@ mod tests {
         assert_eq!(
             it.harness.get(&other).await.json()["value"],
             serde_json::json!([])
+        );
+        let absent = path.replace(SUBSCRIPTION, "/subscriptions/not-there");
+        assert_eq!(
+            it.harness.get(&absent).await.refusal(),
+            (404, "SubscriptionNotFound".to_owned())
         );
         assert_eq!(it.harness.anonymous("GET", &path).await.status, 401);
     }

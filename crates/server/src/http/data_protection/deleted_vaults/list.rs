@@ -27,19 +27,22 @@ mod tests {
     use crate::testing::{Harness, SUBSCRIPTION};
 
     #[tokio::test]
-    async fn a_location_that_cannot_be_one_is_refused() {
+    async fn a_location_that_cannot_be_one_and_a_subscription_that_is_not_there_are_refused() {
         let harness = Harness::new().await;
         harness.vault_path().await;
-        let of = |location: &str| {
-            format!(
-                "{SUBSCRIPTION}/providers/Microsoft.DataProtection/locations/{location}/deletedVaults"
-            )
+        let of = async |subscription: &str, location: &str| {
+            let collection = "providers/Microsoft.DataProtection/locations";
+            let path = format!("{subscription}/{collection}/{location}/deletedVaults");
+            harness.get(&path).await
         };
-        assert_eq!(harness.get(&of("westeurope")).await.status, 200);
-        let refused = harness.get(&of(&"0".repeat(65))).await;
+        assert_eq!(of(SUBSCRIPTION, "westeurope").await.status, 200);
         assert_eq!(
-            refused.refusal(),
+            of(SUBSCRIPTION, &"0".repeat(65)).await.refusal(),
             (400, "InvalidResourceLocation".to_owned())
+        );
+        assert_eq!(
+            of("/subscriptions/not-there", "westeurope").await.refusal(),
+            (404, "SubscriptionNotFound".to_owned())
         );
     }
 }
