@@ -75,8 +75,8 @@ impl Kubectl {
         self.run(&[&delete[..], &found].concat()).map(drop)
     }
 
-    /// Deletes what a namespace would wait for. Its controller looks again only after half of the time that
-    /// the slowest pod may take, which is 16 s for most, or 8 s for a claim, however soon they are gone:
+    /// Deletes what a namespace would wait for. Its controller looks after 5 s, and if anything is left then,
+    /// again after up to half of the time that the slowest pod may take (16 s for most), or 8 s for a claim:
     /// <https://github.com/kubernetes/kubernetes/blob/v1.36.3/pkg/controller/namespace/namespace_controller.go#L158>.
     fn delete_what_takes_time(&self, namespace: &str) -> StageResult<()> {
         let delete = |types: &str, how: &str| {

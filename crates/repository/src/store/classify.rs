@@ -73,7 +73,8 @@ const HELD: &[&str] = &[
     "WORM protected",
 ];
 
-/// What was asked for begins behind the end of the object: the answer of services, and of folders.
+/// What was asked for begins behind the end of the object: the answer of services, and the words of
+/// `object_store` for a file.
 const BEYOND_THE_END: &[&str] = &["status code: 416", "Requested range was invalid"];
 
 enum Refusal {

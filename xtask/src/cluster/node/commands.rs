@@ -116,7 +116,7 @@ impl Commands {
             "--leader-elect=false".to_owned(),
             // Without it, namespaces never finish being deleted.
             "--use-service-account-credentials=true".to_owned(),
-            // A namespace in which something is left is looked at again after 5 s (after each of these), and not
+            // A namespace in which something is left is looked at again 5 s after the next of these, and not only
             // after half of the time that the slowest pod in it may take.
             "--namespace-sync-period=1s".to_owned(),
             "--bind-address=127.0.0.1".to_owned(),
